@@ -1,0 +1,3 @@
+"""Strowger: phone calls that an AI agent conducts."""
+
+__version__ = "0.1.0"

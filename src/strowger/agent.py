@@ -1,0 +1,224 @@
+"""What an operator writes down of an agent: prompt, voice, flow, limits.
+
+Plain frozen records, the same in the API, in files and in the database. `__pydantic_config__`
+makes the boundary that reads them refuse unknown fields; nothing here imports it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+Scalar = str | int | float | bool | None
+_STRICT: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceSettings:
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    provider: str = "local"
+    """Which configured speech provider speaks: `local` or `openai`."""
+    voice_id: str | None = None
+    """The provider's name for a voice; none for its default."""
+    speed: float = 1.0
+    """1.0 is the voice's natural speed; from 0.5 to 2.0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    provider: str = "openai"
+    """Which configured language model provider answers."""
+    model: str | None = None
+    """The provider's name for a model; none for the configured default."""
+    temperature: float | None = None
+    max_tokens: int | None = None
+    """Longest reply, in the model's tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriberSettings:
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    provider: str = "local"
+    """Which configured recogniser listens: `local` or `openai`."""
+    model: str | None = None
+    keywords: tuple[str, ...] = ()
+    """Words to expect: names, products, places."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTaking:
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    endpointing_delay: float = 0.5
+    """Silence, in seconds, after which the callee's turn is over."""
+    interruption_delay: float = 0.25
+    """How long, in seconds, the callee must speak over the agent before the agent yields."""
+    interruptible: bool = True
+    """Whether the callee can interrupt the agent at all."""
+    silence_timeout: float = 7.0
+    """Seconds of silence from both sides before the agent asks again."""
+    max_reprompts: int = 2
+    """How often the agent asks again before it ends the call for silence."""
+    who_speaks_first: Literal["agent", "callee"] = "agent"
+    """`callee` waits for the callee's hello (for at most the silence timeout)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    max_duration: float = 1800.0
+    """Longest call in seconds, counted from the answer."""
+    ring_timeout: float = 45.0
+    """Seconds the callee's telephone rings before the call counts as not answered."""
+    provider_deadline: float = 5.0
+    """Seconds a provider may stay silent before it counts as failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrases:
+    """One recognised value and the phrases that mean it."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    value: str
+    phrases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """The answers a question can have; recognisers are told, so that they listen for these."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    type: Literal["yes_no", "number", "date", "keywords", "digits", "anything"]
+    keywords: tuple[Phrases, ...] = ()
+    """For `keywords`: the values and what people say for them."""
+    minimum: int = 0
+    """For `number`: the least value that counts as an answer."""
+    maximum: int = 100
+    """For `number`: the greatest value that counts as an answer."""
+    length: int | None = None
+    """For `digits`: how many are wanted; none for any number, ended by `#` or a pause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SayNode:
+    """Speak, then go on."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    type: Literal["say"]
+    text: str
+    next: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskNode:
+    """Speak, listen for an answer, branch on it."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    type: Literal["ask"]
+    text: str
+    expect: Expectation
+    branches: Mapping[str, str] = field(default_factory=dict)
+    """Recognised value to the next node's name: `yes`, `no`, a keyword's value, a number."""
+    next: str | None = None
+    """Where a recognised answer without a branch of its own leads."""
+    otherwise: str | None = None
+    """Where `attempts` answers that were not understood lead; none ends the call."""
+    save_as: str | None = None
+    """The variable that keeps the answer."""
+    retry_text: str | None = None
+    """What to say when an answer was not understood; none repeats the question."""
+    attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetNode:
+    """Give a variable a value, without speaking."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    type: Literal["set"]
+    variable: str
+    value: Scalar
+    next: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchNode:
+    """Go on by a variable's value, without speaking."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    type: Literal["branch"]
+    variable: str
+    branches: Mapping[str, str]
+    otherwise: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndNode:
+    """Say goodbye, hang up, and leave an outcome."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    type: Literal["end"]
+    text: str = ""
+    outcome: str | None = None
+    """What the call came to, such as `appointment: confirmed {{day}}`."""
+
+
+Node = SayNode | AskNode | SetNode | BranchNode | EndNode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """A scripted conversation: a graph of nodes that needs no language model."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    start: str
+    nodes: Mapping[str, Node]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoicemailPolicy:
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    action: Literal["hangup", "leave_message"] = "hangup"
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentDefinition:
+    """Everything that decides how an agent behaves on a call."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    name: str
+    prompt: str = ""
+    """Instructions for the language model; a flow needs none."""
+    first_message: str = ""
+    """What the agent says when the callee has answered; a flow starts with its own node."""
+    language: str = "en-US"
+    timezone: str = "UTC"
+    voice: VoiceSettings = field(default_factory=VoiceSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    transcriber: TranscriberSettings = field(default_factory=TranscriberSettings)
+    flow: Flow | None = None
+    turn_taking: TurnTaking = field(default_factory=TurnTaking)
+    limits: Limits = field(default_factory=Limits)
+    voicemail: VoicemailPolicy = field(default_factory=VoicemailPolicy)
+    end_call_phrases: tuple[str, ...] = ()
+    """When the agent has said one of these, it hangs up."""
+    recording: bool = True
+    default_variables: Mapping[str, Scalar] = field(default_factory=dict)
+    webhook_url: str | None = None
+    caller_id: str | None = None
+    """E.164 number shown to the callee where the call names none."""

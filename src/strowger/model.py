@@ -1,0 +1,215 @@
+"""What Strowger keeps: frozen records with typed ids. Times are Unix seconds, UTC."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Literal, NewType, TypeVar
+
+from strowger.agent import AgentDefinition, Scalar
+from strowger.lifecycle import CallStatus, EndReason
+
+WorkspaceId = NewType("WorkspaceId", str)
+AgentId = NewType("AgentId", str)
+CallId = NewType("CallId", str)
+NumberId = NewType("NumberId", str)
+TrunkId = NewType("TrunkId", str)
+WebhookId = NewType("WebhookId", str)
+EventId = NewType("EventId", str)
+KeyId = NewType("KeyId", str)
+WorkerId = NewType("WorkerId", str)
+
+T = TypeVar("T")
+
+DEFAULT_WORKSPACE = WorkspaceId("workspace_default")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    id: AgentId
+    workspace_id: WorkspaceId
+    version: int
+    """Grows by one with every change; a call names the version it used."""
+    definition: AgentDefinition
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trunk:
+    """A way to the telephone network: one SIP peer and how to speak to it."""
+
+    id: TrunkId
+    workspace_id: WorkspaceId
+    name: str
+    host: str
+    port: int = 5060
+    transport: Literal["udp"] = "udp"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    """Secret: never printed, logged or answered."""
+    is_default: bool = False
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneNumber:
+    id: NumberId
+    workspace_id: WorkspaceId
+    number: str
+    """E.164."""
+    label: str = ""
+    trunk_id: TrunkId | None = None
+    inbound_agent_id: AgentId | None = None
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnLatency:
+    """Where the time of one reply went, in seconds; None where a stage did not take part."""
+
+    endpointing: float | None = None
+    """From the callee's last voiced sound to the decision that the turn is over."""
+    transcription: float | None = None
+    """What waiting for the words added after that decision."""
+    model: float | None = None
+    """From the decision to the first sentence of the reply."""
+    speech: float | None = None
+    """From the first sentence to its first audio on the wire."""
+    total: float | None = None
+    """From the callee's last voiced sound to the agent's first voiced packet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one side said, as the other heard it. Times are seconds since the answer."""
+
+    role: Literal["agent", "callee", "tool"]
+    text: str
+    started_at: float
+    ended_at: float
+    interrupted: bool = False
+    confidence: float | None = None
+    latency: TurnLatency | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    available: bool = False
+    duration: float = 0.0
+    """Seconds."""
+    channels: int = 2
+    """Left the callee, right the agent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    id: CallId
+    workspace_id: WorkspaceId
+    agent_id: AgentId | None
+    """None for an agent that was given inline."""
+    agent_version: int | None
+    agent: AgentDefinition
+    """The definition the call uses, as it was when the call was accepted."""
+    to: str
+    from_: str | None
+    """E.164 number shown to the callee."""
+    trunk_id: TrunkId
+    direction: Literal["outbound", "inbound"] = "outbound"
+    channel: Literal["phone", "web"] = "phone"
+    status: CallStatus = CallStatus.QUEUED
+    end_reason: EndReason | None = None
+    sip_status: int | None = None
+    hangup_cause: int | None = None
+    """Q.850 cause, where the network gave one."""
+    error: str | None = None
+    """What went wrong, in a sentence for the operator."""
+    variables: Mapping[str, Scalar] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    webhook_url: str | None = None
+    record: bool = True
+    max_duration: float = 1800.0
+    ring_timeout: float = 45.0
+    created_at: float = 0.0
+    queued_at: float | None = None
+    started_at: float | None = None
+    """When the INVITE was sent."""
+    answered_at: float | None = None
+    ended_at: float | None = None
+    answered_by: Literal["human", "machine", "unknown"] = "unknown"
+    transcript: tuple[Turn, ...] = ()
+    outcome: str | None = None
+    extracted: Mapping[str, Scalar] = field(default_factory=dict)
+    """Variables that the conversation set."""
+    recording: Recording = field(default_factory=Recording)
+    worker_id: WorkerId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallResult:
+    """How a call went, as the worker that held it reports it once."""
+
+    status: CallStatus
+    end_reason: EndReason
+    ended_at: float
+    sip_status: int | None = None
+    hangup_cause: int | None = None
+    error: str | None = None
+    answered_by: Literal["human", "machine", "unknown"] = "unknown"
+    transcript: tuple[Turn, ...] = ()
+    outcome: str | None = None
+    extracted: Mapping[str, Scalar] = field(default_factory=dict)
+    recording: Recording = field(default_factory=Recording)
+    journal: bytes = b""
+    """The call's journal as JSON lines; see `conversation/journal.py`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """An address of the customer's that wants to hear of events."""
+
+    id: WebhookId
+    workspace_id: WorkspaceId
+    url: str
+    events: tuple[str, ...] = ("*",)
+    """Event types wanted; `*` for all."""
+    secret: str = field(default="", repr=False)
+    """Standard Webhooks secret `whsec_…`; shown once, when made."""
+    enabled: bool = True
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, in the order it happened."""
+
+    id: EventId
+    workspace_id: WorkspaceId
+    type: str
+    """Such as `call.completed`."""
+    created_at: float
+    payload: Mapping[str, object]
+    call_id: CallId | None = None
+    sequence: int = 0
+    """Place in the order of all events of the database."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    id: KeyId
+    workspace_id: WorkspaceId
+    name: str
+    scopes: tuple[str, ...]
+    """Such as `calls:write`; `*` for all."""
+    expires_at: float | None = None
+    created_at: float = 0.0
+    last_used_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """One page of a list, newest first."""
+
+    data: tuple[T, ...]
+    next_cursor: str | None

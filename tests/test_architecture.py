@@ -1,0 +1,104 @@
+"""The rules that keep the program testable: who may import whom, and where I/O may happen."""
+
+import ast
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[1] / "src" / "strowger"
+
+PURE = {"errors", "agent", "model", "lifecycle", "ports", "sip", "media", "conversation"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "lifecycle": {"errors"},
+    "agent": set(),
+    "model": {"agent", "lifecycle"},
+    "sip": {"errors"},
+    "media": {"errors"},
+    "conversation": {"agent", "errors", "lifecycle", "model"},
+    "ports": {"agent", "conversation", "errors", "lifecycle", "media", "model"},
+    "telephony": {"errors", "media", "model", "ports", "sip"},
+    "providers": {"agent", "conversation", "errors", "media", "ports"},
+    "store": {"agent", "errors", "lifecycle", "model", "ports"},
+    "webhooks": {"errors", "model", "ports"},
+    "calls": {"agent", "conversation", "errors", "lifecycle", "media", "model", "ports"},
+    "simulate": {"agent", "errors", "media", "ports", "providers", "sip", "telephony"},
+    "api": {"agent", "calls", "errors", "lifecycle", "model", "ports"},
+    "config": {"errors"},
+}
+ROOT = {"app", "cli", "__init__", "__main__"}
+"""The composition root may import everything."""
+
+IO = {
+    "asyncio", "http", "httpx2", "io", "logging", "os", "pathlib", "select", "signal", "socket",
+    "sqlite3", "ssl", "structlog", "subprocess", "sys", "threading", "time", "urllib",
+}  # fmt: skip
+STARTERS = {"create_task", "ensure_future"}
+CHANCE = {"random", "secrets", "uuid", "uuid_utils"}
+NUMPY = {"media"}
+OUTSIDE_PURE = {
+    "numpy", "onnxruntime", "pydantic", "yaml", "sqlalchemy", "fastapi", "starlette",
+}  # fmt: skip
+
+
+def trees(part: str) -> list[tuple[Path, ast.Module]]:
+    paths = [*(SOURCE / part).rglob("*.py"), *SOURCE.glob(f"{part}.py")]
+    return [(path, ast.parse(path.read_text())) for path in paths]
+
+
+def imports(tree: ast.Module, path: Path) -> set[str]:
+    """Full names of what a file imports, its relatives included."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: import by the full name"
+            module = node.module or ""
+            names |= {f"{module}.{alias.name}" for alias in node.names} | {module}
+    return names
+
+
+def parts() -> set[str]:
+    packages = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
+    return packages | {path.stem for path in SOURCE.glob("*.py")}
+
+
+def test_every_part_of_the_house_is_on_the_plan() -> None:
+    assert parts() <= set(MAY_IMPORT) | ROOT
+
+
+def test_each_part_imports_only_what_the_picture_allows() -> None:
+    for part, allowed in MAY_IMPORT.items():
+        for path, tree in trees(part):
+            own = {name for name in imports(tree, path) if name.startswith("strowger.")}
+            used = {name.split(".")[1] for name in own} - {"__version__"}
+            assert used <= allowed | {part}, f"{path}: {used - allowed - {part}}"
+
+
+def test_pure_parts_do_no_io_and_toss_no_coins() -> None:
+    for part in PURE - {"ports"}:
+        for path, tree in trees(part):
+            used = {name.split(".")[0] for name in imports(tree, path)}
+            barred = IO | CHANCE | OUTSIDE_PURE - (NUMPY if part not in NUMPY else {"numpy"})
+            barred |= {"numpy"} if part not in NUMPY else set()
+            assert not used & barred, f"{path}: {used & barred}"
+
+
+def test_only_the_configuration_reads_the_environment() -> None:
+    for part in parts() - {"config"}:
+        for path, tree in trees(part):
+            for node in ast.walk(tree):
+                named = isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
+                assert not named, f"{path}: reads the environment"
+
+
+def test_no_task_is_started_outside_a_group() -> None:
+    for part in parts():
+        for path, tree in trees(part):
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Attribute) and node.attr in {
+                    "create_task",
+                    "ensure_future",
+                }:
+                    owner = node.value
+                    loose = isinstance(owner, ast.Name) and owner.id in {"asyncio", "loop"}
+                    assert not loose, f"{path}:{node.lineno}: a task outside a group"
