@@ -328,4 +328,4 @@ class Outbox(Protocol):
     async def record_attempt(
         self, delivery: str, attempt: Attempt, *, delivered: bool, retry_at: float | None
     ) -> None:
-        """`retry_at` None and not delivered: given up. Plans the next job in the same transaction."""
+        """`retry_at` None and not delivered: given up. Plans the next try in one transaction."""
