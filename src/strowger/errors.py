@@ -18,6 +18,7 @@
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 class StrowgerError(Exception):
@@ -112,11 +113,34 @@ class MalformedMessage(FarEndError):
     """Bytes from the network that are not the SIP, SDP or RTP they claim to be."""
 
 
-class CallRefused(FarEndError):
-    """The call was not answered."""
+class RefusalCause(StrEnum):
+    """Who or what kept a call from being answered."""
 
-    def __init__(self, status: int, reason: str, *, hangup_cause: int | None = None) -> None:
+    FAR_END = "far_end"
+    """It answered with the SIP status of the refusal."""
+    RING_TIMEOUT = "ring_timeout"
+    """It rang, and nobody answered in time."""
+    UNREACHABLE = "unreachable"
+    """Nothing came back at all."""
+    UNAUTHORIZED = "unauthorized"
+    """It asked for a name and password and did not take ours."""
+    NO_COMMON_CODEC = "no_common_codec"
+    """It answered, but no audio format suits both sides."""
+
+
+class CallRefused(FarEndError):
+    """The call was not answered, or not in a way that lets both sides hear each other."""
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        *,
+        cause: RefusalCause = RefusalCause.FAR_END,
+        hangup_cause: int | None = None,
+    ) -> None:
         super().__init__(f"{status} {reason}")
+        self.cause = cause
         self.status = status
         """SIP status, or 408 where nothing came at all (RFC 3261 section 8.1.3.1)."""
         self.reason = reason

@@ -51,6 +51,7 @@ class EndReason(StrEnum):
     PROVIDER_FAILED = "provider_failed"
     CARRIER_REJECTED = "carrier_rejected"
     CALLEE_BUSY = "callee_busy"
+    CALLEE_DECLINED = "callee_declined"
     RING_TIMEOUT = "ring_timeout"
     NO_COMMON_CODEC = "no_common_codec"
     TRUNK_UNREACHABLE = "trunk_unreachable"

@@ -1,0 +1,77 @@
+# Everything a newcomer types. `make help` explains; `make demo` is the place to start.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-header --no-annotate --no-emit-index-url --group build pyproject.toml
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+export PYTHONUTF8 := 1
+
+.PHONY: help setup demo test peers check format lock bench-latency bench-lines clean
+
+help: ## Say what each target does
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.uv: requirements/uv.txt
+	@test -n "$(PYTHON)" || { echo "Strowger needs Python 3.11 or newer, and none was found." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Strowger needs Python 3.11 or newer; $(PYTHON) is older. Try make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "· making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "Python cannot make a virtual environment here; on Debian: apt install python3-venv" >&2; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.uv requirements/local.txt pyproject.toml
+	@echo "· installing what Strowger needs to run"
+	@$(INSTALL) --require-hashes -r requirements/local.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	@echo "· installing what the tests need"
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: $(VENV)/.run ## .venv with everything to run
+	@echo "ready: $(BIN)/strowger --help"
+
+demo: $(VENV)/.run ## Place one real call on this machine and show it live
+	@$(BIN)/strowger demo
+
+peers: ## SIPp, baresip and ffmpeg for the tests, by apt where they are missing
+	@scripts/peers.sh
+
+test: $(VENV)/.dev peers ## Run the whole test suite
+	@PYTHONASYNCIODEBUG=1 $(BIN)/pytest $(PYTEST)
+
+check: $(VENV)/.dev ## Format, lint, types, architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_architecture.py
+
+format: $(VENV)/.dev ## Format the code and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(VENV)/.uv ## Renew requirements/*.txt from pyproject.toml
+	$(LOCK) --output-file requirements/base.txt
+	$(LOCK) --extra local --output-file requirements/local.txt
+	$(LOCK) --extra local --group dev --output-file requirements/dev.txt
+	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--no-header --no-annotate --no-emit-index-url - --output-file requirements/uv.txt
+
+bench-latency: $(VENV)/.run ## Response latency, measured at the RTP wire by the far end
+	@$(BIN)/strowger bench latency
+
+bench-lines: $(VENV)/.run ## Simultaneous lines against a load generator in another process
+	@$(BIN)/strowger bench lines
+
+clean: ## Remove the environment and what runs left behind
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis demo-data
