@@ -1,0 +1,184 @@
+"""One call, from the dial attempt to the last word in the database."""
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from strowger.calls import outcome
+from strowger.calls.chronicle import Chronicle
+from strowger.calls.listening import Ear
+from strowger.calls.replying import Mind
+from strowger.calls.session import CallSession, Senses
+from strowger.calls.speaking import Voice
+from strowger.conversation.conversation import Conversation
+from strowger.conversation.events import EndRequested
+from strowger.errors import CallRefused, ProviderError, StrowgerError
+from strowger.lifecycle import CallStatus, EndReason
+from strowger.model import Call, CallId, CallResult, Recording, WorkerId, WorkspaceId
+from strowger.ports import CallStore, DialRequest, Line, Providers, Telephone
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What every call of a worker shares."""
+
+    store: CallStore
+    telephone: Telephone
+    providers: Providers
+    worker: WorkerId
+    recordings: Path
+
+
+def recording_path(folder: Path, workspace: WorkspaceId, call: CallId) -> Path:
+    """Where the recording of a call lies."""
+    return folder / workspace / f"{call}.wav"
+
+
+class CallRunner:
+    """Runs one call. `run` leaves it in a terminal status, whatever happens on the way."""
+
+    def __init__(self, call: Call, at: Workplace) -> None:
+        self._call = call
+        self._at = at
+        self._chronicle = Chronicle()
+        self._requested: EndReason | None = None
+        self._holding: asyncio.Task[CallResult] | None = None
+        self._session: CallSession | None = None
+
+    def end(self, reason: EndReason) -> None:
+        """Somebody outside the call wants it over."""
+        self._requested = reason
+        if self._session is not None:
+            self._session.tell(EndRequested())
+        elif self._holding is not None:
+            self._holding.cancel()
+
+    async def run(self) -> None:
+        """Dial, talk, hang up, write down."""
+        structlog.contextvars.bind_contextvars(call_id=self._call.id)
+        async with asyncio.TaskGroup() as tasks:
+            writer = tasks.create_task(self._chronicle.run(), name="chronicle")
+            result = await self._result()
+            log.info("call.over", status=result.status, reason=result.end_reason)
+            self._chronicle.write(partial(self._at.store.finish, self._call.id, result))
+            await self._chronicle.written()
+            writer.cancel()
+
+    async def _result(self) -> CallResult:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._holding = tasks.create_task(self._hold(), name=f"hold {self._call.id}")
+        except* Exception as errors:  # the edge of the call: whatever broke, the call must end
+            log.exception("call.broken", exc_info=errors)
+            return _failed(EndReason.INTERNAL_ERROR, "an internal error; the log has more")
+        if self._holding.cancelled():
+            reason = self._requested or EndReason.API_REQUEST
+            return CallResult(
+                status=CallStatus.CANCELED, end_reason=reason, ended_at=time.time()
+            )
+        return self._holding.result()
+
+    async def _hold(self) -> CallResult:
+        self._note_status(CallStatus.INITIATED)
+        try:
+            request = await self._dial_request()
+            async with self._at.telephone.dial(request, self._ringing) as line:
+                self._note_status(CallStatus.IN_PROGRESS)
+                result = await self._talk(line)
+            return replace(result, recording=line.recorded())  # whole only once the line is closed
+        except CallRefused as refusal:
+            log.info("call.refused", sip_status=refusal.status, reason=refusal.reason)
+            status, reason = outcome.of_refusal(refusal)
+            return CallResult(
+                status=status,
+                end_reason=reason,
+                ended_at=time.time(),
+                sip_status=refusal.status,
+                hangup_cause=refusal.hangup_cause,
+                error=refusal.reason,
+            )
+        except ProviderError as error:
+            log.warning("call.provider_failed", problem=str(error))
+            return _failed(EndReason.PROVIDER_FAILED, str(error))
+        except StrowgerError as error:
+            log.warning("call.failed", problem=str(error))
+            return _failed(EndReason.INTERNAL_ERROR, str(error))
+
+    async def _dial_request(self) -> DialRequest:
+        call, at = self._call, self._at
+        path = recording_path(at.recordings, call.workspace_id, call.id) if call.record else None
+        return DialRequest(
+            call_id=call.id,
+            to=call.to,
+            caller_id=call.from_,
+            trunk=await at.store.get_trunk_of(call),
+            ring_timeout=call.ring_timeout,
+            recording=path,
+        )
+
+    async def _talk(self, line: Line) -> CallResult:
+        call = self._call
+        conversation = Conversation(call.agent, call.variables)
+        session = CallSession(line, conversation, self._senses(), self._chronicle_turns)
+        self._session = session
+        if self._requested is not None:
+            session.tell(EndRequested())
+        reason = await session.run()
+        ended_at = time.time()
+        if reason is EndReason.API_REQUEST and self._requested is not None:
+            reason = self._requested
+        return CallResult(
+            status=outcome.of_answered(reason),
+            end_reason=reason,
+            ended_at=ended_at,
+            sip_status=200,
+            hangup_cause=session.hangup_cause,
+            answered_by="unknown",
+            transcript=conversation.transcript,
+            outcome=conversation.outcome,
+            extracted=conversation.extracted,
+            recording=Recording(),
+            journal=b"",
+        )
+
+    def _senses(self) -> Senses:
+        """Raises ProviderError where the agent names a provider that is not configured."""
+        agent, providers = self._call.agent, self._at.providers
+        mind = None
+        if agent.flow is None:
+            mind = Mind(providers.language_model(agent.model.provider), agent.model)
+        return Senses(
+            ear=Ear(
+                providers.speech_to_text(agent.transcriber.provider),
+                agent.transcriber,
+                agent.language,
+            ),
+            voice=Voice(
+                providers.text_to_speech(agent.voice.provider),
+                agent.voice,
+                agent.language,
+                providers.fallback_voice(),
+            ),
+            mind=mind,
+        )
+
+    def _ringing(self, status: int) -> None:
+        log.info("call.ringing", sip_status=status)
+        self._note_status(CallStatus.RINGING)
+
+    def _note_status(self, status: CallStatus) -> None:
+        store, call, worker = self._at.store, self._call.id, self._at.worker
+        now = time.time()
+        self._chronicle.write(lambda: store.set_status(call, status, worker, now=now))
+
+
+def _failed(reason: EndReason, error: str) -> CallResult:
+    return CallResult(
+        status=CallStatus.FAILED, end_reason=reason, ended_at=time.time(), error=error
+    )

@@ -1,0 +1,149 @@
+"""One live call: the task group that owns everything running on its behalf.
+
+The conversation decides; this file carries events to it and its effects to the line, the
+recogniser, the model and the voice. When `run` returns, nothing of the call is left.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+from strowger.calls.listening import Ear, Listener
+from strowger.calls.replying import Mind, Replier
+from strowger.calls.speaking import Speaker, Voice
+from strowger.conversation.events import (
+    Answered,
+    CancelReply,
+    DigitPressed,
+    Effect,
+    Event,
+    Generate,
+    HangUp,
+    HungUp,
+    Listen,
+    MediaLost,
+    Speak,
+    SpeechStarted,
+    SpeechStopped,
+    StopSpeaking,
+)
+from strowger.lifecycle import EndReason
+from strowger.media import events as media
+from strowger.ports import Line, LineEvent, LineHungUp
+
+INBOX_LIMIT = 4096
+"""Events a conversation may have waiting. A call that is further behind is lost, and ends."""
+
+
+class ConversationMachine(Protocol):
+    """What the session needs of the pure `conversation.conversation.Conversation`."""
+
+    def receive(self, event: Event, *, now: float) -> list[Effect]: ...
+    def handle_timer(self, *, now: float) -> list[Effect]: ...
+    def next_timer(self) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Senses:
+    """The providers of one call."""
+
+    ear: Ear
+    voice: Voice
+    mind: Mind | None
+
+
+class CallSession:
+    """Holds the conversation of one answered call."""
+
+    def __init__(self, line: Line, machine: ConversationMachine, senses: Senses) -> None:
+        self._line = line
+        self._machine = machine
+        self._inbox: asyncio.Queue[Event] = asyncio.Queue(maxsize=INBOX_LIMIT)
+        self._listener = Listener(line, senses.ear, self.tell)
+        self._speaker = Speaker(line, senses.voice, self.tell)
+        self._replier = Replier(senses.mind, self.tell)
+        self.hangup_cause: int | None = None
+        """Q.850 cause, where the network ended the call and gave one."""
+
+    def tell(self, event: Event) -> None:
+        """Let the conversation know of something; also for what comes from outside the call."""
+        self._inbox.put_nowait(event)
+
+    async def run(self) -> EndReason:
+        """Talk until one side hangs up; every task started here ends here."""
+        self.tell(Answered())
+        async with asyncio.TaskGroup() as tasks:
+            senses = [
+                tasks.create_task(self._hear(), name="line"),
+                tasks.create_task(self._listener.run(), name="listener"),
+                tasks.create_task(self._speaker.run(), name="speaker"),
+            ]
+            reason = await self._decide(tasks)
+            self._replier.cancel()
+            for sense in senses:
+                sense.cancel()
+        return reason
+
+    async def _hear(self) -> None:
+        while True:
+            self._translate(await self._line.next_event())
+
+    def _translate(self, event: LineEvent) -> None:
+        """Tell the conversation what happened on the line, in its own words."""
+        match event:
+            case media.SpeechStarted(_, at, position):
+                self._listener.speech_started(position)
+                self.tell(SpeechStarted(at))
+            case media.SpeechStopped(_, at, _):
+                self._listener.speech_stopped()
+                self.tell(SpeechStopped(at))
+            case media.DigitReceived(_, _, digit):
+                self.tell(DigitPressed(digit))
+            case media.PlayoutStarted():
+                self._speaker.playout_started(event)
+            case media.PlayoutEnded():
+                self._speaker.playout_ended(event)
+            case media.MediaLost():
+                self.tell(MediaLost())
+            case LineHungUp(_, hangup_cause):
+                self.hangup_cause = hangup_cause
+                self.tell(HungUp())
+            case media.DigitsSent():
+                pass
+            case _:
+                assert_never(event)
+
+    async def _decide(self, tasks: asyncio.TaskGroup) -> EndReason:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                async with asyncio.timeout_at(self._machine.next_timer()):
+                    event = await self._inbox.get()
+            except TimeoutError:
+                due = self._machine.next_timer()
+                effects = self._machine.handle_timer(now=max(loop.time(), due or 0.0))
+            else:
+                effects = self._machine.receive(event, now=loop.time())
+            for effect in effects:
+                if isinstance(effect, HangUp):
+                    return EndReason(effect.reason)
+                self._apply(effect, tasks)
+
+    def _apply(
+        self,
+        effect: Listen | Generate | CancelReply | Speak | StopSpeaking,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        match effect:
+            case Listen(turn, phrases):
+                self._listener.listen(turn, phrases)
+            case Generate(reply, dialogue):
+                self._replier.generate(reply, dialogue, tasks)
+            case CancelReply():
+                self._replier.cancel()
+            case Speak(utterance, text, fallback):
+                self._speaker.speak(utterance, text, use_fallback=fallback)
+            case StopSpeaking():
+                self._speaker.stop()
+            case _:
+                assert_never(effect)

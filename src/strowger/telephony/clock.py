@@ -1,0 +1,91 @@
+"""The media clock: what moves packets between sockets and the engine, every 20 ms.
+
+A tick is split into phases that spread the lines. In each, packets leave first, so that their
+moment depends on nothing that is done after; then what has come is drained and all lines of the
+phase are processed as one matrix. A tick that was missed is skipped, never replayed: a burst of
+late packets helps nobody.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from strowger.media.events import Command, Event
+from strowger.telephony.sockets import LineSockets
+
+TICK = 0.020
+PHASES = 4
+RTCP_EVERY = 25
+"""Ticks between two looks at the RTCP sockets."""
+
+
+class MediaEngine(Protocol):
+    """What the clock needs of the pure `media.engine.Engine`."""
+
+    def apply(self, command: Command, *, now: float) -> None: ...
+    def transmit(self, phase: int, *, now: float) -> list[tuple[int, bytes]]: ...
+    def receive(self, line: int, packet: bytes, *, now: float) -> None: ...
+    def receive_rtcp(self, line: int, packet: bytes, *, now: float) -> None: ...
+    def rtcp_to_send(self, *, now: float) -> list[tuple[int, bytes]]: ...
+    def process(self, phase: int, *, now: float) -> None: ...
+    def events(self) -> list[Event]: ...
+
+
+class MediaClock:
+    """Turns the engine for as long as `run` runs."""
+
+    def __init__(self, engine: MediaEngine, on_event: Callable[[Event], None]) -> None:
+        self._engine = engine
+        self._on_event = on_event
+        self._lines: list[dict[int, LineSockets]] = [{} for _ in range(PHASES)]
+        self.skipped_ticks = 0
+        """Phases that came more than a tick too late and were left out."""
+
+    def attach(self, line: int, sockets: LineSockets) -> None:
+        self._lines[line % PHASES][line] = sockets
+
+    def detach(self, line: int) -> None:
+        self._lines[line % PHASES].pop(line, None)
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        loop = asyncio.get_running_loop()
+        step = TICK / PHASES
+        started = loop.time()
+        number = 0
+        while True:
+            number += 1
+            delay = started + number * step - loop.time()
+            if delay > 0:
+                await asyncio.sleep(delay)
+            else:
+                if delay < -TICK:
+                    behind = int(-delay / step)
+                    self.skipped_ticks += behind
+                    number += behind
+                await asyncio.sleep(0)  # late, but the rest of the process wants its turn too
+            self.turn(number % PHASES, now=loop.time())
+            if number % (RTCP_EVERY * PHASES) == 0:
+                self._exchange_reports(now=loop.time())
+
+    def turn(self, phase: int, *, now: float) -> None:
+        """One phase of one tick."""
+        lines, engine = self._lines[phase], self._engine
+        for line, packet in engine.transmit(phase, now=now):
+            if (sockets := lines.get(line)) is not None:
+                sockets.send(packet)
+        for line, sockets in lines.items():
+            for packet in sockets.received():
+                engine.receive(line, packet, now=now)
+        engine.process(phase, now=now)
+        for event in engine.events():
+            self._on_event(event)
+
+    def _exchange_reports(self, *, now: float) -> None:
+        for line, packet in self._engine.rtcp_to_send(now=now):
+            if (sockets := self._lines[line % PHASES].get(line)) is not None:
+                sockets.send_rtcp(packet)
+        for lines in self._lines:
+            for line, sockets in lines.items():
+                for packet in sockets.received_rtcp():
+                    self._engine.receive_rtcp(line, packet, now=now)

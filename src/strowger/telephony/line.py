@@ -1,0 +1,124 @@
+"""One line of the engine as the application sees it: commands go in, its events come out."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from strowger.media.events import (
+    BeginUtterance,
+    Command,
+    EndUtterance,
+    Event,
+    LineClosed,
+    RecordingChunk,
+    SendDigits,
+    StopPlaying,
+)
+from strowger.model import Recording
+from strowger.ports import LineEvent, LineHungUp
+from strowger.telephony.recording import WavFile
+
+PENDING_EVENTS = 1024
+"""Events a line keeps for its reader; one that is further behind has stopped reading."""
+RING_FULL_PAUSE = 0.1
+"""Seconds before a full playout ring is tried again; it holds several seconds."""
+
+
+class PlayoutRing(Protocol):
+    """The writer's side of a playout ring."""
+
+    @property
+    def written(self) -> int: ...
+    def write(self, pcm: bytes) -> int:
+        """Take as many samples as fit; return how many."""
+
+
+class LineEngine(Protocol):
+    """What a line needs of the pure `media.engine.Engine`."""
+
+    def apply(self, command: Command, *, now: float) -> None: ...
+    def playout_ring(self, line: int) -> PlayoutRing: ...
+    def captured(self, line: int, position: int) -> tuple[bytes, int]: ...
+
+
+class SipLine:
+    """Implements `ports.Line` over one row of the engine."""
+
+    def __init__(
+        self, row: int, engine: LineEngine, clock: Callable[[], float], recording: WavFile | None
+    ) -> None:
+        self.row = row
+        self.closed = asyncio.Event()
+        """Set once the engine has given the row back."""
+        self.figures: LineClosed | None = None
+        self._engine = engine
+        self._clock = clock
+        self._recording = recording
+        self._events: asyncio.Queue[LineEvent] = asyncio.Queue(maxsize=PENDING_EVENTS)
+        self._utterance = 0
+        self._half_sample = b""
+
+    # ── what the telephone tells it ──────────────────────────────────────────────────────────
+
+    def take(self, event: Event) -> None:
+        """An event of the engine for this row."""
+        match event:
+            case RecordingChunk(_, pcm):
+                if self._recording is not None:
+                    self._recording.write(pcm)
+            case LineClosed():
+                self.figures = event
+                self.closed.set()
+            case _:
+                self._tell(event)
+
+    def hung_up(self, reason: str, hangup_cause: int | None = None) -> None:
+        self._tell(LineHungUp(reason, hangup_cause))
+
+    def _tell(self, event: LineEvent) -> None:
+        if self._events.full():
+            self._events.get_nowait()  # nobody has read for minutes: the newest matter most
+        self._events.put_nowait(event)
+
+    # ── ports.Line ───────────────────────────────────────────────────────────────────────────
+
+    async def next_event(self) -> LineEvent:
+        return await self._events.get()
+
+    def captured(self, position: int) -> tuple[bytes, int]:
+        return self._engine.captured(self.row, position)
+
+    def begin_utterance(self, utterance: int) -> None:
+        self._utterance = utterance
+        self._half_sample = b""
+        ring = self._engine.playout_ring(self.row)
+        self._apply(BeginUtterance(line=self.row, utterance=utterance, position=ring.written))
+
+    async def write(self, pcm: bytes) -> None:
+        ring = self._engine.playout_ring(self.row)
+        pcm = self._half_sample + pcm
+        whole = len(pcm) & ~1
+        pcm, self._half_sample = pcm[:whole], pcm[whole:]
+        while pcm:
+            taken = ring.write(pcm)
+            pcm = pcm[2 * taken :]
+            if pcm:
+                await asyncio.sleep(RING_FULL_PAUSE)
+
+    def end_utterance(self, utterance: int) -> None:
+        ring = self._engine.playout_ring(self.row)
+        self._apply(EndUtterance(line=self.row, utterance=utterance, position=ring.written))
+
+    def stop_playing(self) -> None:
+        self._apply(StopPlaying(self.row))
+
+    def send_digits(self, digits: str) -> None:
+        self._apply(SendDigits(self.row, digits))
+
+    def recorded(self) -> Recording:
+        if self._recording is None or self._recording.duration == 0:
+            return Recording()
+        return Recording(available=True, duration=self._recording.duration)
+
+    def _apply(self, command: Command) -> None:
+        self._engine.apply(command, now=self._clock())
