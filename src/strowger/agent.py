@@ -6,15 +6,34 @@ makes the boundary that reads them refuse unknown fields; nothing here imports i
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Protocol, get_args
 
 Scalar = str | int | float | bool | None
-_STRICT: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}
+_STRICT: dict[str, object] = {"extra": "forbid", "use_attribute_docstrings": True}
+
+
+class _SchemaMaker(Protocol):
+    """As much of pydantic's handler as is used here."""
+
+    def generate_schema(self, source: object, /) -> object: ...
+
+
+class _OneOfByType:
+    """Tells pydantic to choose a union's member by `type`, so that a bad record is refused once."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: _SchemaMaker
+    ) -> dict[str, object]:
+        choices = {
+            get_args(member.__annotations__["type"])[0]: handler.generate_schema(member)
+            for member in get_args(source)
+        }
+        return {"type": "tagged-union", "discriminator": "type", "choices": choices}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceSettings:
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     provider: str = "local"
     """Which configured speech provider speaks: `local` or `openai`."""
@@ -26,7 +45,7 @@ class VoiceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     provider: str = "openai"
     """Which configured language model provider answers."""
@@ -39,7 +58,7 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriberSettings:
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     provider: str = "local"
     """Which configured recogniser listens: `local` or `openai`."""
@@ -50,7 +69,7 @@ class TranscriberSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnTaking:
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     endpointing_delay: float = 0.5
     """Silence, in seconds, after which the callee's turn is over."""
@@ -68,7 +87,7 @@ class TurnTaking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     max_duration: float = 1800.0
     """Longest call in seconds, counted from the answer."""
@@ -82,7 +101,7 @@ class Limits:
 class Phrases:
     """One recognised value and the phrases that mean it."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     value: str
     phrases: tuple[str, ...]
@@ -92,7 +111,7 @@ class Phrases:
 class Expectation:
     """The answers a question can have; recognisers are told, so that they listen for these."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     type: Literal["yes_no", "number", "date", "keywords", "digits", "anything"]
     keywords: tuple[Phrases, ...] = ()
@@ -109,7 +128,7 @@ class Expectation:
 class SayNode:
     """Speak, then go on."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     type: Literal["say"]
     text: str
@@ -120,7 +139,7 @@ class SayNode:
 class AskNode:
     """Speak, listen for an answer, branch on it."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     type: Literal["ask"]
     text: str
@@ -142,7 +161,7 @@ class AskNode:
 class SetNode:
     """Give a variable a value, without speaking."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     type: Literal["set"]
     variable: str
@@ -154,7 +173,7 @@ class SetNode:
 class BranchNode:
     """Go on by a variable's value, without speaking."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     type: Literal["branch"]
     variable: str
@@ -166,7 +185,7 @@ class BranchNode:
 class EndNode:
     """Say goodbye, hang up, and leave an outcome."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     type: Literal["end"]
     text: str = ""
@@ -174,14 +193,14 @@ class EndNode:
     """What the call came to, such as `appointment: confirmed {{day}}`."""
 
 
-Node = SayNode | AskNode | SetNode | BranchNode | EndNode
+Node = Annotated[SayNode | AskNode | SetNode | BranchNode | EndNode, _OneOfByType()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
     """A scripted conversation: a graph of nodes that needs no language model."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     start: str
     nodes: Mapping[str, Node]
@@ -189,7 +208,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoicemailPolicy:
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     action: Literal["hangup", "leave_message"] = "hangup"
     message: str = ""
@@ -199,7 +218,7 @@ class VoicemailPolicy:
 class AgentDefinition:
     """Everything that decides how an agent behaves on a call."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     name: str
     prompt: str = ""

@@ -14,6 +14,7 @@
         * CallRefused             it answered 3xx-6xx, or nobody answered
     * ProviderError           a speech or language service
     * ConfigurationError      the operator: said in one line, exit status 2
+    * DamagedJournal          a stored record of a call that cannot be read
     * Unavailable             us, for now: 503
 """
 
@@ -158,6 +159,10 @@ class ProviderError(StrowgerError):
 
 class ConfigurationError(StrowgerError):
     """The operator has to change something; the message says what."""
+
+
+class DamagedJournal(StrowgerError):
+    """A call's journal is not what was written: cut off, changed, or not a journal at all."""
 
 
 class Unavailable(StrowgerError):
