@@ -3,10 +3,11 @@
 RFC 3264: who calls offers, who is called answers, and either side may offer anew later.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from strowger.media import sdp
 from strowger.media.events import ChangeCodec, CloseLine, Codec, HoldLine, OpenLine
@@ -15,12 +16,8 @@ from strowger.telephony.line import LineEngine, SipLine
 from strowger.telephony.recording import WavFile
 from strowger.telephony.sockets import LineSockets, PortPool
 
-
-class Rows(Protocol):
-    """Free rows of the engine."""
-
-    def take(self) -> int: ...
-    def give_back(self, row: int) -> None: ...
+CLOSING_TIME = 1.0
+"""Seconds the engine has to give a row back; it takes a tick."""
 
 
 class MediaLeg:
@@ -38,6 +35,7 @@ class MediaLeg:
     ) -> None:
         """Raises Unavailable where no RTP port is free."""
         self.row = row
+        self.public_host = public_host
         self.line: SipLine | None = None
         self._engine = engine
         self._clock = clock
@@ -93,7 +91,10 @@ class MediaLeg:
         """Stop, and wait for the last of the recording."""
         if self.line is not None:
             self._engine.apply(CloseLine(self.row), now=self._now())
-            await self.line.finished()
+            with suppress(TimeoutError):  # a media clock that has stopped closes nothing
+                async with asyncio.timeout(CLOSING_TIME):
+                    await self.line.closed.wait()
+            self.line.finish_recording()
             self._clock.detach(self.row)
         self._sockets.close()
 

@@ -75,6 +75,11 @@ class SipLine:
     def hung_up(self, reason: str, hangup_cause: int | None = None) -> None:
         self._tell(LineHungUp(reason, hangup_cause))
 
+    def finish_recording(self) -> None:
+        """The last chunk is written: let go of the file."""
+        if self._recording is not None:
+            self._recording.close()
+
     def _tell(self, event: LineEvent) -> None:
         if self._events.full():
             self._events.get_nowait()  # nobody has read for minutes: the newest matter most

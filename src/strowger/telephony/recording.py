@@ -32,9 +32,9 @@ class WavFile:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = path.open("wb", buffering=0)
-            self._file.write(wav_header(0))
         except OSError as error:
             raise Unavailable(f"cannot write the recording {path}: {error.strerror}") from error
+        self.write(b"")
 
     @property
     def duration(self) -> float:

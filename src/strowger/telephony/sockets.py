@@ -29,7 +29,6 @@ class PortPool:
             raise ConfigurationError(f"no usable RTP ports between {first} and {last}")
         self.host = host
         self._free = list(range(first, last, 2))
-        self._next = 0
 
     def open_pair(self) -> tuple[socket.socket, socket.socket, int]:
         """Bind an RTP and an RTCP socket; returns both and the RTP port.
@@ -40,11 +39,15 @@ class PortPool:
         for _ in range(len(self._free)):
             port = self._free.pop(0)
             try:
-                pair = _bind(self.host, port), _bind(self.host, port + 1)
+                rtp = _bind(self.host, port)
             except OSError:
                 self._free.append(port)  # somebody else's; try the next
                 continue
-            return (*pair, port)
+            try:
+                return rtp, _bind(self.host, port + 1), port
+            except OSError:
+                rtp.close()
+                self._free.append(port)
         raise Unavailable("every RTP port is in use; widen STROWGER_RTP_PORTS")
 
     def give_back(self, port: int) -> None:
@@ -72,6 +75,10 @@ class LineSockets:
         self._remote_rtcp: Address | None = None
         self._latched = False
         self._strangers = 0
+
+    def fileno(self) -> int:
+        """The RTP socket, for who wants to wait for it."""
+        return self._rtp.fileno()
 
     def aim(self, remote: Address, remote_rtcp: Address) -> None:
         """Send to what the SDP says, until packets come from elsewhere."""

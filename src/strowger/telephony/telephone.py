@@ -1,0 +1,380 @@
+"""The telephone: one SIP address, one media clock, and the calls on them.
+
+Implements `ports.Telephone` for calls we place, and offers calls that come in to whoever asked
+for them. What SIP says inside an established call is handled here, without a task of its own.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from strowger.errors import CallRefused, FarEndError, RefusalCause, Unavailable
+from strowger.media.engine import Engine
+from strowger.media.events import Event as MediaEvent
+from strowger.media.sdp import NoCommonCodec
+from strowger.media.voice import SpeechModel
+from strowger.model import Trunk
+from strowger.ports import DialRequest
+from strowger.sip import events as sip
+from strowger.sip.endpoint import Endpoint
+from strowger.telephony.addressing import invitation, own_address_towards, resolve
+from strowger.telephony.clock import PHASES, MediaClock
+from strowger.telephony.legs import MediaLeg
+from strowger.telephony.line import SipLine
+from strowger.telephony.signalling import UdpTransport, open_udp_transport
+from strowger.telephony.sockets import PortPool
+
+PENDING_SIGNALS = 64
+"""Signals a call that is being set up may have waiting; more is a far end gone mad."""
+
+Signals = asyncio.Queue[sip.Event]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelephoneSettings:
+    listen: sip.Address
+    """Where SIP is spoken; `0.0.0.0` for every address of the machine."""
+    public_host: str | None = None
+    """The address others reach us at, where it is not the one we see ourselves."""
+    rtp_ports: tuple[int, int] = (10000, 19999)
+    lines: int = 100
+    """Most calls at the same time."""
+
+
+class SipTelephone:
+    """Calls in both directions over one SIP address."""
+
+    def __init__(
+        self,
+        settings: TelephoneSettings,
+        model: SpeechModel | None,
+        on_incoming: Callable[["IncomingCall"], None] | None,
+    ) -> None:
+        self._settings = settings
+        self._on_incoming = on_incoming
+        self._loop = asyncio.get_running_loop()
+        self._endpoint = Endpoint(
+            local=settings.listen, new_token=lambda: secrets.token_hex(8), user_agent="Strowger"
+        )
+        self._transport: UdpTransport | None = None
+        self._engine = Engine(lines=settings.lines, model=model, phases=PHASES)
+        self.clock = MediaClock(self._engine, self._on_media)
+        self._ports = PortPool(settings.listen[0], *settings.rtp_ports)
+        self._rows = list(range(settings.lines))
+        self._lines: dict[int, SipLine] = {}
+        self._sessions: dict[sip.SessionId, Callable[[sip.Event], None]] = {}
+        self._probes: dict[str, asyncio.Future[sip.OptionsAnswered]] = {}
+
+    async def open(self) -> None:
+        """Raises ConfigurationError where the address cannot be bound."""
+        listen = self._settings.listen
+        self._transport = await open_udp_transport(self._endpoint, listen, self._on_signal)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    # ── calls we place ───────────────────────────────────────────────────────────────────────
+
+    @asynccontextmanager
+    async def dial(
+        self, request: DialRequest, on_ringing: Callable[[int], None]
+    ) -> AsyncIterator[SipLine]:
+        destination = await resolve(request.trunk.host, request.trunk.port)
+        async with self._media(destination[0]) as leg:
+            own = (leg.public_host, self._settings.listen[1])
+            invite = invitation(request, destination, own, leg.offer())
+            session = self._endpoint.invite(invite, now=self._now())
+            try:
+                with self._signals_of(session) as signals:
+                    self._flush()
+                    answer = await self._answer(session, signals, request, on_ringing)
+                    _accept(leg, answer)
+                    line = self._open_line(leg, request.recording)
+                    self._establish(session, leg, line, signals)
+                    yield line
+            finally:
+                self._hang_up(session)
+
+    async def _answer(
+        self,
+        session: sip.SessionId,
+        signals: Signals,
+        request: DialRequest,
+        on_ringing: Callable[[int], None],
+    ) -> bytes | None:
+        """The SDP of the far end's answer. Raises CallRefused."""
+        patience = request.ring_timeout
+        try:
+            async with asyncio.timeout(patience):
+                while True:
+                    match await signals.get():
+                        case sip.Ringing(status=status):
+                            on_ringing(status)
+                        case sip.Answered(sdp=answer):
+                            return answer
+                        case sip.Refused() as refused:
+                            raise _refusal(refused, request.trunk)
+                        case sip.Ended(reason=reason, hangup_cause=cause):
+                            raise CallRefused(487, reason or "call ended", hangup_cause=cause)
+        except TimeoutError:
+            self._endpoint.cancel(session, now=self._now())
+            self._flush()
+            raise CallRefused(
+                487, f"nobody answered within {patience:g} s", cause=RefusalCause.RING_TIMEOUT
+            ) from None
+
+    async def probe(self, trunk: Trunk) -> sip.OptionsAnswered:
+        """Ask a trunk whether it is there (OPTIONS); status 408 where nothing comes back."""
+        destination = await resolve(trunk.host, trunk.port)
+        token = self._endpoint.options(destination, now=self._now())
+        answered: asyncio.Future[sip.OptionsAnswered] = self._loop.create_future()
+        self._probes[token] = answered
+        self._flush()
+        try:
+            return await answered
+        finally:
+            del self._probes[token]
+
+    # ── calls that come in ───────────────────────────────────────────────────────────────────
+
+    def ring(self, session: sip.SessionId, status: int) -> None:
+        self._endpoint.ring(session, now=self._now(), status=status)
+        self._flush()
+
+    def reject(self, session: sip.SessionId, status: int, reason: str | None) -> None:
+        self._endpoint.reject(session, status, now=self._now(), reason=reason)
+        self._flush()
+
+    @asynccontextmanager
+    async def answer(
+        self, incoming: "IncomingCall", signals: Signals, recording: Path | None
+    ) -> AsyncIterator[SipLine]:
+        """Take a call; enter when its ACK has come, hang up on exit. Raises CallRefused."""
+        session = incoming.session
+        async with self._media(incoming.source[0]) as leg:
+            try:
+                answer = _answer_offer(leg, incoming.sdp)
+                self._endpoint.answer(session, answer, now=self._now())
+                self._flush()
+                while not isinstance(event := await signals.get(), sip.Confirmed):
+                    if isinstance(event, sip.Canceled | sip.Ended):
+                        raise CallRefused(487, "the caller gave up")
+                if incoming.sdp is None:
+                    _accept(leg, event.sdp)
+                line = self._open_line(leg, recording)
+                self._establish(session, leg, line, signals)
+                yield line
+            except CallRefused as refusal:
+                self._endpoint.reject(session, refusal.status, now=self._now(), reason=None)
+                raise
+            finally:
+                self._hang_up(session)
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    @asynccontextmanager
+    async def _media(self, towards: str) -> AsyncIterator[MediaLeg]:
+        """A row, its sockets and their orderly end. Raises Unavailable when none is free."""
+        if not self._rows:
+            raise Unavailable("every line is in use")
+        row = self._rows.pop(0)
+        try:
+            host = self._settings.public_host
+            own = host or own_address_towards(towards, self._settings.listen[0])
+            leg = MediaLeg(
+                self._engine, self.clock, self._ports, row=row, public_host=own, now=self._now
+            )
+            try:
+                yield leg
+            finally:
+                await leg.close()
+                self._lines.pop(row, None)
+        finally:
+            self._rows.append(row)
+
+    def _open_line(self, leg: MediaLeg, recording: Path | None) -> SipLine:
+        line = leg.open(recording)
+        self._lines[leg.row] = line
+        return line
+
+    def _signals_of(self, session: sip.SessionId) -> "_Subscription":
+        return _Subscription(self._sessions, session)
+
+    def _establish(
+        self, session: sip.SessionId, leg: MediaLeg, line: SipLine, signals: Signals
+    ) -> None:
+        """From here on, signals of the session act on its line."""
+
+        def handle(event: sip.Event) -> None:
+            match event:
+                case sip.Ended(reason=reason, hangup_cause=cause):
+                    line.hung_up(reason, cause)
+                case sip.Reoffered(sdp=offer):
+                    self._answer_reoffer(session, leg, offer)
+                case sip.Confirmed(sdp=bytes() as answer):
+                    _accept_quietly(leg, answer)
+                case _:
+                    pass
+
+        self._sessions[session] = handle
+        while not signals.empty():  # what came between the answer and now
+            handle(signals.get_nowait())
+
+    def _answer_reoffer(self, session: sip.SessionId, leg: MediaLeg, offer: bytes | None) -> None:
+        now = self._now()
+        try:
+            answer = leg.offer() if offer is None else leg.answer(offer)
+        except FarEndError:
+            self._endpoint.reject_reoffer(session, 488, now=now)
+        else:
+            self._endpoint.answer_reoffer(session, answer, now=now)
+
+    def _hang_up(self, session: sip.SessionId) -> None:
+        self._sessions.pop(session, None)
+        self._endpoint.hang_up(session, now=self._now())
+        self._flush()
+
+    def _on_signal(self, event: sip.Event) -> None:
+        match event:
+            case sip.Incoming():
+                self._offer_incoming(event)
+            case sip.OptionsAnswered(token=token):
+                if (probe := self._probes.get(token)) is not None and not probe.done():
+                    probe.set_result(event)
+            case sip.Discarded():
+                pass  # counted by the endpoint; a log line for each would serve a flood
+            case _:
+                if (handle := self._sessions.get(event.session)) is not None:
+                    handle(event)
+
+    def _offer_incoming(self, event: sip.Incoming) -> None:
+        if self._on_incoming is None:
+            self._endpoint.reject(event.session, 480, now=self._now(), reason=None)
+            return
+        self._on_incoming(IncomingCall(self, event))
+
+    def _on_media(self, event: MediaEvent) -> None:
+        if (line := self._lines.get(event.line)) is not None:
+            line.take(event)
+
+    def _flush(self) -> None:
+        assert self._transport is not None, "open the telephone first"
+        self._transport.flush()
+
+    def _now(self) -> float:
+        return self._loop.time()
+
+
+class _Subscription:
+    """While entered, signals of one session go to a queue."""
+
+    def __init__(
+        self, sessions: dict[sip.SessionId, Callable[[sip.Event], None]], session: sip.SessionId
+    ) -> None:
+        self._sessions = sessions
+        self._session = session
+        self._signals: Signals = asyncio.Queue(maxsize=PENDING_SIGNALS)
+
+    def __enter__(self) -> Signals:
+        self._sessions[self._session] = self._put
+        return self._signals
+
+    def __exit__(self, *exception: object) -> None:
+        self._sessions.pop(self._session, None)
+
+    def _put(self, event: sip.Event) -> None:
+        if not self._signals.full():
+            self._signals.put_nowait(event)
+
+
+class IncomingCall:
+    """A call that wants to be answered; nothing is sent before one of these is called."""
+
+    def __init__(self, telephone: SipTelephone, event: sip.Incoming) -> None:
+        self.session = event.session
+        self.source = event.source
+        self.to = event.to
+        self.from_ = event.from_
+        self.sdp = event.sdp
+        self._telephone = telephone
+        self._subscription = telephone._signals_of(event.session)
+        self._signals = self._subscription.__enter__()
+
+    def ring(self, status: int = 180) -> None:
+        self._telephone.ring(self.session, status)
+
+    def reject(self, status: int, reason: str | None = None) -> None:
+        self._telephone.reject(self.session, status, reason)
+
+    def answer(self, recording: Path | None = None) -> AbstractAsyncContextManager[SipLine]:
+        """200 and our SDP; enter when the ACK has come. Raises CallRefused."""
+        return self._telephone.answer(self, self._signals, recording)
+
+    async def given_up(self) -> None:
+        """Return when the caller has cancelled the call that we have not answered."""
+        while not isinstance(await self._signals.get(), sip.Canceled | sip.Ended):
+            continue
+
+
+@asynccontextmanager
+async def open_telephone(
+    settings: TelephoneSettings,
+    model: SpeechModel | None,
+    on_incoming: Callable[[IncomingCall], None] | None = None,
+) -> AsyncIterator[SipTelephone]:
+    """A telephone whose clock runs for as long as it is open."""
+    telephone = SipTelephone(settings, model, on_incoming)
+    await telephone.open()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            clock = tasks.create_task(telephone.clock.run(), name="media clock")
+            try:
+                yield telephone
+            finally:
+                clock.cancel()
+    finally:
+        telephone.close()
+
+
+def _refusal(refused: sip.Refused, trunk: Trunk) -> CallRefused:
+    if refused.timed_out:
+        where = f"{trunk.host}:{trunk.port}"
+        return CallRefused(408, f"no answer from {where}", cause=RefusalCause.UNREACHABLE)
+    cause = RefusalCause.FAR_END
+    if refused.status in {401, 407}:
+        cause = RefusalCause.UNAUTHORIZED
+    return CallRefused(
+        refused.status, refused.reason, cause=cause, hangup_cause=refused.hangup_cause
+    )
+
+
+def _accept(leg: MediaLeg, answer: bytes | None) -> None:
+    """Raises CallRefused where no audio can come of it."""
+    try:
+        leg.accept_answer(answer or b"")
+    except NoCommonCodec as error:
+        raise CallRefused(488, str(error), cause=RefusalCause.NO_COMMON_CODEC) from error
+    except FarEndError as error:
+        raise CallRefused(488, f"unusable SDP answer: {error}") from error
+
+
+def _accept_quietly(leg: MediaLeg, answer: bytes) -> None:
+    """An answer in the ACK of a re-INVITE: a bad one leaves the media as it was."""
+    try:
+        leg.accept_answer(answer)
+    except FarEndError:
+        return
+
+
+def _answer_offer(leg: MediaLeg, offer: bytes | None) -> bytes:
+    """Raises CallRefused."""
+    try:
+        return leg.offer() if offer is None else leg.answer(offer)
+    except NoCommonCodec as error:
+        raise CallRefused(488, str(error), cause=RefusalCause.NO_COMMON_CODEC) from error
+    except FarEndError as error:
+        raise CallRefused(400, f"unusable SDP offer: {error}") from error

@@ -1,0 +1,90 @@
+"""The media clock's order of work, and what it does when it comes too late."""
+
+import asyncio
+from itertools import pairwise
+
+from strowger.media.events import Command, DigitsSent, Event
+from strowger.telephony.clock import PHASES, MediaClock
+
+
+class LoggingEngine:
+    """Notes what it is asked for, and answers each step with one event."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[str, int]] = []
+
+    def apply(self, command: Command, *, now: float) -> None:
+        raise AssertionError("the clock gives no commands")
+
+    def transmit(self, phase: int, *, now: float) -> list[tuple[int, bytes]]:
+        self.log.append(("transmit", phase))
+        return []
+
+    def receive(self, line: int, packet: bytes, *, now: float) -> None:
+        self.log.append(("receive", line))
+
+    def receive_rtcp(self, line: int, packet: bytes, *, now: float) -> None:
+        self.log.append(("receive_rtcp", line))
+
+    def rtcp_to_send(self, *, now: float) -> list[tuple[int, bytes]]:
+        return []
+
+    def process(self, phase: int, *, now: float) -> None:
+        self.log.append(("process", phase))
+
+    def events(self) -> list[Event]:
+        return [DigitsSent(0, 0.0)]
+
+
+def test_a_phase_transmits_before_it_processes_and_tells_what_happened() -> None:
+    engine, told = LoggingEngine(), list[Event]()
+    MediaClock(engine, told.append).turn(2, now=1.0)
+    assert engine.log == [("transmit", 2), ("process", 2)]
+    assert told == [DigitsSent(0, 0.0)]
+
+
+def test_phases_come_in_turn() -> None:
+    engine = LoggingEngine()
+
+    async def main() -> None:
+        clock = MediaClock(engine, lambda event: None)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(clock.run())
+            while len(engine.log) < 4 * 2 * PHASES:
+                await asyncio.sleep(0)
+            running.cancel()
+
+    asyncio.run(main())
+    phases = [phase for what, phase in engine.log if what == "transmit"]
+    assert all((later - earlier) % PHASES for earlier, later in pairwise(phases))
+
+
+class LateLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock the test can put forward."""
+
+    skipped = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.skipped
+
+
+def test_missed_ticks_are_skipped_and_counted_not_replayed() -> None:
+    engine, loop = LoggingEngine(), LateLoop()
+
+    async def main() -> int:
+        clock = MediaClock(engine, lambda event: None)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(clock.run())
+            while not engine.log:
+                await asyncio.sleep(0)
+            before = len(engine.log)
+            loop.skipped = 10.0  # the machine slept: 2,000 phases were missed
+            while len(engine.log) < before + 8:
+                await asyncio.sleep(0)
+            running.cancel()
+        return clock.skipped_ticks
+
+    skipped = loop.run_until_complete(main())
+    loop.close()
+    assert skipped > 1900
+    assert len(engine.log) < 100

@@ -1,0 +1,124 @@
+"""RTP sockets on loopback: where packets go, and whose are taken."""
+
+import select
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from strowger.errors import ConfigurationError, Unavailable
+from strowger.telephony.sockets import LineSockets, PortPool
+
+HOST = "127.0.0.1"
+RTP = bytes([0x80, 0]) + bytes(170)
+Sockets = tuple[LineSockets, socket.socket, socket.socket]
+
+
+@pytest.fixture
+def line() -> Iterator[Sockets]:
+    """A line, the far end its SDP names, and a stranger."""
+    sockets = LineSockets(PortPool(HOST, 21000, 21099))
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as named,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+    ):
+        for peer in (named, stranger):
+            peer.bind((HOST, 0))
+            peer.settimeout(2)
+        host, port = named.getsockname()
+        sockets.aim((host, port), (host, port + 1))
+        yield sockets, named, stranger
+        sockets.close()
+
+
+def arrived(sockets: LineSockets) -> list[bytes]:
+    select.select([sockets.fileno()], [], [], 2)
+    return list(sockets.received())
+
+
+def say(peer: socket.socket, sockets: LineSockets, packet: bytes) -> None:
+    peer.sendto(packet, (HOST, sockets.port))
+
+
+def test_packets_go_where_the_sdp_says_until_one_comes(line: Sockets) -> None:
+    sockets, named, _ = line
+    sockets.send(RTP)
+    assert named.recv(2048) == RTP
+
+
+def test_packets_go_back_to_where_the_first_one_came_from(line: Sockets) -> None:
+    sockets, _, translated = line
+    say(translated, sockets, RTP)
+    assert arrived(sockets) == [RTP]
+    sockets.send(RTP)
+    assert translated.recv(2048) == RTP
+
+
+def test_once_the_peer_is_known_strangers_are_not_heard(line: Sockets) -> None:
+    sockets, named, stranger = line
+    say(named, sockets, RTP)
+    assert arrived(sockets) == [RTP]
+    say(stranger, sockets, b"\x80" + bytes(99))
+    say(named, sockets, RTP)
+    assert arrived(sockets) == [RTP]
+
+
+def test_what_is_no_rtp_does_not_make_a_peer(line: Sockets) -> None:
+    sockets, named, stranger = line
+    say(stranger, sockets, b"hello")
+    assert arrived(sockets) == []
+    sockets.send(RTP)
+    assert named.recv(2048) == RTP
+
+
+def test_a_peer_that_fell_silent_may_come_back_from_elsewhere(line: Sockets) -> None:
+    sockets, named, elsewhere = line
+    say(named, sockets, RTP)
+    assert arrived(sockets) == [RTP]
+    sockets.forget_peer()
+    say(elsewhere, sockets, RTP)
+    assert arrived(sockets) == [RTP]
+    sockets.send(RTP)
+    assert elsewhere.recv(2048) == RTP
+
+
+def test_before_the_answer_nothing_is_taken() -> None:
+    sockets = LineSockets(PortPool(HOST, 21100, 21199))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        say(stranger, sockets, RTP)
+        assert arrived(sockets) == []
+    sockets.close()
+
+
+def test_an_unreachable_peer_is_a_lost_packet_not_an_error(line: Sockets) -> None:
+    sockets, named, _ = line
+    named.close()
+    for _ in range(3):
+        sockets.send(RTP)
+        assert list(sockets.received()) == []
+
+
+def test_ports_are_even_distinct_and_come_back() -> None:
+    pool = PortPool(HOST, 21201, 21206)
+    lines = [LineSockets(pool), LineSockets(pool)]
+    assert [line.port for line in lines] == [21202, 21204]
+    with pytest.raises(Unavailable, match="STROWGER_RTP_PORTS"):
+        LineSockets(pool)
+    lines[0].close()
+    again = LineSockets(pool)
+    assert again.port == 21202
+    again.close()
+    lines[1].close()
+
+
+def test_a_port_that_somebody_else_holds_is_passed_over() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((HOST, 21301))
+        line = LineSockets(PortPool(HOST, 21300, 21310))
+        assert line.port == 21302
+        line.close()
+
+
+def test_a_range_without_room_is_the_operators_mistake() -> None:
+    with pytest.raises(ConfigurationError):
+        PortPool(HOST, 21300, 21301)
