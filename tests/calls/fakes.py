@@ -1,0 +1,135 @@
+"""Honest fakes of a line and of the providers, for tests of a live call."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
+from strowger.errors import ProviderError
+from strowger.media import events as media
+from strowger.model import Recording
+from strowger.ports import LineEvent, Message, Recognised, Recognition
+
+PCM = b"\x01\x00"
+
+
+class FakeLine:
+    """Plays what is written at once when told to, and lets the test say what happens."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[LineEvent] = asyncio.Queue()
+        self.position = 8000
+        self.log: list[str] = []
+        self._begun: dict[int, int] = {}
+        self._playing = 0
+
+    async def next_event(self) -> LineEvent:
+        return await self.events.get()
+
+    def captured(self, position: int) -> tuple[bytes, int]:
+        return PCM * max(0, self.position - position), self.position
+
+    def begin_utterance(self, utterance: int) -> None:
+        self._begun[utterance] = 0
+        self._playing = utterance
+        self.log.append(f"begin {utterance}")
+        self.events.put_nowait(media.PlayoutStarted(0, 1.0, utterance))
+
+    async def write(self, pcm: bytes) -> None:
+        self._begun[self._playing] += len(pcm) // 2
+
+    def end_utterance(self, utterance: int) -> None:
+        self.log.append(f"end {utterance}")
+
+    def played(self, utterance: int) -> None:
+        """All of an utterance has left."""
+        samples = self._begun.pop(utterance)
+        self.events.put_nowait(media.PlayoutEnded(0, 2.0, utterance, samples, True))
+
+    def stop_playing(self) -> None:
+        self.log.append("stop")
+        for utterance, samples in self._begun.items():
+            self.events.put_nowait(media.PlayoutEnded(0, 2.0, utterance, samples // 2, False))
+        self._begun = {}
+
+    def send_digits(self, digits: str) -> None:
+        self.log.append(f"digits {digits}")
+
+    def recorded(self) -> Recording:
+        return Recording()
+
+
+class FakeVoice:
+    """Speaks one second at once, or fails."""
+
+    def __init__(self, *, problem: str | None = None, endless: bool = False) -> None:
+        self.said: list[str] = []
+        self._problem = problem
+        self._endless = endless
+
+    async def speak(
+        self, text: str, settings: VoiceSettings, *, language: str
+    ) -> AsyncIterator[bytes]:
+        self.said.append(text)
+        if self._problem is not None:
+            raise ProviderError(self._problem, retryable=True)
+        yield PCM * 8000
+        while self._endless:
+            await asyncio.sleep(3600)
+
+
+class FakeRecognition:
+    def __init__(self, text: str, problem: str | None) -> None:
+        self.samples = 0
+        self._text = text
+        self._problem = problem
+        self._results: asyncio.Queue[Recognised] = asyncio.Queue()
+
+    async def send(self, pcm: bytes) -> None:
+        self.samples += len(pcm) // 2
+
+    async def flush(self) -> None:
+        if self._problem is not None:
+            raise ProviderError(self._problem, retryable=False)
+        self._results.put_nowait(Recognised(self._text, True, 0.9))
+
+    async def results(self) -> AsyncIterator[Recognised]:
+        while True:
+            yield await self._results.get()
+
+
+class FakeRecogniser:
+    """Hears the same words in every turn."""
+
+    def __init__(self, text: str = "yes", *, problem: str | None = None) -> None:
+        self.turns: list[FakeRecognition] = []
+        self.phrases: list[tuple[str, ...]] = []
+        self._text = text
+        self._problem = problem
+
+    @asynccontextmanager
+    async def recognise(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
+    ) -> AsyncIterator[Recognition]:
+        recognition = FakeRecognition(self._text, self._problem)
+        self.turns.append(recognition)
+        self.phrases.append(tuple(phrases))
+        yield recognition
+
+
+class FakeModel:
+    """Answers with the given pieces; then fails, where it has a problem."""
+
+    def __init__(self, *pieces: str, problem: str | None = None) -> None:
+        self._pieces = pieces
+        self._problem = problem
+        self.asked: list[Sequence[Message]] = []
+
+    async def reply(
+        self, dialogue: Sequence[Message], settings: ModelSettings
+    ) -> AsyncIterator[str]:
+        self.asked.append(dialogue)
+        for piece in self._pieces:
+            yield piece
+        if self._problem is not None:
+            raise ProviderError(self._problem, retryable=True)
