@@ -196,7 +196,10 @@ def test_a_new_turn_drops_the_words_of_the_one_before() -> None:
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(scene.hold())
-            scene.happens(media.SpeechStarted(0, 3.0, 4000), media.DigitReceived(0, 3.2, "1"))
+            scene.happens(media.SpeechStarted(0, 3.0, 4000))
+            while len(scene.recogniser.turns) < 1:
+                await asyncio.sleep(0)
+            scene.happens(media.DigitReceived(0, 3.2, "1"))
             while len(scene.recogniser.turns) < 2:
                 await asyncio.sleep(0)
             scene.happens(media.SpeechStopped(0, 3.4, 7000))
