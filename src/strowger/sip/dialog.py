@@ -1,0 +1,163 @@
+"""Dialogs: what both sides remember of each other, and the requests built from it.
+
+RFC 3261 section 12. Names are not resolved here: a next hop that is no IP literal is reached
+at the address that the far end's last message came from.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from strowger.errors import MalformedMessage
+from strowger.sip.events import Address
+from strowger.sip.headers import DEFAULT_PORT, NameAddr, host_of
+from strowger.sip.message import Headers, Message, Request, Response
+
+MAX_FORWARDS = "70"
+
+
+@dataclass(slots=True, kw_only=True)
+class Dialog:
+    """One peer-to-peer relation, begun by an INVITE."""
+
+    call_id: str
+    local: str
+    """Value of our From, with our tag."""
+    remote: str
+    """Value of our To, with the far end's tag."""
+    local_tag: str
+    remote_tag: str
+    """Empty where the far end is of RFC 2543 and gave none (12.1.1)."""
+    remote_target: str
+    """URI of the far end's Contact."""
+    route_set: tuple[str, ...]
+    local_cseq: int
+    remote_cseq: int | None
+    contact: str
+    """Value of our Contact."""
+    last_source: Address
+    """Where the far end's last message came from."""
+
+    @classmethod
+    def from_response(
+        cls, request: Request, response: Response, *, contact: str, source: Address
+    ) -> "Dialog":
+        """The caller's side of the dialog that a response to its INVITE makes (12.1.2)."""
+        return cls(
+            call_id=request.call_id,
+            local=request.headers.get("from") or "",
+            remote=response.headers.get("to") or "",
+            local_tag=request.from_.tag or "",
+            remote_tag=response.to.tag or "",
+            remote_target=contact_uri(response) or request.uri,
+            route_set=tuple(reversed(response.headers.members("record-route"))),
+            local_cseq=request.cseq.number,
+            remote_cseq=None,
+            contact=contact,
+            last_source=source,
+        )
+
+    @classmethod
+    def from_request(
+        cls, request: Request, *, local_tag: str, contact: str, source: Address
+    ) -> "Dialog":
+        """The callee's side of the dialog that an INVITE asks for (12.1.1)."""
+        return cls(
+            call_id=request.call_id,
+            local=f"{request.headers.get('to') or ''};tag={local_tag}",
+            remote=request.headers.get("from") or "",
+            local_tag=local_tag,
+            remote_tag=request.from_.tag or "",
+            remote_target=contact_uri(request) or f"sip:{host_of(source)}:{source[1]}",
+            route_set=tuple(request.headers.members("record-route")),
+            local_cseq=0,
+            remote_cseq=request.cseq.number,
+            contact=contact,
+            last_source=source,
+        )
+
+    def is_of(self, request: Request) -> bool:
+        """Does a request of the far end belong to this dialog (12.2.2)?"""
+        return (
+            request.call_id == self.call_id
+            and request.to.tag == self.local_tag
+            and (request.from_.tag or "") == self.remote_tag
+        )
+
+    def refresh(self, message: Message, source: Address) -> None:
+        """Take over the far end's new Contact, from a re-INVITE or its 2xx (12.2)."""
+        self.last_source = source
+        self.remote_target = contact_uri(message) or self.remote_target
+
+    def new_request(self, method: str, via: str) -> Request:
+        """A request within the dialog, with the next CSeq (12.2.1.1)."""
+        self.local_cseq += 1
+        return self._request(method, via, self.local_cseq)
+
+    def acknowledge(self, via: str, invite: Request) -> Request:
+        """The ACK for a 2xx to our INVITE: its CSeq and credentials (13.2.2.4)."""
+        ack = self._request("ACK", via, invite.cseq.number)
+        for name in ("authorization", "proxy-authorization"):
+            for value in invite.headers.all(name):
+                ack.headers.add(name, value)
+        return ack
+
+    def next_hop(self) -> Address:
+        """Where requests of this dialog go."""
+        first = self.route_set[0] if self.route_set else f"<{self.remote_target}>"
+        return _literal_address(first) or self.last_source
+
+    def _request(self, method: str, via: str, number: int) -> Request:
+        uri, routes = self._route()
+        headers = Headers()
+        headers.add("via", via)
+        for route in routes:
+            headers.add("route", route)
+        headers.add("max-forwards", MAX_FORWARDS)
+        headers.add("from", self.local)
+        headers.add("to", self.remote)
+        headers.add("call-id", self.call_id)
+        headers.add("cseq", f"{number} {method}")
+        if method not in ("ACK", "BYE"):
+            headers.add("contact", self.contact)
+        return Request(method=method, uri=uri, headers=headers)
+
+    def _route(self) -> tuple[str, Iterable[str]]:
+        """Request URI and Route values: loose routing, or strict where the first hop asks it."""
+        if not self.route_set or _is_loose(self.route_set[0]):
+            return self.remote_target, self.route_set
+        try:
+            first = NameAddr.parse(self.route_set[0]).uri.text
+        except MalformedMessage:
+            return self.remote_target, self.route_set
+        return first, (*self.route_set[1:], f"<{self.remote_target}>")
+
+
+def contact_uri(message: Message) -> str | None:
+    """The Contact as a request URI; None where there is none that can be called."""
+    try:
+        contact = message.contact
+    except MalformedMessage:
+        return None
+    if contact is None or contact.uri.scheme not in ("sip", "sips"):
+        return None
+    text = contact.uri.text.partition("?")[0]
+    return None if any(sign in text for sign in ' \t<>"') else text
+
+
+def _is_loose(route: str) -> bool:
+    try:
+        return "lr" in NameAddr.parse(route).uri.parameters
+    except MalformedMessage:
+        return True
+
+
+def _literal_address(route: str) -> Address | None:
+    try:
+        uri = NameAddr.parse(route).uri
+        host = ipaddress.ip_address(uri.host)
+    except (MalformedMessage, ValueError):
+        return None
+    if host.is_multicast or host.is_unspecified or uri.host == "255.255.255.255":
+        return None
+    return uri.host, uri.port or DEFAULT_PORT

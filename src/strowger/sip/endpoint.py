@@ -1,0 +1,286 @@
+"""A SIP user agent without a socket: datagrams and times in, datagrams and events out.
+
+Every call into it may leave datagrams to send, events to deliver and another timer; the shell
+collects all three afterwards. A session ends with exactly one of Refused, Canceled and Ended.
+What the application asks of a session that is over is ignored: the event that says so is
+already on its way.
+"""
+
+from collections.abc import Callable
+
+from strowger.errors import Conflict, MalformedMessage
+from strowger.sip.bodies import SDP, sdp_of
+from strowger.sip.calling import Calling
+from strowger.sip.core import Capacity, Core, Phase
+from strowger.sip.dialog import MAX_FORWARDS
+from strowger.sip.established import Established
+from strowger.sip.events import (
+    Address,
+    Discarded,
+    Event,
+    Incoming,
+    OptionsAnswered,
+    SessionId,
+)
+from strowger.sip.headers import Uri, host_of, printable
+from strowger.sip.invitation import Invitation
+from strowger.sip.invited import Invited
+from strowger.sip.layer import Answer, NoAnswer, note_source
+from strowger.sip.message import (
+    DEFAULT_LIMITS,
+    Headers,
+    Limits,
+    Request,
+    Response,
+    is_keep_alive,
+    parse,
+)
+from strowger.sip.reasons import phrase_of
+from strowger.sip.transaction import ClientTransaction, ServerTransaction
+from strowger.sip.validation import ALLOW, KNOWN_METHODS, check_response, refusal_of
+
+
+class Endpoint:
+    """One UDP address that places and takes calls."""
+
+    def __init__(
+        self,
+        *,
+        local: Address,
+        new_token: Callable[[], str],
+        user_agent: str = "Strowger",
+        limits: Limits = DEFAULT_LIMITS,
+        capacity: Capacity | None = None,
+    ) -> None:
+        """`local` is the address that the far end reaches us at; `new_token` gives unguessable
+        text of letters and digits, never the same twice."""
+        self._limits = limits
+        self._core = Core(
+            local=local,
+            new_token=new_token,
+            user_agent=user_agent,
+            capacity=capacity or Capacity(),
+        )
+
+    # ── bytes and time in ────────────────────────────────────────────────────────────────────
+
+    def receive_datagram(self, data: bytes, source: Address, *, now: float) -> None:
+        if is_keep_alive(data):
+            return
+        try:
+            message = parse(data, self._limits)
+            if isinstance(message, Response):
+                check_response(message)
+                self._core.layer.receive_response(message, source, now=now)
+            else:
+                note_source(message, source)
+                self._receive_request(message, source, now=now)
+        except MalformedMessage as error:
+            self._core.report(Discarded(source=source, problem=str(error)))
+
+    def handle_timer(self, *, now: float) -> None:
+        """Do everything that is due; harmless when nothing is."""
+        while (owner := self._core.timers.pop_due(now)) is not None:
+            if isinstance(owner, ClientTransaction | ServerTransaction):
+                self._core.layer.handle_timer(owner, now=now)
+            elif isinstance(owner, Calling | Invited | Established):
+                owner.handle_timer(now=now)
+                self._core.timers.arm(owner)
+
+    def next_timer(self) -> float | None:
+        """When `handle_timer` is to be called next."""
+        return self._core.timers.next()
+
+    def datagrams_to_send(self) -> list[tuple[bytes, Address]]:
+        return self._core.layer.datagrams_to_send()
+
+    def events_received(self) -> list[Event]:
+        return self._core.events_received()
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is going on and nothing is remembered."""
+        return not self._core.sessions and not len(self._core.layer)
+
+    # ── as caller ────────────────────────────────────────────────────────────────────────────
+
+    def invite(self, invitation: Invitation, *, now: float) -> SessionId:
+        """Place a call. Raises Conflict where the Call-ID is in use."""
+        call_id = invitation.call_id or self._core.new_token()
+        if SessionId(call_id) in self._core.sessions:
+            raise Conflict(f"a session with Call-ID {call_id} is alive")
+        phase = Calling(self._core, invitation, call_id=call_id, now=now)
+        self._core.enter(phase)
+        return phase.session
+
+    def cancel(self, session: SessionId, *, now: float) -> None:
+        """Give an unanswered call of ours up; Refused follows, usually with 487.
+
+        The CANCEL goes out once a provisional response has come (9.1). A 2xx that crosses it is
+        acknowledged and ended with BYE, and reported as 487 too.
+        """
+        if isinstance(phase := self._phase(session), Calling):
+            phase.cancel(now=now)
+
+    # ── as callee ────────────────────────────────────────────────────────────────────────────
+
+    def ring(
+        self, session: SessionId, *, now: float, status: int = 180, sdp: bytes | None = None
+    ) -> None:
+        if isinstance(phase := self._phase(session), Invited):
+            phase.ring(status=status, sdp=sdp, now=now)
+
+    def answer(self, session: SessionId, sdp: bytes, *, now: float) -> None:
+        """Take the call; Confirmed follows, or Ended where no ACK ever comes."""
+        if isinstance(phase := self._phase(session), Invited):
+            phase.answer(sdp, now=now)
+
+    def reject(
+        self, session: SessionId, status: int, *, now: float, reason: str | None = None
+    ) -> None:
+        """Refuse the call with a status of 300-699; Ended follows."""
+        if isinstance(phase := self._phase(session), Invited):
+            phase.reject(status, reason=reason, now=now)
+
+    # ── as either ────────────────────────────────────────────────────────────────────────────
+
+    def hang_up(self, session: SessionId, *, now: float, reason: str | None = None) -> None:
+        """End the session as its state demands: CANCEL, 480 or BYE. Always allowed."""
+        if (phase := self._phase(session)) is not None:
+            phase.hang_up(now=now, reason=reason)
+
+    def answer_reoffer(self, session: SessionId, sdp: bytes, *, now: float) -> None:
+        if isinstance(phase := self._phase(session), Established):
+            phase.answer_reoffer(sdp, now=now)
+
+    def reject_reoffer(self, session: SessionId, status: int, *, now: float) -> None:
+        """Refuse a re-INVITE with a status of 300-699, usually 488; the session goes on."""
+        if isinstance(phase := self._phase(session), Established):
+            phase.reject_reoffer(status, now=now)
+
+    def options(self, uri: str, destination: Address, *, now: float) -> str:
+        """Ask what is there (11.1); the token comes back in OptionsAnswered."""
+        token = self._core.new_token()
+
+        def receive_answer(answer: Answer, source: Address, at: float) -> None:
+            if isinstance(answer, NoAnswer):
+                status, reason, allow = 408, phrase_of(408), tuple[str, ...]()
+            elif answer.status < 200:
+                return
+            else:
+                status, reason = answer.status, printable(answer.reason)
+                allow = tuple(printable(method) for method in answer.headers.members("allow"))
+            self._core.report(
+                OptionsAnswered(token=token, status=status, reason=reason, allow=allow)
+            )
+
+        headers = Headers()
+        headers.add("via", str(self._core.layer.new_via()))
+        headers.add("max-forwards", MAX_FORWARDS)
+        headers.add("from", f"<sip:{host_of(self._core.local)}>;tag={self._core.new_token()}")
+        headers.add("to", f"<{Uri.parse(uri).text}>")
+        headers.add("call-id", self._core.new_token())
+        headers.add("cseq", "1 OPTIONS")
+        headers.add("contact", self._core.contact(""))
+        headers.add("accept", SDP)
+        headers.add("user-agent", self._core.user_agent)
+        request = Request(method="OPTIONS", uri=Uri.parse(uri).text, headers=headers)
+        self._core.layer.send_request(request, destination, receive_answer, now=now)
+        return token
+
+    # ── requests of the far end ──────────────────────────────────────────────────────────────
+
+    def _phase(self, session: SessionId) -> Phase | None:
+        return self._core.sessions.get(session)
+
+    def _receive_request(self, request: Request, source: Address, *, now: float) -> None:
+        layer = self._core.layer
+        refusal = refusal_of(request)
+        if refusal is not None:
+            if refusal.status in (400, 505):
+                self._core.report(Discarded(source=source, problem=refusal.problem))
+            if request.method != "ACK":  # an ACK is never answered
+                layer.answer_statelessly(request, source, refusal.status, headers=refusal.headers)
+            return
+        transaction = layer.match(request)
+        match request.method:
+            case "ACK":
+                self._receive_ack(request, transaction, source, now=now)
+            case "CANCEL":
+                self._receive_cancel(request, source, now=now)
+            case _ if transaction is not None:
+                layer.receive_repeated(transaction, now=now)
+            case _ if request.to.tag is not None:
+                self._receive_in_dialog(request, source, now=now)
+            case "INVITE":
+                self._receive_invite(request, source, now=now)
+            case "OPTIONS":
+                headers = (("allow", ALLOW), ("accept", SDP), ("accept-encoding", "identity"))
+                layer.answer_statelessly(request, source, 200, headers=headers)
+            case "BYE" | "INFO" | "PRACK" | "UPDATE":  # they exist only within dialogs
+                layer.answer_statelessly(request, source, 481)
+            case method:
+                status = 405 if method in KNOWN_METHODS else 501
+                layer.answer_statelessly(request, source, status, headers=(("allow", ALLOW),))
+
+    def _receive_invite(self, request: Request, source: Address, *, now: float) -> None:
+        layer, sessions = self._core.layer, self._core.sessions
+        if layer.is_merged(request) or SessionId(request.call_id) in sessions:  # 8.2.2.2
+            layer.answer_statelessly(request, source, 482)
+            return
+        full = len(sessions) >= self._core.capacity.incoming_sessions
+        transaction = None if full else layer.accept_request(request, source, now=now)
+        if transaction is None:
+            layer.answer_statelessly(request, source, 503)
+            return
+        phase = Invited(self._core, transaction, source, now=now)
+        self._core.enter(phase)
+        self._core.report(
+            Incoming(
+                session=phase.session,
+                source=source,
+                to=Uri.parse(request.uri).spoken_user,
+                from_=request.from_.uri.spoken_user,
+                sdp=sdp_of(request),
+            )
+        )
+
+    def _receive_in_dialog(self, request: Request, source: Address, *, now: float) -> None:
+        phase = self._phase(SessionId(request.call_id))
+        match phase:
+            case Established() if phase.dialog.is_of(request):
+                transaction = self._core.layer.accept_request(request, source, now=now)
+                if transaction is not None:
+                    phase.receive_request(transaction, source, now=now)
+            case Invited() if request.method == "BYE" and request.to.tag == phase.local_tag:
+                self._core.layer.answer_statelessly(request, source, 200)
+                phase.receive_cancel(now=now)  # 15: the caller may end an early dialog so
+            case _:
+                self._core.layer.answer_statelessly(request, source, 481)
+
+    def _receive_ack(
+        self,
+        request: Request,
+        transaction: ServerTransaction | None,
+        source: Address,
+        *,
+        now: float,
+    ) -> None:
+        for_user = transaction is None or self._core.layer.receive_ack(transaction, now=now)
+        phase = self._phase(SessionId(request.call_id))
+        if for_user and isinstance(phase, Established) and phase.dialog.is_of(request):
+            phase.receive_ack(request, source, now=now)
+
+    def _receive_cancel(self, request: Request, source: Address, *, now: float) -> None:
+        transaction = self._core.layer.match(request, "INVITE")
+        if transaction is None:
+            self._core.layer.answer_statelessly(request, source, 481)
+            return
+        self._core.layer.answer_statelessly(request, source, 200)
+        match self._phase(SessionId(transaction.request.call_id)):
+            case Invited() as phase if phase.transaction is transaction:
+                phase.receive_cancel(now=now)
+            case Established() as phase:
+                phase.receive_cancel(transaction, now=now)
+            case _:
+                pass  # it was too late
