@@ -1,0 +1,120 @@
+"""Reading and writing one call's rows: what the worker's and the API's view share.
+
+Every change locks the call's row first (`locked`), then touches the rows around it. One order of
+locks for all, so nobody waits in a circle; and the order of a call's events, see `events`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from strowger.errors import NotFound
+from strowger.lifecycle import TERMINAL, CallStatus, EndReason
+from strowger.model import Call, CallId, Turn
+from strowger.store.events import Happening, publish
+from strowger.store.schema import call_turns, calls
+
+FIELDS = tuple(field.name for field in fields(Call) if field.name != "transcript")
+COLUMNS: tuple[Column[Any], ...] = tuple(calls.c[name] for name in FIELDS)
+
+EVENT_OF: dict[CallStatus, str] = {
+    CallStatus.QUEUED: "call.queued",
+    CallStatus.INITIATED: "call.initiated",
+    CallStatus.RINGING: "call.ringing",
+    CallStatus.IN_PROGRESS: "call.answered",
+    CallStatus.COMPLETED: "call.completed",
+    CallStatus.BUSY: "call.failed",
+    CallStatus.NO_ANSWER: "call.failed",
+    CallStatus.FAILED: "call.failed",
+    CallStatus.CANCELED: "call.failed",
+}
+"""The event that tells of a call's new status; `scheduled` has none."""
+
+
+def call_of(row: Row[Any], transcript: Sequence[Turn] = ()) -> Call:
+    values = {name: getattr(row, name) for name in FIELDS}
+    values["status"] = CallStatus(row.status)
+    values["end_reason"] = None if row.end_reason is None else EndReason(row.end_reason)
+    return Call(**values, transcript=tuple(transcript))
+
+
+def values_of(call: Call) -> dict[str, object]:
+    return {name: getattr(call, name) for name in FIELDS}
+
+
+async def find(connection: AsyncConnection, *where: ColumnElement[bool]) -> Call:
+    """One call with its transcript. Raises NotFound."""
+    row = (await connection.execute(select(*COLUMNS).where(*where))).one_or_none()
+    if row is None:
+        raise NotFound("no such call")
+    return call_of(row, await turns_of(connection, row.id))
+
+
+async def locked(connection: AsyncConnection, *where: ColumnElement[bool]) -> Row[Any]:
+    """The row of one call, ours until the transaction ends. Raises NotFound."""
+    wanted = select(*COLUMNS).where(*where)
+    # NO KEY UPDATE: does not get into the way of rows that refer to the call.
+    row = (await connection.execute(wanted.with_for_update(key_share=True))).one_or_none()
+    if row is None:
+        raise NotFound("no such call")
+    return row
+
+
+async def turns_of(connection: AsyncConnection, call: CallId) -> list[Turn]:
+    wanted = select(call_turns.c.turn).where(call_turns.c.call_id == call)
+    return list((await connection.execute(wanted.order_by(call_turns.c.position))).scalars())
+
+
+async def change(
+    connection: AsyncConnection, row: Row[Any], changes: Mapping[str, Any], *, now: float
+) -> Call:
+    """Write `changes` to a locked call; where its status is among them, the event goes with it."""
+    await connection.execute(update(calls).where(calls.c.id == row.id).values(**changes))
+    call = replace(call_of(row), **changes)
+    if "status" in changes:
+        if call.status in TERMINAL:
+            call = replace(call, transcript=tuple(await turns_of(connection, call.id)))
+        await tell(connection, call, EVENT_OF[call.status], snapshot(call), now=now)
+    return call
+
+
+async def tell(
+    connection: AsyncConnection, call: Call, type: str, payload: Mapping[str, object], *, now: float
+) -> None:
+    """Publish an event of this call."""
+    urls = [url for url in (call.webhook_url, call.agent.webhook_url) if url]
+    await publish(
+        connection,
+        Happening(
+            workspace=call.workspace_id,
+            type=type,
+            payload=payload,
+            at=now,
+            call=call.id,
+            urls=urls,
+        ),
+    )
+
+
+def snapshot(call: Call) -> dict[str, object]:
+    """What an event says of its call: all of it but the agent's definition, as plain values.
+
+    The transcript is in it once the call is over; until then each turn has an event of its own.
+    """
+    state = {"call_id": call.id, "status": call.status, "end_reason": call.end_reason}
+    rest = {
+        name: getattr(call, name)
+        for name in FIELDS
+        if name not in {"id", "agent", "from_", "worker_id", *state}
+    }
+    over = {"transcript": call.transcript} if call.status in TERMINAL else {}
+    return {**state, "from": call.from_, **rest, **over}
+
+
+async def write_turns(connection: AsyncConnection, call: CallId, turns: Sequence[Turn]) -> None:
+    rows = [{"call_id": call, "position": at, "turn": turn} for at, turn in enumerate(turns)]
+    if rows:
+        await connection.execute(insert(call_turns), rows)

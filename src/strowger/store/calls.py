@@ -1,0 +1,195 @@
+"""Calls as the worker that holds them sees them: `ports.CallStore`."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from strowger.errors import Conflict, NotFound
+from strowger.lifecycle import TERMINAL, CallStatus, EndReason, check_transition
+from strowger.model import Call, CallId, CallResult, Trunk, Turn, WorkerId
+from strowger.store import trunks
+from strowger.store.call_rows import (
+    COLUMNS,
+    call_of,
+    change,
+    find,
+    locked,
+    tell,
+    write_turns,
+)
+from strowger.store.connect import transaction
+from strowger.store.schema import (
+    LIVE,
+    call_journals,
+    call_turns,
+    calls,
+    dial_attempts,
+    workers,
+)
+
+SETTLED_AT_ONCE = 100
+"""How many lost calls one transaction ends; the rest has its turn at the next look."""
+
+TIMES: dict[CallStatus, str] = {
+    CallStatus.INITIATED: "started_at",
+    CallStatus.IN_PROGRESS: "answered_at",
+}
+"""Which time a call's new status sets."""
+
+# The update is the claim: of two who try at once the second waits for the first's commit and
+# then finds the call taken. The insert is the promise kept for ever: one row per call.
+CLAIM = text("""
+    WITH claimed AS (
+        UPDATE calls SET worker_id = :worker
+        WHERE id = :call AND status = 'queued' AND worker_id IS NULL
+        RETURNING id
+    )
+    INSERT INTO dial_attempts (call_id, worker_id, made_at)
+    SELECT id, :worker, :now FROM claimed
+    ON CONFLICT DO NOTHING
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class DialAttempt:
+    """The one time a call was rung, or was about to be."""
+
+    worker: WorkerId
+    made_at: float
+
+
+class PostgresCallStore:
+    """`ports.CallStore` on PostgreSQL. Raises Unavailable where the database cannot be used."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def get_call(self, call_id: CallId) -> Call:
+        async with transaction(self._engine) as connection:
+            return await find(connection, calls.c.id == call_id)
+
+    async def get_trunk_of(self, call: Call) -> Trunk:
+        """Raises NotFound where the trunk has been deleted since."""
+        async with transaction(self._engine) as connection:
+            return await trunks.get(connection, call.workspace_id, call.trunk_id)
+
+    async def claim_dial_attempt(self, call_id: CallId, worker: WorkerId, *, now: float) -> bool:
+        """Also False for a call that is over, or was never there: nobody is to be rung."""
+        values = {"call": call_id, "worker": worker, "now": now}
+        async with transaction(self._engine) as connection:
+            return (await connection.execute(CLAIM, values)).rowcount == 1
+
+    async def dial_attempt(self, call_id: CallId) -> DialAttempt | None:
+        """What a job that runs again wants to know: who made the attempt, and when."""
+        wanted = select(dial_attempts).where(dial_attempts.c.call_id == call_id)
+        async with transaction(self._engine) as connection:
+            row = (await connection.execute(wanted)).one_or_none()
+        return None if row is None else DialAttempt(row.worker_id, row.made_at)
+
+    async def set_status(
+        self, call_id: CallId, status: CallStatus, worker: WorkerId, *, now: float
+    ) -> None:
+        async with transaction(self._engine) as connection:
+            row = await locked(connection, calls.c.id == call_id)
+            if row.worker_id not in {None, worker}:
+                raise Conflict("another worker has this call", code="call_state")
+            check_transition(CallStatus(row.status), status)
+            changes: dict[str, object] = {"status": status, "worker_id": worker}
+            if status in TIMES:
+                changes[TIMES[status]] = now
+            if status in TERMINAL:
+                changes["ended_at"] = now
+            await change(connection, row, changes, now=now)
+
+    async def add_turn(self, call_id: CallId, turn: Turn, *, now: float) -> None:
+        """Turns of a call that is over are ignored: its result had them all."""
+        async with transaction(self._engine) as connection:
+            row = await locked(connection, calls.c.id == call_id)
+            if CallStatus(row.status) in TERMINAL:
+                return
+            count = select(func.count()).where(call_turns.c.call_id == call_id)
+            position = (await connection.execute(count)).scalar_one()
+            await connection.execute(
+                insert(call_turns).values(call_id=call_id, position=position, turn=turn)
+            )
+            payload = {"call_id": call_id, "position": position, "turn": turn}
+            await tell(connection, call_of(row), "call.turn", payload, now=now)
+
+    async def finish(self, call_id: CallId, result: CallResult) -> None:
+        """The result of a call that is over already is ignored."""
+        async with transaction(self._engine) as connection:
+            row = await locked(connection, calls.c.id == call_id)
+            if CallStatus(row.status) in TERMINAL:
+                return
+            check_transition(CallStatus(row.status), result.status)
+            await _write_remains(connection, call_id, result)
+            changes = {
+                name: getattr(result, name)
+                for name in (
+                    "status", "end_reason", "ended_at", "sip_status", "hangup_cause", "error",
+                    "answered_by", "outcome", "extracted", "recording",
+                )
+            }  # fmt: skip
+            call = await change(connection, row, changes, now=result.ended_at)
+            if result.recording.available:
+                payload = {"call_id": call_id, "recording": result.recording}
+                await tell(connection, call, "call.recording_ready", payload, now=result.ended_at)
+
+    async def journal(self, call_id: CallId) -> bytes:
+        """The journal that the call's result brought. Raises NotFound where there is none."""
+        wanted = select(call_journals.c.journal).where(call_journals.c.call_id == call_id)
+        async with transaction(self._engine) as connection:
+            found = (await connection.execute(wanted)).scalar_one_or_none()
+        if found is None:
+            raise NotFound("this call has no journal")
+        return bytes(found)
+
+    async def beat(self, worker: WorkerId, *, lines: int, busy: int, now: float) -> None:
+        state = {"lines": lines, "busy": busy, "beat_at": now}
+        beaten = upsert(workers).values(id=worker, **state)
+        beaten = beaten.on_conflict_do_update(index_elements=[workers.c.id], set_=state)
+        async with transaction(self._engine) as connection:
+            await connection.execute(beaten)
+
+    async def settle_lost_calls(self, *, now: float, silent_for: float) -> list[CallId]:
+        """A worker that never beat counts as silent since it made the dial attempt."""
+        last_sign = func.coalesce(workers.c.beat_at, dial_attempts.c.made_at, calls.c.created_at)
+        lost = (
+            select(*COLUMNS)
+            .outerjoin(workers, workers.c.id == calls.c.worker_id)
+            .outerjoin(dial_attempts, dial_attempts.c.call_id == calls.c.id)
+            .where(LIVE, calls.c.worker_id.is_not(None), last_sign < now - silent_for)
+            .limit(SETTLED_AT_ONCE)
+            # Several may look at once; what one has in hand the others leave alone.
+            .with_for_update(of=calls, key_share=True, skip_locked=True)
+        )
+        changes = {
+            "status": CallStatus.FAILED,
+            "end_reason": EndReason.WORKER_LOST,
+            "ended_at": now,
+            "error": "the worker that held this call has gone",
+        }
+        async with transaction(self._engine) as connection:
+            rows = (await connection.execute(lost)).all()
+            for row in rows:
+                await change(connection, row, changes, now=now)
+        return [row.id for row in rows]
+
+    async def end_requested(self, worker: WorkerId) -> list[CallId]:
+        wanted = select(calls.c.id).where(calls.c.worker_id == worker, LIVE, calls.c.end_requested)
+        async with transaction(self._engine) as connection:
+            return list((await connection.execute(wanted)).scalars())
+
+
+async def _write_remains(connection: AsyncConnection, call_id: CallId, result: CallResult) -> None:
+    """Transcript and journal. The turns written while the call went on give way to the result's,
+    which know what was heard of each; a result without any leaves them as they are."""
+    if result.transcript:
+        await connection.execute(delete(call_turns).where(call_turns.c.call_id == call_id))
+        await write_turns(connection, call_id, result.transcript)
+    if result.journal:
+        await connection.execute(
+            insert(call_journals).values(call_id=call_id, journal=result.journal)
+        )

@@ -1,0 +1,90 @@
+"""Records as columns hold them: JSON for what has a shape of its own, clean text for the rest."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
+from pydantic_core import from_json as parse_json
+from pydantic_core import to_json as print_json
+from sqlalchemy import Dialect, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeDecorator
+
+T = TypeVar("T")
+
+
+def clean(text: str) -> str:
+    """Text that PostgreSQL can keep: no NUL, no half of a surrogate pair.
+
+    Callees, carriers and language models send what they like; a call must not fail to be
+    written down for it.
+    """
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
+
+
+def to_json(value: object) -> str:
+    """JSON that PostgreSQL can keep; what is not a number becomes null."""
+    try:
+        text = print_json(value, inf_nan_mode="null").decode()
+    except PydanticSerializationError:  # half of a surrogate pair
+        return print_json(_cleaned(value)).decode()
+    if "\\u0000" in text:
+        text = print_json(_cleaned(value)).decode()
+    return text
+
+
+def from_json(text: str) -> object:
+    try:
+        value: object = parse_json(text)
+    except ValueError:  # numbers beyond what the quick parser takes
+        value = json.loads(text)
+    return value
+
+
+def _cleaned(value: object) -> object:
+    match value:
+        case str():
+            return clean(value)
+        case Mapping():
+            return {clean(str(key)): _cleaned(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_cleaned(item) for item in value]
+        case float() if not math.isfinite(value):
+            return None
+        case _ if is_dataclass(value):
+            return {item.name: _cleaned(getattr(value, item.name)) for item in fields(value)}
+        case _:
+            return value
+
+
+class CleanText(TypeDecorator[str]):
+    """Text, cleaned on its way in."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else clean(value)
+
+
+class Json(TypeDecorator[T], Generic[T]):
+    """A record, kept as JSONB and read back as the dataclass it was."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def __init__(self, record: Any) -> None:
+        """`record` is the type to keep, abstract ones such as Mapping included."""
+        super().__init__(none_as_null=True)
+        self.record = record
+        self._adapter: TypeAdapter[T] = TypeAdapter(record)
+
+    def process_bind_param(self, value: T | None, dialect: Dialect) -> object:
+        return None if value is None else self._adapter.dump_python(value, mode="json")
+
+    def process_result_value(self, value: object, dialect: Dialect) -> T | None:
+        return None if value is None else self._adapter.validate_python(value)

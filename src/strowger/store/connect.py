@@ -1,0 +1,111 @@
+"""Connections to PostgreSQL, and what their failures mean to the rest of the house."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from sqlalchemy import event, exc
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from strowger.errors import ConfigurationError, Conflict, NotFound, StrowgerError, Unavailable
+from strowger.store.codec import from_json, to_json
+
+CONNECT_TIMEOUT = 5.0  # seconds
+STATEMENT_TIMEOUT = 30.0  # seconds; no statement here should need a hundredth of it
+POOL_TIMEOUT = 10.0  # seconds to wait for a free connection
+
+
+async def connect(url: str) -> asyncpg.Connection:
+    """One connection of one's own, as LISTEN needs it. Raises Unavailable."""
+    async with translated():
+        return await _connect(plain(url))
+
+
+def open_engine(
+    url: str, *, pool_size: int = 10, statement_timeout: float | None = STATEMENT_TIMEOUT
+) -> AsyncEngine:
+    """A pool of connections to `url`, a PostgreSQL URL in libpq's spelling."""
+    dsn = plain(url)
+
+    async def creator() -> asyncpg.Connection:
+        return await _connect(dsn, statement_timeout)
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=creator,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT,
+        json_serializer=to_json,
+        json_deserializer=from_json,
+    )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def plain(url: str) -> str:
+    """The URL as libpq spells it: no driver in the scheme. Raises ConfigurationError."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.partition("+")[0] not in {"postgresql", "postgres"}:
+        raise ConfigurationError("the database URL has to start with postgresql://")
+    return f"postgresql://{rest}"
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction: all of it or nothing, and failures in the house's own words."""
+    async with translated(), engine.begin() as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Raise what went wrong with the database in the house's own words."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        raise _meaning(_cause(error)) from error
+    except (exc.TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise _meaning(error) from error
+
+
+async def _connect(
+    dsn: str, statement_timeout: float | None = STATEMENT_TIMEOUT
+) -> asyncpg.Connection:
+    return await asyncpg.connect(
+        dsn,
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=statement_timeout,
+        # The planner's just-in-time compiler costs more than our short statements.
+        server_settings={"application_name": "strowger", "jit": "off"},
+    )
+
+
+def _refuse_closed(connection: object, record: ConnectionPoolEntry, proxy: object) -> None:
+    """Keep a connection that the server has closed meanwhile from being used once more."""
+    driver = record.driver_connection
+    if isinstance(driver, asyncpg.Connection) and driver.is_closed():
+        raise exc.DisconnectionError
+
+
+def _cause(error: exc.DBAPIError) -> BaseException:
+    """The driver's own error beneath SQLAlchemy's two layers."""
+    return getattr(error.orig, "__cause__", None) or error.orig or error
+
+
+def _meaning(error: BaseException) -> StrowgerError:
+    """What a failure of the database means to who called."""
+    match error:
+        case asyncpg.UniqueViolationError():
+            return Conflict(_subject(error, "there is one like it already"))
+        case asyncpg.ForeignKeyViolationError():
+            return NotFound(_subject(error, "it refers to something that is not there"))
+        case asyncpg.InvalidPasswordError() | asyncpg.InvalidCatalogNameError():
+            return ConfigurationError(f"the database refuses us: {error}")
+        case _:
+            return Unavailable(f"the database cannot be used: {type(error).__name__}: {error}")
+
+
+def _subject(error: asyncpg.PostgresError, otherwise: str) -> str:
+    return f"{error.table_name}: {otherwise}" if error.table_name else otherwise

@@ -1,0 +1,104 @@
+"""Calls as the customer who asked for them sees them: one workspace's, within a transaction."""
+
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from strowger.errors import Conflict, NotFound
+from strowger.lifecycle import TERMINAL, CallStatus, EndReason
+from strowger.model import Call, CallId, Event, Page, WorkspaceId
+from strowger.ports import CallFilter
+from strowger.store import owned
+from strowger.store.call_rows import (
+    EVENT_OF,
+    call_of,
+    change,
+    find,
+    locked,
+    snapshot,
+    tell,
+    turns_of,
+    values_of,
+    write_turns,
+)
+from strowger.store.queue import Kind, enqueue
+from strowger.store.schema import calls, events
+
+END_CHANNEL = "strowger_end_requested"
+"""Told the id of a worker when a customer asks for one of its calls to end."""
+
+
+async def add(connection: AsyncConnection, call: Call) -> None:
+    """The call, its event and its job. A call that is not queued yet, or any more, has no job."""
+    await connection.execute(insert(calls).values(values_of(call)))
+    await write_turns(connection, call.id, call.transcript)
+    if call.status in EVENT_OF:
+        await tell(connection, call, EVENT_OF[call.status], snapshot(call), now=call.created_at)
+    if call.status is CallStatus.QUEUED:
+        await enqueue(connection, Kind.DIAL, [call.id])
+
+
+async def get(connection: AsyncConnection, workspace: WorkspaceId, call: CallId) -> Call:
+    return await find(connection, calls.c.workspace_id == workspace, calls.c.id == call)
+
+
+async def page(
+    connection: AsyncConnection,
+    workspace: WorkspaceId,
+    which: CallFilter,
+    *,
+    limit: int,
+    cursor: str | None,
+) -> Page[Call]:
+    wanted = {calls.c.status: which.status, calls.c.agent_id: which.agent_id, calls.c.to: which.to}
+    where = [column == value for column, value in wanted.items() if value is not None]
+    return await owned.page(
+        connection, calls, call_of, workspace, *where, limit=limit, cursor=cursor
+    )
+
+
+async def request_end(
+    connection: AsyncConnection, workspace: WorkspaceId, call: CallId, *, now: float
+) -> Call:
+    """A call that a worker has taken is the worker's to end, even before it has rung."""
+    row = await locked(connection, calls.c.workspace_id == workspace, calls.c.id == call)
+    if CallStatus(row.status) in TERMINAL:
+        raise Conflict(f"the call is over: {row.status}", code="call_state")
+    if row.worker_id is None:
+        changes = {
+            "status": CallStatus.CANCELED,
+            "end_reason": EndReason.API_REQUEST,
+            "ended_at": now,
+        }
+        return await change(connection, row, changes, now=now)
+    await connection.execute(update(calls).where(calls.c.id == call).values(end_requested=True))
+    await connection.execute(select(func.pg_notify(END_CHANNEL, row.worker_id)))
+    return call_of(row, await turns_of(connection, call))
+
+
+async def events_of(
+    connection: AsyncConnection, workspace: WorkspaceId, call: CallId, *, after: int, limit: int
+) -> tuple[Event, ...]:
+    there = select(calls.c.id).where(calls.c.workspace_id == workspace, calls.c.id == call)
+    if (await connection.execute(there)).one_or_none() is None:
+        raise NotFound("no such call")
+    wanted = (
+        select(events)
+        .where(events.c.call_id == call, events.c.sequence > after)
+        .order_by(events.c.sequence)
+        .limit(limit)
+    )
+    return tuple(event_of(row) for row in await connection.execute(wanted))
+
+
+def event_of(row: Row[Any]) -> Event:
+    return Event(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        type=row.type,
+        created_at=row.created_at,
+        payload=row.payload,
+        call_id=row.call_id,
+        sequence=row.sequence,
+    )

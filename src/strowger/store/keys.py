@@ -1,0 +1,47 @@
+"""API keys: only their hashes are kept."""
+
+from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from strowger.model import ApiKey
+from strowger.store.schema import api_keys
+
+USE_NOTED_EVERY = 60.0
+"""Seconds between two notes of a key's last use: a busy key is not a write per request."""
+
+COLUMNS = tuple(column for column in api_keys.c if column.name != "sha256")
+
+
+async def add(connection: AsyncConnection, key: ApiKey, sha256: bytes) -> None:
+    await connection.execute(
+        insert(api_keys).values(
+            id=key.id,
+            workspace_id=key.workspace_id,
+            name=key.name,
+            sha256=sha256,
+            scopes=list(key.scopes),
+            expires_at=key.expires_at,
+            created_at=key.created_at,
+            last_used_at=key.last_used_at,
+        )
+    )
+
+
+async def by_hash(connection: AsyncConnection, sha256: bytes) -> ApiKey | None:
+    """The key, noting that it was used."""
+    now = func.extract("epoch", func.clock_timestamp())
+    wanted = select(*COLUMNS, now.label("now")).where(api_keys.c.sha256 == sha256)
+    row = (await connection.execute(wanted)).one_or_none()
+    if row is None:
+        return None
+    values = dict(row._mapping)
+    seen = float(values.pop("now"))
+    key = ApiKey(**{**values, "scopes": tuple(row.scopes)})
+    if key.last_used_at is None or key.last_used_at < seen - USE_NOTED_EVERY:
+        unnoted = or_(
+            api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < seen - USE_NOTED_EVERY
+        )
+        await connection.execute(
+            update(api_keys).where(api_keys.c.id == key.id, unnoted).values(last_used_at=seen)
+        )
+    return key

@@ -1,0 +1,78 @@
+"""Bringing a database to this version's tables; several processes may try at once."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from strowger.errors import ConfigurationError
+from strowger.store.connect import open_engine, translated
+from strowger.store.queue import queries
+
+LOCK = int.from_bytes(b"STROWGER", "big")  # whoever holds it migrates, the others wait
+OLDEST = 150000
+"""PostgreSQL 15: the first whose foreign keys can set one of their columns to null."""
+
+
+async def migrate(url: str, *, revision: str = "head") -> None:
+    """Upgrade the database. Raises Unavailable or ConfigurationError."""
+    async with _alone(url) as connection:
+        await _check_version(connection)
+        await _alembic(connection, command.upgrade, revision)
+        # The queue's tables were made by a migration; here a newer PgQueuer brings them up.
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert isinstance(driver, asyncpg.Connection)
+        await queries(driver).apply_upgrade()
+
+
+async def downgrade(url: str, *, revision: str = "base") -> None:
+    """Take the tables back to an older version: with `base`, remove them and all they hold."""
+    async with _alone(url) as connection:
+        await _alembic(connection, command.downgrade, revision)
+
+
+@asynccontextmanager
+async def _alone(url: str) -> AsyncIterator[AsyncConnection]:
+    """A connection that holds the lock; it may wait for as long as another migrates."""
+    engine = open_engine(url, pool_size=1, statement_timeout=None)
+    try:
+        async with translated(), engine.connect() as connection:
+            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
+            await connection.commit()
+            try:
+                yield connection
+                await connection.commit()
+            finally:
+                await connection.rollback()
+                await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
+    finally:
+        await engine.dispose()
+
+
+async def _alembic(
+    connection: AsyncConnection, step: Callable[[Config, str], None], revision: str
+) -> None:
+    def run(sync: Connection) -> None:
+        config = Config()
+        folder = str(Path(__file__).parent / "migrations")
+        config.set_main_option("script_location", folder.replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = sync
+        step(config, revision)
+
+    await connection.run_sync(run)
+    await connection.commit()
+
+
+async def _check_version(connection: AsyncConnection) -> None:
+    found = int((await connection.execute(text("SHOW server_version_num"))).scalar_one())
+    await connection.commit()
+    if found < OLDEST:
+        raise ConfigurationError(
+            f"PostgreSQL {found // 10000} is too old: {OLDEST // 10000} or later is needed"
+        )

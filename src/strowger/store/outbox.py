@@ -1,0 +1,139 @@
+"""Deliveries of events on their way to customers: `ports.Outbox`.
+
+A delivery is `pending` (it has a job), `waiting` (for an earlier one of the same call to the same
+endpoint), `delivered` or `given_up`. Whoever settles one wakes the next in line, under the lock
+on the call's row that its events are written under: so none is ever left waiting for nobody.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from strowger.model import WorkspaceId
+from strowger.ports import Attempt, Delivery
+from strowger.store import webhooks
+from strowger.store.connect import transaction
+from strowger.store.customer_calls import event_of
+from strowger.store.queue import Kind, enqueue
+from strowger.store.schema import calls, deliveries, delivery_attempts, events
+from strowger.store.schema import webhooks as webhooks_table
+
+
+class PostgresOutbox:
+    """`ports.Outbox` on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def get_delivery(self, delivery: str) -> Delivery | None:
+        """One to a webhook that has been disabled meanwhile is given up here."""
+        wanted = (
+            select(
+                deliveries.c.url,
+                deliveries.c.attempts,
+                deliveries.c.webhook_id,
+                webhooks_table.c.secret,
+                webhooks_table.c.enabled,
+                webhooks_table.c.url.label("webhook_url"),
+                *(column for column in events.c),
+            )
+            .join(events, events.c.sequence == deliveries.c.sequence)
+            .outerjoin(webhooks_table, webhooks_table.c.id == deliveries.c.webhook_id)
+            .where(deliveries.c.id == delivery, deliveries.c.state == "pending")
+        )
+        async with transaction(self._engine) as connection:
+            row = (await connection.execute(wanted)).one_or_none()
+            if row is None:
+                return None
+            if row.webhook_id is not None and not row.enabled:
+                await self._give_up(connection, delivery)
+                return None
+            secret = row.secret or await webhooks.workspace_secret(
+                connection, WorkspaceId(row.workspace_id)
+            )
+        return Delivery(
+            id=delivery,
+            url=row.webhook_url or row.url,
+            secret=secret,
+            event=event_of(row),
+            attempts=row.attempts,
+        )
+
+    async def record_attempt(
+        self, delivery: str, attempt: Attempt, *, delivered: bool, retry_at: float | None
+    ) -> None:
+        """The attempt of a delivery that is settled already is ignored: its job ran twice."""
+        async with transaction(self._engine) as connection:
+            row = await _locked(connection, delivery)
+            if row is None:
+                return
+            number = row.attempts + 1
+            await connection.execute(
+                insert(delivery_attempts).values(
+                    delivery_id=delivery,
+                    number=number,
+                    at=attempt.at,
+                    status=attempt.status,
+                    answer=attempt.answer,
+                    duration=attempt.duration,
+                )
+            )
+            ended = attempt.at + attempt.duration
+            if not delivered and retry_at is not None:
+                await _write(connection, delivery, attempts=number, next_attempt_at=retry_at)
+                await enqueue(connection, Kind.DELIVER, [delivery], after=retry_at - ended)
+                return
+            state = "delivered" if delivered else "given_up"
+            await _write(
+                connection, delivery, attempts=number, state=state, settled_at=ended,
+                next_attempt_at=None,
+            )  # fmt: skip
+            await _wake_next(connection, row)
+
+    async def attempts_of(self, delivery: str) -> tuple[Attempt, ...]:
+        """Every try there was, in order."""
+        wanted = select(delivery_attempts).where(delivery_attempts.c.delivery_id == delivery)
+        async with transaction(self._engine) as connection:
+            rows = await connection.execute(wanted.order_by(delivery_attempts.c.number))
+            return tuple(
+                Attempt(at=row.at, status=row.status, answer=row.answer, duration=row.duration)
+                for row in rows
+            )
+
+    async def _give_up(self, connection: AsyncConnection, delivery: str) -> None:
+        row = await _locked(connection, delivery)
+        if row is not None:
+            await _write(connection, delivery, state="given_up", next_attempt_at=None)
+            await _wake_next(connection, row)
+
+
+async def _locked(connection: AsyncConnection, delivery: str) -> Row[Any] | None:
+    """A pending delivery, its call's row locked first, as everybody who writes events does."""
+    call = select(deliveries.c.call_id).where(deliveries.c.id == delivery).scalar_subquery()
+    lock = select(calls.c.id).where(calls.c.id == call)
+    await connection.execute(lock.with_for_update(key_share=True))
+    wanted = select(deliveries).where(deliveries.c.id == delivery, deliveries.c.state == "pending")
+    return (await connection.execute(wanted.with_for_update())).one_or_none()
+
+
+async def _write(connection: AsyncConnection, delivery: str, **values: object) -> None:
+    await connection.execute(update(deliveries).where(deliveries.c.id == delivery).values(**values))
+
+
+async def _wake_next(connection: AsyncConnection, settled: Row[Any]) -> None:
+    if settled.call_id is None:
+        return
+    same_line: ColumnElement[bool] = (deliveries.c.call_id == settled.call_id) & (
+        deliveries.c.endpoint == settled.endpoint
+    )
+    following = (
+        select(deliveries.c.id)
+        .where(same_line, deliveries.c.state == "waiting")
+        .order_by(deliveries.c.sequence)
+        .limit(1)
+    )
+    next_id = (await connection.execute(following)).scalar_one_or_none()
+    if next_id is not None:
+        await _write(connection, next_id, state="pending")
+        await enqueue(connection, Kind.DELIVER, [next_id])

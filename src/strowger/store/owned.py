@@ -1,0 +1,85 @@
+"""Flat records that a workspace owns: one row each, columns named as the record's fields."""
+
+from dataclasses import asdict
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import ColumnElement, Row, Table, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from strowger.errors import NotFound
+from strowger.model import Page, PhoneNumber, Trunk, Webhook, WorkspaceId
+from strowger.store.ids import cursor_after, id_of_cursor
+
+T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
+Flat = Trunk | PhoneNumber | Webhook
+
+
+class Reader(Protocol[R_co]):
+    """How a row becomes its record."""
+
+    def __call__(self, row: Row[Any], /) -> R_co: ...
+
+
+async def add(connection: AsyncConnection, table: Table, record: Flat) -> None:
+    await connection.execute(insert(table).values(**asdict(record)))
+
+
+async def get(
+    connection: AsyncConnection,
+    table: Table,
+    read: Reader[T],
+    workspace: WorkspaceId,
+    id: str,
+) -> T:
+    """Raises NotFound."""
+    wanted = select(table).where(_is(table, workspace, id))
+    row = (await connection.execute(wanted)).one_or_none()
+    if row is None:
+        raise _missing(table)
+    return read(row)
+
+
+async def replace(connection: AsyncConnection, table: Table, record: Flat) -> None:
+    """All but when it was made. Raises NotFound."""
+    values = asdict(record)
+    del values["created_at"]
+    changed = update(table).where(_is(table, record.workspace_id, record.id)).values(**values)
+    if (await connection.execute(changed)).rowcount == 0:
+        raise _missing(table)
+
+
+async def remove(
+    connection: AsyncConnection, table: Table, workspace: WorkspaceId, id: str
+) -> None:
+    """Raises NotFound."""
+    if (await connection.execute(delete(table).where(_is(table, workspace, id)))).rowcount == 0:
+        raise _missing(table)
+
+
+async def page(
+    connection: AsyncConnection,
+    table: Table,
+    read: Reader[T],
+    workspace: WorkspaceId,
+    *where: ColumnElement[bool],
+    limit: int,
+    cursor: str | None,
+) -> Page[T]:
+    """Newest first, walked by id: each page costs the same however many rows there are."""
+    wanted = select(table).where(table.c.workspace_id == workspace, *where)
+    if cursor is not None:
+        wanted = wanted.where(table.c.id < id_of_cursor(table.name, cursor))
+    wanted = wanted.order_by(table.c.id.desc()).limit(limit + 1)  # one more tells of a next page
+    rows = (await connection.execute(wanted)).all()
+    shown = rows[:limit]
+    following = cursor_after(table.name, shown[-1].id) if len(rows) > limit else None
+    return Page(data=tuple(read(row) for row in shown), next_cursor=following)
+
+
+def _is(table: Table, workspace: WorkspaceId, id: str) -> ColumnElement[bool]:
+    return (table.c.workspace_id == workspace) & (table.c.id == id)
+
+
+def _missing(table: Table) -> NotFound:
+    return NotFound(f"no such {table.name.removesuffix('s').replace('_', ' ')}")

@@ -1,0 +1,84 @@
+"""The job queue's tables, and how a transaction puts jobs into them.
+
+The queue is PgQueuer's, in the same database, so that a job and the change that calls for it are
+committed together or not at all. Every setting is given here: by itself PgQueuer would read its
+names from the environment.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import StrEnum
+from functools import cache
+
+import asyncpg
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+from pgqueuer.adapters.persistence.qb import (
+    QueryBuilderEnvironment,
+    QueryQueueBuilder,
+    QuerySchedulerBuilder,
+)
+from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.domain.settings import DBSettings, Durability
+from pgqueuer.domain.types import Channel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+class Kind(StrEnum):
+    """What a job is about; its payload is an id."""
+
+    DIAL = "dial"
+    """A call's id."""
+    DELIVER = "deliver"
+    """A delivery's id."""
+
+
+@cache
+def settings() -> DBSettings:
+    return DBSettings(
+        prefix="",
+        db_schema=None,
+        channel=Channel("ch_pgqueuer"),
+        function="fn_pgqueuer_changed",
+        statistics_table="pgqueuer_statistics",
+        queue_status_type="pgqueuer_status",
+        queue_table="pgqueuer",
+        queue_table_log="pgqueuer_log",
+        trigger="tg_pgqueuer_changed",
+        schedules_table="pgqueuer_schedules",
+        durability=Durability.balanced,  # jobs are safe; the log of finished ones may be lost
+        widen_id=True,
+    )
+
+
+@cache
+def builders() -> tuple[QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder]:
+    return (
+        QueryBuilderEnvironment(settings()),
+        QueryQueueBuilder(settings()),
+        QuerySchedulerBuilder(settings()),
+    )
+
+
+def queries(connection: asyncpg.Connection) -> Queries:
+    return Queries(AsyncpgDriver(connection), *builders())
+
+
+async def enqueue(
+    connection: AsyncConnection, kind: Kind, ids: Sequence[str], *, after: float = 0.0
+) -> None:
+    """Add one job per id within this transaction; they start `after` seconds from now.
+
+    The transaction must have run a statement already: the first one opens it.
+    """
+    if not ids:
+        return
+    assert connection.in_transaction()
+    raw = await connection.get_raw_connection()
+    driver = raw.driver_connection
+    assert isinstance(driver, asyncpg.Connection)
+    await queries(driver).enqueue(
+        [kind.value] * len(ids),
+        [id.encode() for id in ids],
+        [0] * len(ids),
+        [timedelta(seconds=max(0.0, after))] * len(ids),
+    )

@@ -1,0 +1,221 @@
+"""What customers own, as the API sees it: `ports.Records`.
+
+Each method is one transaction; the SQL is in `owned` and in one module per kind of record.
+"""
+
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from strowger.agent import AgentDefinition
+from strowger.errors import NotFound
+from strowger.model import (
+    Agent,
+    AgentId,
+    ApiKey,
+    Call,
+    CallId,
+    Event,
+    NumberId,
+    Page,
+    PhoneNumber,
+    Trunk,
+    TrunkId,
+    Webhook,
+    WebhookId,
+    WorkspaceId,
+)
+from strowger.ports import CallFilter
+from strowger.store import agents, customer_calls, keys, numbers, owned, schema, trunks, webhooks
+from strowger.store.connect import transaction
+
+
+class PostgresRecords:
+    """`ports.Records` on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def ping(self) -> None:
+        async with transaction(self._engine) as connection:
+            await connection.exec_driver_sql("SELECT 1")
+
+    async def ensure_workspace(
+        self, workspace: WorkspaceId, *, name: str = "Default", now: float
+    ) -> None:
+        """Make the workspace where it is missing."""
+        new = upsert(schema.workspaces).values(id=workspace, name=name, created_at=now)
+        async with transaction(self._engine) as connection:
+            await connection.execute(new.on_conflict_do_nothing())
+
+    async def workspace_webhook_secret(self, workspace: WorkspaceId) -> str:
+        """What deliveries to the `webhook_url` of calls and agents are signed with."""
+        async with transaction(self._engine) as connection:
+            return await webhooks.workspace_secret(connection, workspace)
+
+    # ── keys ─────────────────────────────────────────────────────────────────────────────────
+
+    async def key_by_hash(self, sha256: bytes) -> ApiKey | None:
+        async with transaction(self._engine) as connection:
+            return await keys.by_hash(connection, sha256)
+
+    async def add_key(self, key: ApiKey, sha256: bytes) -> None:
+        async with transaction(self._engine) as connection:
+            await keys.add(connection, key, sha256)
+
+    # ── agents ───────────────────────────────────────────────────────────────────────────────
+
+    async def add_agent(self, agent: Agent) -> None:
+        async with transaction(self._engine) as connection:
+            await agents.add(connection, agent)
+
+    async def get_agent(self, workspace: WorkspaceId, agent: AgentId) -> Agent:
+        async with transaction(self._engine) as connection:
+            return await agents.get(connection, workspace, agent)
+
+    async def list_agents(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[Agent]:
+        async with transaction(self._engine) as connection:
+            return await owned.page(
+                connection, schema.agents, agents.agent_of, workspace, limit=limit, cursor=cursor
+            )
+
+    async def replace_agent(
+        self, workspace: WorkspaceId, agent: AgentId, definition: AgentDefinition, *, now: float
+    ) -> Agent:
+        async with transaction(self._engine) as connection:
+            return await agents.replace(connection, workspace, agent, definition, now=now)
+
+    async def delete_agent(self, workspace: WorkspaceId, agent: AgentId) -> None:
+        async with transaction(self._engine) as connection:
+            await owned.remove(connection, schema.agents, workspace, agent)
+
+    # ── trunks ───────────────────────────────────────────────────────────────────────────────
+
+    async def add_trunk(self, trunk: Trunk) -> None:
+        async with transaction(self._engine) as connection:
+            await trunks.add(connection, trunk)
+
+    async def get_trunk(self, workspace: WorkspaceId, trunk: TrunkId) -> Trunk:
+        async with transaction(self._engine) as connection:
+            return await trunks.get(connection, workspace, trunk)
+
+    async def default_trunk(self, workspace: WorkspaceId) -> Trunk | None:
+        async with transaction(self._engine) as connection:
+            return await trunks.default(connection, workspace)
+
+    async def list_trunks(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[Trunk]:
+        async with transaction(self._engine) as connection:
+            return await owned.page(
+                connection, schema.trunks, trunks.trunk_of, workspace, limit=limit, cursor=cursor
+            )
+
+    async def replace_trunk(self, trunk: Trunk) -> None:
+        async with transaction(self._engine) as connection:
+            await trunks.replace(connection, trunk)
+
+    async def delete_trunk(self, workspace: WorkspaceId, trunk: TrunkId) -> None:
+        async with transaction(self._engine) as connection:
+            await trunks.remove(connection, workspace, trunk)
+
+    async def ensure_trunk(self, trunk: Trunk) -> None:
+        """Add the trunk, or replace the one with its id: for a trunk from the configuration."""
+        async with transaction(self._engine) as connection:
+            try:
+                await trunks.replace(connection, trunk)
+            except NotFound:
+                await trunks.add(connection, trunk)
+
+    # ── phone numbers ────────────────────────────────────────────────────────────────────────
+
+    async def add_number(self, number: PhoneNumber) -> None:
+        async with transaction(self._engine) as connection:
+            await owned.add(connection, schema.phone_numbers, number)
+
+    async def get_number(self, workspace: WorkspaceId, number: NumberId) -> PhoneNumber:
+        async with transaction(self._engine) as connection:
+            return await owned.get(
+                connection, schema.phone_numbers, numbers.number_of, workspace, number
+            )
+
+    async def find_number(self, workspace: WorkspaceId, number: str) -> PhoneNumber | None:
+        async with transaction(self._engine) as connection:
+            return await numbers.find(connection, workspace, number)
+
+    async def list_numbers(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[PhoneNumber]:
+        table = schema.phone_numbers
+        async with transaction(self._engine) as connection:
+            return await owned.page(
+                connection, table, numbers.number_of, workspace, limit=limit, cursor=cursor
+            )
+
+    async def replace_number(self, number: PhoneNumber) -> None:
+        async with transaction(self._engine) as connection:
+            await owned.replace(connection, schema.phone_numbers, number)
+
+    async def delete_number(self, workspace: WorkspaceId, number: NumberId) -> None:
+        async with transaction(self._engine) as connection:
+            await owned.remove(connection, schema.phone_numbers, workspace, number)
+
+    # ── calls ────────────────────────────────────────────────────────────────────────────────
+
+    async def add_call(self, call: Call) -> None:
+        async with transaction(self._engine) as connection:
+            await customer_calls.add(connection, call)
+
+    async def get_call_of(self, workspace: WorkspaceId, call: CallId) -> Call:
+        async with transaction(self._engine) as connection:
+            return await customer_calls.get(connection, workspace, call)
+
+    async def list_calls(
+        self, workspace: WorkspaceId, which: CallFilter, *, limit: int, cursor: str | None
+    ) -> Page[Call]:
+        async with transaction(self._engine) as connection:
+            return await customer_calls.page(
+                connection, workspace, which, limit=limit, cursor=cursor
+            )
+
+    async def request_end(self, workspace: WorkspaceId, call: CallId, *, now: float) -> Call:
+        async with transaction(self._engine) as connection:
+            return await customer_calls.request_end(connection, workspace, call, now=now)
+
+    async def events_of(
+        self, workspace: WorkspaceId, call: CallId, *, after: int, limit: int
+    ) -> tuple[Event, ...]:
+        async with transaction(self._engine) as connection:
+            return await customer_calls.events_of(
+                connection, workspace, call, after=after, limit=limit
+            )
+
+    # ── webhooks ─────────────────────────────────────────────────────────────────────────────
+
+    async def add_webhook(self, webhook: Webhook) -> None:
+        async with transaction(self._engine) as connection:
+            await owned.add(connection, schema.webhooks, webhook)
+
+    async def get_webhook(self, workspace: WorkspaceId, webhook: WebhookId) -> Webhook:
+        async with transaction(self._engine) as connection:
+            return await owned.get(
+                connection, schema.webhooks, webhooks.webhook_of, workspace, webhook
+            )
+
+    async def list_webhooks(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[Webhook]:
+        table = schema.webhooks
+        async with transaction(self._engine) as connection:
+            return await owned.page(
+                connection, table, webhooks.webhook_of, workspace, limit=limit, cursor=cursor
+            )
+
+    async def replace_webhook(self, webhook: Webhook) -> None:
+        async with transaction(self._engine) as connection:
+            await owned.replace(connection, schema.webhooks, webhook)
+
+    async def delete_webhook(self, workspace: WorkspaceId, webhook: WebhookId) -> None:
+        async with transaction(self._engine) as connection:
+            await owned.remove(connection, schema.webhooks, workspace, webhook)

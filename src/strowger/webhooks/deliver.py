@@ -1,0 +1,118 @@
+"""One delivery: sign, send, write down what came of it, plan the next try."""
+
+import asyncio
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+import httpx2
+
+from strowger import __version__
+from strowger.errors import Unavailable
+from strowger.model import Event
+from strowger.ports import Attempt, Delivery, Outbox
+from strowger.webhooks.egress import TOTAL_TIMEOUT
+from strowger.webhooks.schedule import retry_at
+from strowger.webhooks.signing import signed_headers
+
+ANSWER_KEPT = 2048  # bytes
+PER_ENDPOINT = 10
+"""Deliveries one endpoint gets at once: a slow one must not take all there is."""
+
+Render = Callable[[Event], Mapping[str, object]]
+"""What customers are told of an event: the body's `data`."""
+
+
+class Deliverer:
+    """Makes deliveries; `deliver` is the handler of the queue's jobs for them."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        client: httpx2.AsyncClient,
+        *,
+        render: Render | None = None,
+        clock: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
+        total_timeout: float = TOTAL_TIMEOUT,
+    ) -> None:
+        """`client` is to come from `egress.guarded_client`."""
+        self._outbox = outbox
+        self._client = client
+        self._render = render or _payload
+        self._clock = clock
+        self._jitter = jitter
+        self._total_timeout = total_timeout
+        self._in_flight: Counter[str] = Counter()
+
+    async def deliver(self, delivery_id: str) -> None:
+        """Make one attempt. Raises Unavailable where it has to wait for its turn."""
+        delivery = await self._outbox.get_delivery(delivery_id)
+        if delivery is None:
+            return
+        endpoint = httpx2.URL(delivery.url).netloc.decode()
+        if self._in_flight[endpoint] >= PER_ENDPOINT:
+            raise Unavailable(f"{endpoint} has {PER_ENDPOINT} deliveries in flight")
+        self._in_flight[endpoint] += 1
+        try:
+            attempt = await self._attempt(delivery)
+        finally:
+            self._in_flight[endpoint] -= 1
+            self._in_flight += Counter()  # forgets endpoints with nothing in flight
+        await self._record(delivery, attempt)
+
+    async def _record(self, delivery: Delivery, attempt: Attempt) -> None:
+        delivered = attempt.status is not None and 200 <= attempt.status < 300
+        again = None
+        if not delivered:
+            again = retry_at(
+                attempts=delivery.attempts + 1,
+                happened_at=delivery.event.created_at,
+                now=attempt.at + attempt.duration,
+                jitter=self._jitter(),
+            )
+        await self._outbox.record_attempt(delivery.id, attempt, delivered=delivered, retry_at=again)
+
+    async def _attempt(self, delivery: Delivery) -> Attempt:
+        body = body_of(delivery.event, self._render)
+        at = self._clock()
+        headers = signed_headers(delivery.secret, message_id=delivery.event.id, at=at, body=body)
+        headers["content-type"] = "application/json"
+        headers["user-agent"] = f"Strowger/{__version__}"
+        status = None
+        try:
+            async with asyncio.timeout(self._total_timeout):
+                status, answer = await self._post(delivery.url, headers, body)
+        except TimeoutError:
+            answer = f"no answer within {self._total_timeout:g} s"
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            answer = str(error) or type(error).__name__
+        return Attempt(at=at, status=status, answer=answer, duration=max(0.0, self._clock() - at))
+
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+        """The answer's status and the beginning of its body; the rest is not waited for."""
+        async with self._client.stream("POST", url, headers=headers, content=body) as response:
+            answer = b""
+            async for piece in response.aiter_raw():
+                answer += piece
+                if len(answer) >= ANSWER_KEPT:
+                    break
+            return response.status_code, answer[:ANSWER_KEPT].decode(errors="replace")
+
+
+def body_of(event: Event, render: Render) -> bytes:
+    """The same bytes each time: the event is kept as it happened."""
+    moment = datetime.fromtimestamp(event.created_at, UTC).isoformat(timespec="milliseconds")
+    message = {
+        "type": event.type,
+        "timestamp": moment.replace("+00:00", "Z"),
+        "data": render(event),
+    }
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _payload(event: Event) -> Mapping[str, object]:
+    return event.payload

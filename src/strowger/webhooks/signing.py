@@ -1,0 +1,35 @@
+"""Signatures after the Standard Webhooks specification: HMAC-SHA256 over id, time and body."""
+
+import base64
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from strowger.errors import InvalidRequest
+
+PREFIX = "whsec_"
+SECRET_LENGTH = 24  # bytes; the specification wants 24 to 64
+
+
+def new_secret() -> str:
+    return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_LENGTH)).decode()
+
+
+def signed_headers(secret: str, *, message_id: str, at: float, body: bytes) -> dict[str, str]:
+    """The headers that go with `body`. `message_id` stays the same when it is sent again."""
+    moment = datetime.fromtimestamp(int(at), UTC)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(at)),
+        "webhook-signature": Webhook(secret).sign(message_id, moment, body.decode()),
+    }
+
+
+def verify(secret: str, headers: Mapping[str, str], body: bytes) -> None:
+    """Raise InvalidRequest unless the body was signed with the secret in the last five minutes."""
+    try:
+        Webhook(secret).verify(body, dict(headers), json_parse=False)
+    except (WebhookVerificationError, ValueError) as error:
+        raise InvalidRequest(f"not a webhook of ours: {error}", code="bad_signature") from error

@@ -1,0 +1,36 @@
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from strowger.store import PostgresCallStore, PostgresOutbox, PostgresRecords, open_engine
+from tests.postgres import database_url
+
+__all__ = ["database_url"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = open_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def records(engine: AsyncEngine) -> PostgresRecords:
+    return PostgresRecords(engine)
+
+
+@pytest.fixture
+def store(engine: AsyncEngine) -> PostgresCallStore:
+    return PostgresCallStore(engine)
+
+
+@pytest.fixture
+def outbox(engine: AsyncEngine) -> PostgresOutbox:
+    return PostgresOutbox(engine)

@@ -1,0 +1,316 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from strowger.errors import Conflict, NotFound
+from strowger.lifecycle import CallStatus, EndReason
+from strowger.model import DEFAULT_WORKSPACE, Call, CallId, CallResult, Turn, WorkerId
+from strowger.store import DialAttempt, PostgresCallStore, PostgresRecords
+from tests.store.samples import OTHER_WORKSPACE, RESULT, TURNS, a_call, a_trunk
+
+pytestmark = pytest.mark.anyio
+
+ANN = WorkerId("worker_ann")
+BOB = WorkerId("worker_bob")
+
+
+async def a_live_call(records: PostgresRecords, store: PostgresCallStore) -> Call:
+    call = a_call()
+    await records.add_call(call)
+    assert await store.claim_dial_attempt(call.id, ANN, now=1001.0)
+    await store.set_status(call.id, CallStatus.INITIATED, ANN, now=1002.0)
+    await store.set_status(call.id, CallStatus.RINGING, ANN, now=1003.0)
+    await store.set_status(call.id, CallStatus.IN_PROGRESS, ANN, now=1005.0)
+    return call
+
+
+async def types_of(records: PostgresRecords, call: CallId) -> list[str]:
+    events = await records.events_of(DEFAULT_WORKSPACE, call, after=0, limit=100)
+    return [event.type for event in events]
+
+
+async def test_a_call_comes_back_as_it_was_put_in(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = a_call(webhook_url="https://example.net/x", hangup_cause=16)
+    await records.add_call(call)
+    assert await store.get_call(call.id) == call
+    assert await records.get_call_of(DEFAULT_WORKSPACE, call.id) == call
+
+
+async def test_a_call_is_told_event_by_event(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = await a_live_call(records, store)
+    for turn in TURNS:
+        await store.add_turn(call.id, turn, now=1006.0)
+    await store.finish(call.id, RESULT)
+    events = await records.events_of(DEFAULT_WORKSPACE, call.id, after=0, limit=100)
+    assert [event.type for event in events] == [
+        "call.queued",
+        "call.initiated",
+        "call.ringing",
+        "call.answered",
+        "call.turn",
+        "call.turn",
+        "call.completed",
+        "call.recording_ready",
+    ]
+    assert [event.sequence for event in events] == sorted(event.sequence for event in events)
+    assert len({event.id for event in events}) == len(events)
+    assert events[4].payload["turn"] == {
+        "role": "agent",
+        "text": "Hello Ana",
+        "started_at": 0.1,
+        "ended_at": 1.2,
+        "interrupted": False,
+        "confidence": None,
+        "latency": None,
+    }
+    last = events[6].payload
+    assert last["status"] == "completed"
+    assert last["call_id"] == call.id
+    assert last["from"] == call.from_
+    assert last["outcome"] == "appointment: monday"
+    assert [turn["text"] for turn in last["transcript"]] == ["Hello Ana", "Monday"]  # type: ignore[attr-defined]
+    assert "agent" not in last
+    later = await records.events_of(DEFAULT_WORKSPACE, call.id, after=events[5].sequence, limit=1)
+    assert [event.type for event in later] == ["call.completed"]
+
+
+async def test_a_finished_call_has_everything_its_worker_reported(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = await a_live_call(records, store)
+    await store.finish(call.id, RESULT)
+    assert await store.get_call(call.id) == replace(
+        call,
+        status=CallStatus.COMPLETED,
+        end_reason=EndReason.AGENT_HANGUP,
+        worker_id=ANN,
+        started_at=1002.0,
+        answered_at=1005.0,
+        ended_at=1060.5,
+        sip_status=200,
+        answered_by="human",
+        transcript=TURNS,
+        outcome="appointment: monday",
+        extracted={"day": "monday"},
+        recording=RESULT.recording,
+    )
+    assert await store.journal(call.id) == RESULT.journal
+
+
+async def test_finishing_twice_changes_and_tells_nothing_more(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = await a_live_call(records, store)
+    await store.finish(call.id, RESULT)
+    told = await types_of(records, call.id)
+    other = replace(RESULT, status=CallStatus.FAILED, end_reason=EndReason.MEDIA_LOST)
+    await store.finish(call.id, other)
+    assert (await store.get_call(call.id)).status is CallStatus.COMPLETED
+    assert await types_of(records, call.id) == told
+
+
+async def test_of_two_results_at_once_one_counts(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = await a_live_call(records, store)
+    await asyncio.gather(*(store.finish(call.id, RESULT) for _ in range(4)))
+    assert (await types_of(records, call.id)).count("call.completed") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (CallStatus.BUSY, EndReason.CALLEE_BUSY),
+        (CallStatus.NO_ANSWER, EndReason.RING_TIMEOUT),
+        (CallStatus.FAILED, EndReason.CARRIER_REJECTED),
+        (CallStatus.CANCELED, EndReason.API_REQUEST),
+    ],
+)
+async def test_every_end_without_an_answer_is_a_failed_event_that_says_which(
+    records: PostgresRecords, store: PostgresCallStore, status: CallStatus, reason: EndReason
+) -> None:
+    call = a_call()
+    await records.add_call(call)
+    await store.claim_dial_attempt(call.id, ANN, now=1001.0)
+    await store.set_status(call.id, CallStatus.INITIATED, ANN, now=1002.0)
+    await store.finish(call.id, CallResult(status=status, end_reason=reason, ended_at=1010.0))
+    events = await records.events_of(DEFAULT_WORKSPACE, call.id, after=0, limit=100)
+    assert events[-1].type == "call.failed"
+    assert events[-1].payload["status"] == status
+    assert events[-1].payload["end_reason"] == reason
+
+
+async def test_of_many_who_claim_a_call_one_wins(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = a_call()
+    await records.add_call(call)
+    workers = [WorkerId(f"worker_{number}") for number in range(8)]
+    won = await asyncio.gather(
+        *(store.claim_dial_attempt(call.id, worker, now=1001.0) for worker in workers)
+    )
+    assert won.count(True) == 1
+    winner = workers[won.index(True)]
+    assert (await store.get_call(call.id)).worker_id == winner
+    assert await store.dial_attempt(call.id) == DialAttempt(winner, 1001.0)
+
+
+async def test_a_call_that_is_over_or_unknown_is_not_claimed(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = a_call()
+    await records.add_call(call)
+    await records.request_end(DEFAULT_WORKSPACE, call.id, now=1001.0)
+    assert not await store.claim_dial_attempt(call.id, ANN, now=1002.0)
+    assert not await store.claim_dial_attempt(CallId("call_none"), ANN, now=1002.0)
+    assert await store.dial_attempt(call.id) is None
+
+
+async def test_a_status_that_may_not_follow_is_refused_and_leaves_no_event(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = a_call()
+    await records.add_call(call)
+    with pytest.raises(Conflict):
+        await store.set_status(call.id, CallStatus.IN_PROGRESS, ANN, now=1001.0)
+    assert await types_of(records, call.id) == ["call.queued"]
+    assert (await store.get_call(call.id)).status is CallStatus.QUEUED
+
+
+async def test_another_worker_does_not_move_a_call(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = a_call()
+    await records.add_call(call)
+    await store.claim_dial_attempt(call.id, ANN, now=1001.0)
+    with pytest.raises(Conflict):
+        await store.set_status(call.id, CallStatus.INITIATED, BOB, now=1002.0)
+
+
+async def test_turns_after_the_end_are_ignored(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = await a_live_call(records, store)
+    await store.finish(call.id, RESULT)
+    late = Turn(role="agent", text="late", started_at=9.0, ended_at=9.5)
+    await store.add_turn(call.id, late, now=1070.0)
+    assert (await store.get_call(call.id)).transcript == TURNS
+
+
+async def test_a_result_without_turns_keeps_those_written_meanwhile(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = await a_live_call(records, store)
+    await store.add_turn(call.id, TURNS[0], now=1006.0)
+    await store.finish(call.id, replace(RESULT, transcript=()))
+    assert (await store.get_call(call.id)).transcript == TURNS[:1]
+
+
+async def test_what_cannot_be_stored_is_cleaned_not_refused(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = await a_live_call(records, store)
+    wild = Turn(
+        role="callee", text="a\x00b\ud800c", started_at=0.0, ended_at=1.0, confidence=float("nan")
+    )
+    await store.add_turn(call.id, wild, now=1006.0)
+    await store.finish(
+        call.id,
+        replace(
+            RESULT,
+            transcript=(wild,),
+            error="x\x00y\udfff",
+            outcome="\\u0000 is only text",
+            extracted={"k\x00": "v\ud800"},
+        ),
+    )
+    found = await store.get_call(call.id)
+    assert found.transcript[0].text == "a\ufffdb?c"
+    assert found.transcript[0].confidence is None
+    assert found.error == "x\ufffdy?"
+    assert found.outcome == "\\u0000 is only text"
+    assert found.extracted == {"k\ufffd": "v?"}
+
+
+async def test_calls_of_silent_workers_are_settled_once_and_others_left_alone(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    live = await a_live_call(records, store)
+    claimed, waiting, healthy = a_call(), a_call(), a_call()
+    for call in (claimed, waiting, healthy):
+        await records.add_call(call)
+    never_beat = WorkerId("worker_never")
+    await store.claim_dial_attempt(claimed.id, never_beat, now=1001.0)
+    await store.claim_dial_attempt(healthy.id, BOB, now=1001.0)
+    await store.beat(ANN, lines=4, busy=1, now=1010.0)
+    await store.beat(BOB, lines=4, busy=1, now=1039.0)
+    assert await store.settle_lost_calls(now=1011.0, silent_for=30.0) == []
+    settled = await asyncio.gather(
+        *(store.settle_lost_calls(now=1041.0, silent_for=30.0) for _ in range(3))
+    )
+    assert sorted(call for found in settled for call in found) == sorted([live.id, claimed.id])
+    lost = await store.get_call(live.id)
+    assert (lost.status, lost.end_reason) == (CallStatus.FAILED, EndReason.WORKER_LOST)
+    assert lost.ended_at == 1041.0
+    assert (await types_of(records, live.id))[-1] == "call.failed"
+    assert (await store.get_call(waiting.id)).status is CallStatus.QUEUED
+    assert (await store.get_call(healthy.id)).status is CallStatus.QUEUED
+
+
+async def test_ending_a_waiting_call_cancels_it_and_a_live_one_tells_its_worker(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    waiting, live = a_call(), await a_live_call(records, store)
+    await records.add_call(waiting)
+    canceled = await records.request_end(DEFAULT_WORKSPACE, waiting.id, now=1020.0)
+    assert canceled.status is CallStatus.CANCELED
+    assert canceled.end_reason is EndReason.API_REQUEST
+    assert await types_of(records, waiting.id) == ["call.queued", "call.failed"]
+    asked = await records.request_end(DEFAULT_WORKSPACE, live.id, now=1020.0)
+    assert asked.status is CallStatus.IN_PROGRESS
+    assert await store.end_requested(ANN) == [live.id]
+    assert await store.end_requested(BOB) == []
+    await store.finish(live.id, RESULT)
+    assert await store.end_requested(ANN) == []
+    with pytest.raises(Conflict):
+        await records.request_end(DEFAULT_WORKSPACE, live.id, now=1070.0)
+
+
+async def test_a_claimed_call_that_has_not_rung_is_its_workers_to_end(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = a_call()
+    await records.add_call(call)
+    await store.claim_dial_attempt(call.id, ANN, now=1001.0)
+    asked = await records.request_end(DEFAULT_WORKSPACE, call.id, now=1002.0)
+    assert asked.status is CallStatus.QUEUED
+    assert await store.end_requested(ANN) == [call.id]
+
+
+async def test_the_trunk_of_a_call_is_found_in_its_workspace_only(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    trunk = a_trunk()
+    await records.add_trunk(trunk)
+    assert await store.get_trunk_of(a_call(trunk_id=trunk.id)) == trunk
+    with pytest.raises(NotFound):
+        await store.get_trunk_of(a_call(trunk_id=trunk.id, workspace_id=OTHER_WORKSPACE))
+
+
+async def test_what_is_not_there_is_not_found(store: PostgresCallStore) -> None:
+    nobody = CallId("call_none")
+    with pytest.raises(NotFound):
+        await store.get_call(nobody)
+    with pytest.raises(NotFound):
+        await store.set_status(nobody, CallStatus.INITIATED, ANN, now=1.0)
+    with pytest.raises(NotFound):
+        await store.add_turn(nobody, TURNS[0], now=1.0)
+    with pytest.raises(NotFound):
+        await store.finish(nobody, RESULT)
+    with pytest.raises(NotFound):
+        await store.journal(nobody)
