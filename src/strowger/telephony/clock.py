@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from strowger.media.events import Command, Event
-from strowger.telephony.sockets import LineSockets
+from strowger.telephony.sockets import Wire
 
 TICK = 0.020
 PHASES = 4
@@ -37,12 +37,12 @@ class MediaClock:
     def __init__(self, engine: MediaEngine, on_event: Callable[[Event], None]) -> None:
         self._engine = engine
         self._on_event = on_event
-        self._lines: list[dict[int, LineSockets]] = [{} for _ in range(PHASES)]
+        self._lines: list[dict[int, Wire]] = [{} for _ in range(PHASES)]
         self.skipped_ticks = 0
         """Phases that came more than a tick too late and were left out."""
 
-    def attach(self, line: int, sockets: LineSockets) -> None:
-        self._lines[line % PHASES][line] = sockets
+    def attach(self, line: int, wire: Wire) -> None:
+        self._lines[line % PHASES][line] = wire
 
     def detach(self, line: int) -> None:
         self._lines[line % PHASES].pop(line, None)
@@ -72,10 +72,10 @@ class MediaClock:
         """One phase of one tick."""
         lines, engine = self._lines[phase], self._engine
         for line, packet in engine.transmit(phase, now=now):
-            if (sockets := lines.get(line)) is not None:
-                sockets.send(packet)
-        for line, sockets in lines.items():
-            for packet in sockets.received():
+            if (wire := lines.get(line)) is not None:
+                wire.send(packet)
+        for line, wire in lines.items():
+            for packet in wire.received():
                 engine.receive(line, packet, now=now)
         engine.process(phase, now=now)
         for event in engine.events():
@@ -83,9 +83,9 @@ class MediaClock:
 
     def _exchange_reports(self, *, now: float) -> None:
         for line, packet in self._engine.rtcp_to_send(now=now):
-            if (sockets := self._lines[line % PHASES].get(line)) is not None:
-                sockets.send_rtcp(packet)
+            if (wire := self._lines[line % PHASES].get(line)) is not None:
+                wire.send_rtcp(packet)
         for lines in self._lines:
-            for line, sockets in lines.items():
-                for packet in sockets.received_rtcp():
+            for line, wire in lines.items():
+                for packet in wire.received_rtcp():
                     self._engine.receive_rtcp(line, packet, now=now)

@@ -14,7 +14,7 @@ from strowger.media.events import ChangeCodec, CloseLine, Codec, HoldLine, OpenL
 from strowger.telephony.clock import MediaClock
 from strowger.telephony.line import LineEngine, SipLine
 from strowger.telephony.recording import WavFile
-from strowger.telephony.sockets import LineSockets, PortPool
+from strowger.telephony.sockets import LineSockets, PortPool, Wire
 
 CLOSING_TIME = 1.0
 """Seconds the engine has to give a row back; it takes a tick."""
@@ -32,6 +32,7 @@ class MediaLeg:
         row: int,
         public_host: str,
         now: Callable[[], float],
+        wiring: Callable[[LineSockets], Wire],
     ) -> None:
         """Raises Unavailable where no RTP port is free."""
         self.row = row
@@ -40,6 +41,7 @@ class MediaLeg:
         self._engine = engine
         self._clock = clock
         self._sockets = LineSockets(pool)
+        self._wiring = wiring
         self._now = now
         self._local = sdp.LocalMedia(
             host=public_host,
@@ -84,7 +86,7 @@ class MediaLeg:
             ),
             now=self._now(),
         )
-        self._clock.attach(self.row, self._sockets)
+        self._clock.attach(self.row, self._wiring(self._sockets))
         return self.line
 
     async def close(self) -> None:

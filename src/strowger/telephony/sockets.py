@@ -7,6 +7,7 @@ then on the kernel drops what comes from anywhere else.
 
 import socket
 from collections.abc import Iterator
+from typing import Protocol
 
 from strowger.errors import ConfigurationError, Unavailable
 from strowger.sip.events import Address
@@ -63,6 +64,15 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.close()
         raise
     return bound
+
+
+class Wire(Protocol):
+    """What carries the packets of one line: its sockets, or something in front of them."""
+
+    def send(self, packet: bytes) -> None: ...
+    def send_rtcp(self, packet: bytes) -> None: ...
+    def received(self) -> Iterator[bytes]: ...
+    def received_rtcp(self) -> Iterator[bytes]: ...
 
 
 class LineSockets:

@@ -25,7 +25,7 @@ from strowger.telephony.clock import PHASES, MediaClock
 from strowger.telephony.legs import MediaLeg
 from strowger.telephony.line import SipLine
 from strowger.telephony.signalling import UdpTransport, open_udp_transport
-from strowger.telephony.sockets import PortPool
+from strowger.telephony.sockets import LineSockets, PortPool, Wire
 
 PENDING_SIGNALS = 64
 """Signals a call that is being set up may have waiting; more is a far end gone mad."""
@@ -52,7 +52,10 @@ class SipTelephone:
         settings: TelephoneSettings,
         model: SpeechModel | None,
         on_incoming: Callable[["IncomingCall"], None] | None,
+        wiring: Callable[[LineSockets], Wire] = lambda sockets: sockets,
     ) -> None:
+        """`wiring` may put something before a line's sockets, such as a bad network."""
+        self._wiring = wiring
         self._settings = settings
         self._on_incoming = on_incoming
         self._loop = asyncio.get_running_loop()
@@ -186,7 +189,13 @@ class SipTelephone:
             host = self._settings.public_host
             own = host or own_address_towards(towards, self._settings.listen[0])
             leg = MediaLeg(
-                self._engine, self.clock, self._ports, row=row, public_host=own, now=self._now
+                self._engine,
+                self.clock,
+                self._ports,
+                row=row,
+                public_host=own,
+                now=self._now,
+                wiring=self._wiring,
             )
             try:
                 yield leg
@@ -325,9 +334,10 @@ async def open_telephone(
     settings: TelephoneSettings,
     model: SpeechModel | None,
     on_incoming: Callable[[IncomingCall], None] | None = None,
+    wiring: Callable[[LineSockets], Wire] = lambda sockets: sockets,
 ) -> AsyncIterator[SipTelephone]:
     """A telephone whose clock runs for as long as it is open."""
-    telephone = SipTelephone(settings, model, on_incoming)
+    telephone = SipTelephone(settings, model, on_incoming, wiring)
     await telephone.open()
     try:
         async with asyncio.TaskGroup() as tasks:
