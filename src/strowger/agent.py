@@ -33,6 +33,8 @@ class _OneOfByType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceSettings:
+    """How the agent sounds."""
+
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     provider: str = "local"
@@ -45,6 +47,8 @@ class VoiceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:
+    """Which language model answers, and how."""
+
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     provider: str = "openai"
@@ -52,23 +56,29 @@ class ModelSettings:
     model: str | None = None
     """The provider's name for a model; none for the configured default."""
     temperature: float | None = None
+    """0 is the most predictable; up to 2. None for the provider's default."""
     max_tokens: int | None = None
     """Longest reply, in the model's tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriberSettings:
+    """Who listens, and for what."""
+
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     provider: str = "local"
     """Which configured recogniser listens: `local` or `openai`."""
     model: str | None = None
+    """The provider's name for a model; none for its default."""
     keywords: tuple[str, ...] = ()
     """Words to expect: names, products, places."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnTaking:
+    """Whose turn it is: when to speak, when to wait, when to give up."""
+
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     endpointing_delay: float = 0.5
@@ -87,6 +97,8 @@ class TurnTaking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
+    """Bounds on what a call may take."""
+
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     max_duration: float = 1800.0
@@ -104,7 +116,9 @@ class Phrases:
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     value: str
+    """What is recognised, as branches and variables name it."""
     phrases: tuple[str, ...]
+    """What people say for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +128,7 @@ class Expectation:
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     type: Literal["yes_no", "number", "date", "keywords", "digits", "anything"]
+    """What kind of answer it is."""
     keywords: tuple[Phrases, ...] = ()
     """For `keywords`: the values and what people say for them."""
     minimum: int = 0
@@ -131,8 +146,11 @@ class SayNode:
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     type: Literal["say"]
+    """Tells the kinds of node apart."""
     text: str
+    """What to say; `{{name}}` stands for a variable."""
     next: str
+    """The node that follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +160,11 @@ class AskNode:
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     type: Literal["ask"]
+    """Tells the kinds of node apart."""
     text: str
+    """The question; `{{name}}` stands for a variable."""
     expect: Expectation
+    """What answer is expected."""
     branches: Mapping[str, str] = field(default_factory=dict)
     """Recognised value to the next node's name: `yes`, `no`, a keyword's value, a number."""
     next: str | None = None
@@ -155,6 +176,7 @@ class AskNode:
     retry_text: str | None = None
     """What to say when an answer was not understood; none repeats the question."""
     attempts: int = 3
+    """How often the question is put before `otherwise` is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +186,13 @@ class SetNode:
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     type: Literal["set"]
+    """Tells the kinds of node apart."""
     variable: str
+    """The variable's name."""
     value: Scalar
+    """Its new value."""
     next: str
+    """The node that follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +202,13 @@ class BranchNode:
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     type: Literal["branch"]
+    """Tells the kinds of node apart."""
     variable: str
+    """The variable's name."""
     branches: Mapping[str, str]
+    """The variable's value, as text, to the next node's name."""
     otherwise: str
+    """The node that follows any other value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +218,9 @@ class EndNode:
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     type: Literal["end"]
+    """Tells the kinds of node apart."""
     text: str = ""
+    """The goodbye; empty to hang up without one."""
     outcome: str | None = None
     """What the call came to, such as `appointment: confirmed {{day}}`."""
 
@@ -203,15 +235,21 @@ class Flow:
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     start: str
+    """The node the conversation starts at."""
     nodes: Mapping[str, Node]
+    """The nodes by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoicemailPolicy:
+    """What to do when a machine answers."""
+
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     action: Literal["hangup", "leave_message"] = "hangup"
+    """Hang up, or say `message` after the tone."""
     message: str = ""
+    """What to say; `{{name}}` stands for a variable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,23 +259,36 @@ class AgentDefinition:
     __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
 
     name: str
+    """For people to read."""
     prompt: str = ""
     """Instructions for the language model; a flow needs none."""
     first_message: str = ""
     """What the agent says when the callee has answered; a flow starts with its own node."""
     language: str = "en-US"
+    """BCP 47 tag of the language spoken."""
     timezone: str = "UTC"
+    """IANA name of the time zone that `{{now}}` and dates are in."""
     voice: VoiceSettings = field(default_factory=VoiceSettings)
+    """How the agent sounds."""
     model: ModelSettings = field(default_factory=ModelSettings)
+    """Which language model answers, where no flow does."""
     transcriber: TranscriberSettings = field(default_factory=TranscriberSettings)
+    """Who listens, and for what."""
     flow: Flow | None = None
+    """A script in place of the language model."""
     turn_taking: TurnTaking = field(default_factory=TurnTaking)
+    """When to speak, when to wait, when to give up."""
     limits: Limits = field(default_factory=Limits)
+    """Bounds on what a call may take; a call can set its own."""
     voicemail: VoicemailPolicy = field(default_factory=VoicemailPolicy)
+    """What to do when a machine answers."""
     end_call_phrases: tuple[str, ...] = ()
     """When the agent has said one of these, it hangs up."""
     recording: bool = True
+    """Whether calls are recorded; a call can say otherwise."""
     default_variables: Mapping[str, Scalar] = field(default_factory=dict)
+    """Values for `{{name}}` where the call gives none."""
     webhook_url: str | None = None
+    """Where events of this agent's calls go, besides the workspace's webhooks."""
     caller_id: str | None = None
     """E.164 number shown to the callee where the call names none."""

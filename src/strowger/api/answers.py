@@ -1,0 +1,344 @@
+"""The shapes of answers, for the OpenAPI document.
+
+Answers are drawn by `calls/render.py`, once for the API and for webhooks; these models describe
+them, and the tests hold every answer against its model.
+"""
+
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from pydantic import Field, JsonValue
+
+from strowger.agent import Scalar
+from strowger.api.requests import AgentDefinition
+from strowger.api.shapes import Strict, Timestamp
+from strowger.lifecycle import CallStatus, EndReason
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent(AgentDefinition):
+    """An agent, as it is now; calls name the version they used."""
+
+    id: str
+    """The agent's id."""
+    workspace_id: str
+    """The workspace the agent belongs to."""
+    version: int
+    """Grows by one with every change."""
+    created_at: Timestamp
+    """When the agent was made."""
+    updated_at: Timestamp
+    """When the agent was last changed."""
+
+
+class RecordingState(Strict):
+    """What there is of a recording."""
+
+    available: bool
+    """Whether `GET /v1/calls/{id}/recording` has it."""
+    duration: float
+    """Seconds."""
+    channels: int
+    """2: left the callee, right the agent."""
+
+
+class TurnLatency(Strict):
+    """Where the time of one reply went, in seconds; null where a stage did not take part."""
+
+    endpointing: float | None
+    """From the callee's last voiced sound to the decision that the turn is over."""
+    transcription: float | None
+    """What waiting for the words added after that decision."""
+    model: float | None
+    """From the decision to the first sentence of the reply."""
+    speech: float | None
+    """From the first sentence to its first audio on the wire."""
+    total: float | None
+    """From the callee's last voiced sound to the agent's first voiced packet."""
+
+
+class Turn(Strict):
+    """What one side said, as the other heard it."""
+
+    role: Literal["agent", "callee", "tool"]
+    """Who spoke."""
+    text: str
+    """The words, as heard: a sentence that was cut off ends where it was cut."""
+    started_at: float
+    """Seconds since the answer."""
+    ended_at: float
+    """Seconds since the answer."""
+    interrupted: bool
+    """Whether the other side cut it short."""
+    confidence: float | None
+    """The recogniser's, from 0 to 1, where it tells."""
+    latency: TurnLatency | None
+    """For the agent's replies: where the time went."""
+
+
+class Distribution(Strict):
+    """Seconds, by nearest rank: each value was measured."""
+
+    p50: float
+    """Half of the replies were at least this fast."""
+    p95: float
+    """19 of 20 replies were at least this fast."""
+    max: float
+    """The slowest."""
+
+
+class LatencyStages(Strict):
+    """The same by stage; null where no reply had it."""
+
+    endpointing: Distribution | None
+    """Deciding that the callee's turn is over."""
+    transcription: Distribution | None
+    """Waiting for the words."""
+    model: Distribution | None
+    """Waiting for the first sentence."""
+    speech: Distribution | None
+    """Waiting for its first audio."""
+
+
+class CallLatency(Distribution):
+    """How long the callee waited for the agent, in seconds, over the replies of a call."""
+
+    turns: int
+    """How many replies were measured."""
+    stages: LatencyStages
+    """Where the time went."""
+
+
+class CallSummary(Strict):
+    """A call as lists show it: everything but what was said."""
+
+    id: str
+    """The call's id."""
+    workspace_id: str
+    """The workspace the call belongs to."""
+    agent_id: str | None
+    """The agent that conducts the call; null for one given inline."""
+    agent_version: int | None
+    """The version of the agent that the call uses."""
+    channel: Literal["phone", "web"]
+    """How the callee is reached."""
+    direction: Literal["outbound", "inbound"]
+    """Who called whom, seen from the agent."""
+    status: CallStatus
+    """Where the call stands; it always reaches completed, busy, no_answer, failed or canceled."""
+    end_reason: EndReason | None
+    """Why the call is over; null while it is not."""
+    sip_status: int | None
+    """The SIP status of the network's last answer, where there was one."""
+    hangup_cause: int | None
+    """The Q.850 cause, where the network gave one."""
+    error: str | None
+    """What went wrong, in a sentence."""
+    from_: str | None = Field(alias="from")
+    """The number the callee sees."""
+    to: str
+    """The number or address that is called."""
+    trunk_id: str
+    """The trunk the call goes through."""
+    variables: dict[str, Scalar]
+    """The values for `{{name}}`, the agent's own included."""
+    metadata: dict[str, JsonValue]
+    """Yours, as it was given."""
+    webhook_url: str | None
+    """Where this call's events go, besides the workspace's webhooks."""
+    record: bool
+    """Whether the call is to be recorded."""
+    max_duration: float
+    """Longest call in seconds from the answer."""
+    ring_timeout: float
+    """Seconds to let it ring."""
+    created_at: Timestamp
+    """When the call was asked for."""
+    queued_at: Timestamp | None
+    """When it began to wait for a line."""
+    started_at: Timestamp | None
+    """When it was dialled."""
+    answered_at: Timestamp | None
+    """When the callee answered."""
+    ended_at: Timestamp | None
+    """When it was over."""
+    duration: float | None
+    """Seconds from the answer to the end; null where either is missing."""
+    answered_by: Literal["human", "machine", "unknown"]
+    """Who or what answered."""
+    outcome: str | None
+    """What the call came to, as the flow put it."""
+    extracted: dict[str, Scalar]
+    """The variables that the conversation set."""
+    recording: RecordingState
+    """Whether there is a recording."""
+
+
+class Call(CallSummary):
+    """A call with everything that is known of it."""
+
+    transcript: tuple[Turn, ...]
+    """What was said, in order."""
+    latency: CallLatency | None
+    """How fast the agent replied; null before its first measured reply."""
+
+
+class Transcript(Strict):
+    """What was said on a call so far."""
+
+    call_id: str
+    """The call."""
+    status: CallStatus
+    """Where the call stands: until it is over, more may come."""
+    turns: tuple[Turn, ...]
+    """What was said, in order."""
+
+
+class Event(Strict):
+    """Something that happened on a call."""
+
+    id: str
+    """The event's id, the same in webhooks (`webhook-id`)."""
+    sequence: int
+    """Its place in the order of events."""
+    type: str = Field(examples=["call.answered"])
+    """What happened."""
+    timestamp: Timestamp
+    """When it happened."""
+    call_id: str | None
+    """The call it happened on."""
+    data: dict[str, JsonValue]
+    """What webhooks carry as `data`."""
+
+
+class Trunk(Strict):
+    """A way to the telephone network."""
+
+    id: str
+    """The trunk's id."""
+    workspace_id: str
+    """The workspace the trunk belongs to."""
+    name: str
+    """For people to read."""
+    host: str
+    """Host name or IP address."""
+    port: int
+    """SIP port."""
+    transport: Literal["udp"]
+    """How SIP travels."""
+    username: str | None
+    """For digest authentication."""
+    has_password: bool
+    """Whether a password is kept; it is never shown."""
+    is_default: bool
+    """Whether calls take it that no number sends elsewhere."""
+    created_at: Timestamp
+    """When the trunk was added."""
+    updated_at: Timestamp
+    """When the trunk was last changed."""
+
+
+class PhoneNumber(Strict):
+    """A number of yours."""
+
+    id: str
+    """The number's id."""
+    workspace_id: str
+    """The workspace the number belongs to."""
+    number: str
+    """The number, E.164."""
+    label: str
+    """For people to read."""
+    trunk_id: str | None
+    """The trunk that calls from this number take; null for the default trunk."""
+    inbound_agent_id: str | None
+    """The agent that answers calls to this number."""
+    created_at: Timestamp
+    """When the number was added."""
+    updated_at: Timestamp
+    """When the number was last changed."""
+
+
+class Webhook(Strict):
+    """An address of yours that wants to hear of events."""
+
+    id: str
+    """The webhook's id."""
+    workspace_id: str
+    """The workspace the webhook belongs to."""
+    url: str
+    """Where events are sent."""
+    events: tuple[str, ...]
+    """Event types wanted; `*` for all."""
+    enabled: bool
+    """Whether events are sent."""
+    created_at: Timestamp
+    """When the webhook was added."""
+    updated_at: Timestamp
+    """When the webhook was last changed."""
+
+
+class CreatedWebhook(Webhook):
+    """A webhook just made, with the secret that is shown this once."""
+
+    secret: str
+    """Signs what is sent, as Standard Webhooks say: `whsec_` and base64."""
+
+
+class ListOf(Strict, Generic[T]):
+    """One page of a list, newest first."""
+
+    data: tuple[T, ...]
+    """The items of this page."""
+    has_more: bool
+    """Whether another page follows."""
+    next_cursor: str | None
+    """Send it as `cursor` for the next page; null where there is none."""
+
+
+class EventList(Strict):
+    """Events in the order they happened."""
+
+    data: tuple[Event, ...]
+    """The events."""
+    has_more: bool
+    """Whether more were there already."""
+    next_cursor: str
+    """Send it as `after` for what follows."""
+
+
+class Health(Strict):
+    """The server's state."""
+
+    status: Literal["ok"]
+    """`ok`; anything else is answered as a problem."""
+
+
+class FieldError(Strict):
+    """What is wrong with one field."""
+
+    field: str
+    """Dotted path of the field, such as `variables.name`."""
+    message: str
+    """What was expected."""
+
+
+class Problem(Strict):
+    """Why a request was refused or failed (RFC 9457)."""
+
+    type: str
+    """A URI for this kind of problem."""
+    title: str
+    """The status in words."""
+    status: int
+    """The HTTP status."""
+    detail: str
+    """What happened this time, for people to read."""
+    code: str = Field(examples=["invalid_phone_number"])
+    """What happened, for programs to read."""
+    errors: tuple[FieldError, ...]
+    """Every field that is wrong; empty where no field is."""
+    request_id: str
+    """The request, as in the `X-Request-Id` header and in the server's log."""

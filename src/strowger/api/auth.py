@@ -1,0 +1,74 @@
+"""Who asks: API keys, their scopes, and a short memory of those seen."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+
+from strowger.calls.resources import KEY_FORMAT, hash_key
+from strowger.errors import Forbidden, Unauthenticated
+from strowger.model import ApiKey
+from strowger.ports import Records
+
+REMEMBERED = 5.0
+"""Seconds for which a key is believed without asking the database: how long a revoked one works."""
+MOST_REMEMBERED = 10_000
+
+
+class KeyRing:
+    """Finds the key a request carries."""
+
+    def __init__(self, records: Records, *, clock: Callable[[], float]) -> None:
+        self._records = records
+        self._clock = clock
+        self._seen: dict[bytes, tuple[ApiKey, float]] = {}
+        """By hash: the key, and until when it is believed. Oldest first."""
+
+    async def find(self, text: str) -> ApiKey:
+        """Raises Unauthenticated."""
+        if not KEY_FORMAT.fullmatch(text):
+            raise Unauthenticated("this is not an API key: expected strowger_live_…")
+        now, digest = self._clock(), hash_key(text)
+        key, until = self._seen.get(digest, (None, 0.0))
+        if key is None or until <= now:
+            key = await self._records.key_by_hash(digest)
+            self._remember(digest, key, now)
+        if key is None:
+            raise Unauthenticated("this API key is not known here, or was revoked")
+        if key.expires_at is not None and key.expires_at <= now:
+            raise Unauthenticated("this API key has expired", code="key_expired")
+        return key
+
+    def _remember(self, digest: bytes, key: ApiKey | None, now: float) -> None:
+        self._seen.pop(digest, None)
+        if key is None:
+            return
+        if len(self._seen) >= MOST_REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        self._seen[digest] = (key, now + REMEMBERED)
+
+
+def presented_key(request: Request) -> str:
+    """The key in `Authorization: Bearer` or `X-API-Key`. Raises Unauthenticated for none."""
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        scheme, _, credentials = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not credentials.strip():
+            raise Unauthenticated("expected Authorization: Bearer and an API key")
+        return credentials.strip()
+    key = request.headers.get("x-api-key")
+    if key is None:
+        raise Unauthenticated("an API key is needed: Authorization: Bearer strowger_live_…")
+    return key.strip()
+
+
+def requires(scope: str) -> Callable[[Request], Awaitable[ApiKey]]:
+    """A dependency: the request's key, which must have `scope`."""
+
+    async def authenticate(request: Request) -> ApiKey:
+        ring: KeyRing = request.app.state.keys
+        key = await ring.find(presented_key(request))
+        if scope not in key.scopes and "*" not in key.scopes:
+            raise Forbidden(f"this API key lacks the scope {scope}", code="missing_scope")
+        return key
+
+    return authenticate

@@ -1,0 +1,158 @@
+"""`/v1/calls`: place, list, read and end calls, and follow their events."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from strowger.api import requests
+from strowger.api.auth import requires
+from strowger.api.body import body_of
+from strowger.api.describe import operation
+from strowger.api.routing import ListQuery, ServicesOf, page_answer, plausible_ids
+from strowger.api.shapes import DestinationInQuery, Strict
+from strowger.calls.render import render_call, render_call_summary, render_event, render_turn
+from strowger.lifecycle import TERMINAL, CallStatus
+from strowger.model import AgentId, ApiKey, CallId, Event, WorkspaceId
+from strowger.ports import CallFilter
+
+router = APIRouter(prefix="/v1/calls", tags=["calls"], dependencies=[Depends(plausible_ids)])
+
+Reader = Annotated[ApiKey, Depends(requires("calls:read"))]
+Writer = Annotated[ApiKey, Depends(requires("calls:write"))]
+
+LONGEST_WAIT = 30.0
+"""Seconds."""
+POLL_INTERVAL = 0.25
+"""Seconds between two looks at the database while a client waits for events."""
+
+
+class CallQuery(ListQuery):
+    status: CallStatus | None = None
+    """Only calls of this status."""
+    agent_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,80}$")
+    """Only calls this agent conducts."""
+    to: DestinationInQuery | None = None
+    """Only calls to this number; write its + as %2B."""
+
+
+class EventQuery(Strict):
+    after: int = Field(default=0, ge=0, le=2**63 - 1)
+    """Only events whose `sequence` is greater: `next_cursor` of the answer before."""
+    limit: int = Field(default=100, ge=1, le=100)
+    """How many events to answer with at most."""
+    wait: float = Field(default=0, ge=0, le=LONGEST_WAIT)
+    """Seconds to wait for an event where there is none yet; the call's end ends the wait."""
+
+
+@router.post(
+    "",
+    summary="Place a call",
+    **operation("calls:write", takes="NewCall", answer="Call", status=201, errors=(409,)),
+)
+async def create_call(
+    key: Writer,
+    services: ServicesOf,
+    body: Annotated[requests.NewCallBody, Depends(body_of(requests.NEW_CALL))],
+) -> Response:
+    """Queue a call. It is dialled as soon as a line is free."""
+    call = await services.calls.create(key.workspace_id, body.plain())
+    return JSONResponse(render_call(call), 201, {"Location": f"/v1/calls/{call.id}"})
+
+
+@router.get(
+    "",
+    summary="List calls",
+    **operation("calls:read", answer="CallList", errors=(422,)),
+)
+async def list_calls(
+    key: Reader, services: ServicesOf, query: Annotated[CallQuery, Query()]
+) -> Response:
+    """Calls, newest first, without their transcripts."""
+    which = CallFilter(
+        status=query.status,
+        agent_id=None if query.agent_id is None else AgentId(query.agent_id),
+        to=query.to,
+    )
+    page = await services.calls.list(
+        key.workspace_id, which, limit=query.limit, cursor=query.cursor
+    )
+    return page_answer(page, render_call_summary)
+
+
+@router.get(
+    "/{call_id}",
+    summary="Read a call",
+    **operation("calls:read", answer="Call", errors=(404,)),
+)
+async def get_call(call_id: str, key: Reader, services: ServicesOf) -> Response:
+    """The call as it stands, with what was said so far."""
+    return JSONResponse(render_call(await services.calls.get(key.workspace_id, CallId(call_id))))
+
+
+@router.post(
+    "/{call_id}/end",
+    summary="End a call",
+    **operation("calls:write", answer="Call", errors=(404, 409)),
+)
+async def end_call(call_id: str, key: Writer, services: ServicesOf) -> Response:
+    """Hang up. A call that still waits is canceled at once; a live one ends a moment later."""
+    return JSONResponse(render_call(await services.calls.end(key.workspace_id, CallId(call_id))))
+
+
+@router.get(
+    "/{call_id}/transcript",
+    summary="Read what was said",
+    **operation("calls:read", answer="Transcript", errors=(404,)),
+)
+async def get_transcript(call_id: str, key: Reader, services: ServicesOf) -> Response:
+    """The turns so far, as they were heard."""
+    call = await services.calls.get(key.workspace_id, CallId(call_id))
+    turns = [render_turn(turn) for turn in call.transcript]
+    return JSONResponse({"call_id": call.id, "status": call.status.value, "turns": turns})
+
+
+@router.get(
+    "/{call_id}/events",
+    summary="Follow a call",
+    **operation("calls:read", answer="EventList", errors=(404, 422)),
+)
+async def list_events(
+    call_id: str,
+    request: Request,
+    key: Reader,
+    services: ServicesOf,
+    query: Annotated[EventQuery, Query()],
+) -> Response:
+    """Events in order. With `wait`, the answer comes as soon as there is one."""
+    found = await _events(request, key.workspace_id, CallId(call_id), query)
+    shown = found[: query.limit]
+    return JSONResponse(
+        {
+            "data": [render_event(event) for event in shown],
+            "has_more": len(found) > len(shown),
+            "next_cursor": str(shown[-1].sequence if shown else query.after),
+        }
+    )
+
+
+async def _events(
+    request: Request, workspace: WorkspaceId, call: CallId, query: EventQuery
+) -> tuple[Event, ...]:
+    """One more than the limit, to know whether more are there; waits where there is none."""
+    calls = request.app.state.services.calls
+    now = asyncio.get_running_loop().time
+    deadline = now() + query.wait
+    while True:
+        # The call first: an event written between the two reads is then not missed.
+        over = (await calls.get(workspace, call)).status in TERMINAL
+        found: tuple[Event, ...] = await calls.events(
+            workspace, call, after=query.after, limit=query.limit + 1
+        )
+        left = deadline - now()
+        if found or over or left <= 0 or await request.is_disconnected():
+            return found
+        await asyncio.sleep(min(POLL_INTERVAL, left))

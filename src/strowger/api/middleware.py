@@ -1,0 +1,92 @@
+"""What every request passes through: an id, a line in the log, a limit on its body.
+
+Plain ASGI, so that streamed answers stream and nothing is read before it is asked for.
+"""
+
+import time
+from collections.abc import Callable
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from strowger.api.problems import internal_error, problem
+from strowger.errors import BodyTooLarge
+
+
+class RequestContext:
+    """Gives each request an id, logs its end, and turns a defect into a 500 without details."""
+
+    def __init__(self, app: ASGIApp, *, ids: Callable[[str], str]) -> None:
+        self._app = app
+        self._ids = ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = self._ids("request")
+        scope.setdefault("state", {})["request_id"] = request_id
+        started, status = time.perf_counter(), 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        log = structlog.get_logger().bind(
+            request_id=request_id, method=scope["method"], path=scope["path"]
+        )
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:  # the last edge: whatever it is, the client gets an answer
+            log.exception("request failed")
+            if status:
+                raise  # too late for another answer: the server cuts the connection
+            await internal_error(Request(scope))(scope, receive, send_with_id)
+        log.info("request", status=status, seconds=round(time.perf_counter() - started, 4))
+
+
+class BodyLimit:
+    """Refuses bodies over the limit, whether they announce their length or not."""
+
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        announced = request.headers.get("content-length", "0")
+        if announced.isdecimal() and int(announced[:20]) > self._limit:
+            error = self._too_large()
+            # The rest of the body is not read, so the connection cannot serve another request.
+            answer = problem(
+                request,
+                error.status,
+                code=error.code,
+                detail=str(error),
+                headers={"Connection": "close"},
+            )
+            await answer(scope, receive, send)
+            return
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > self._limit:
+                    raise self._too_large()
+            return message
+
+        await self._app(scope, counted, send)
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"the body is over the limit of {self._limit} bytes")

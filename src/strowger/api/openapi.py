@@ -1,0 +1,160 @@
+"""The OpenAPI 3.1 document: what FastAPI knows of the routes, and all that it does not.
+
+`python -m strowger.api.openapi` prints it; docs/reference/openapi.json is that.
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
+
+from strowger import __version__, agent
+from strowger.api import answers, requests
+from strowger.calls.validation import RANGES
+
+DESCRIPTION = """\
+Phone calls that an AI agent conducts.
+
+Times are RFC 3339 UTC with milliseconds, durations seconds, numbers E.164. Errors are
+`application/problem+json` (RFC 9457) and name every field that is wrong. Lists are newest first
+and paged by cursor. Fields that are not known are refused. Every response has an `X-Request-Id`.
+"""
+
+REQUESTS: dict[str, TypeAdapter[Any]] = {
+    "NewCall": requests.NEW_CALL,
+    "AgentDefinition": requests.AGENT_DEFINITION,
+    "AgentChanges": requests.AGENT_CHANGES,
+    "NewTrunk": requests.NEW_TRUNK,
+    "TrunkChanges": requests.TRUNK_CHANGES,
+    "NewPhoneNumber": requests.NEW_PHONE_NUMBER,
+    "PhoneNumberChanges": requests.PHONE_NUMBER_CHANGES,
+    "NewWebhook": requests.NEW_WEBHOOK,
+    "WebhookChanges": requests.WEBHOOK_CHANGES,
+}
+ANSWERS: dict[str, TypeAdapter[Any]] = {
+    "Call": TypeAdapter(answers.Call),
+    "CallList": TypeAdapter(answers.ListOf[answers.CallSummary]),
+    "Transcript": TypeAdapter(answers.Transcript),
+    "EventList": TypeAdapter(answers.EventList),
+    "Agent": TypeAdapter(answers.Agent),
+    "AgentList": TypeAdapter(answers.ListOf[answers.Agent]),
+    "Trunk": TypeAdapter(answers.Trunk),
+    "TrunkList": TypeAdapter(answers.ListOf[answers.Trunk]),
+    "PhoneNumber": TypeAdapter(answers.PhoneNumber),
+    "PhoneNumberList": TypeAdapter(answers.ListOf[answers.PhoneNumber]),
+    "Webhook": TypeAdapter(answers.Webhook),
+    "CreatedWebhook": TypeAdapter(answers.CreatedWebhook),
+    "WebhookList": TypeAdapter(answers.ListOf[answers.Webhook]),
+    "Health": TypeAdapter(answers.Health),
+    "Problem": TypeAdapter(answers.Problem),
+}
+
+Schema = dict[str, Any]
+
+
+def describe_api(app: FastAPI) -> None:
+    """Have the app serve the whole document."""
+    document = build_document(app)
+    app.openapi = lambda: document  # type: ignore[method-assign]
+
+
+def build_document(app: FastAPI) -> Schema:
+    document = get_openapi(
+        title="Strowger",
+        version=__version__,
+        openapi_version="3.1.0",
+        description=DESCRIPTION,
+        routes=app.routes,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    components = document.setdefault("components", {})
+    components["schemas"] = _schemas()
+    components["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "`strowger_live_…`"},
+        "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    components["headers"] = {
+        "X-Request-Id": {
+            "description": "The request's id, as in the server's log.",
+            "schema": {"type": "string"},
+        }
+    }
+    return document
+
+
+def _schemas() -> Schema:
+    named = [
+        *((name, "validation", adapter) for name, adapter in REQUESTS.items()),
+        *((name, "serialization", adapter) for name, adapter in ANSWERS.items()),
+    ]
+    inputs = [(name, cast(JsonSchemaMode, mode), adapter) for name, mode, adapter in named]
+    references, definitions = TypeAdapter.json_schemas(
+        inputs, ref_template="#/components/schemas/{model}"
+    )
+    schemas: Schema = dict(definitions["$defs"])
+    for (name, _), reference in references.items():
+        made = reference["$ref"].rpartition("/")[2] if "$ref" in reference else None
+        if made is None:
+            schemas[name] = reference
+        elif made != name:
+            schemas = _renamed(schemas, made, name)
+    _tidy(schemas)
+    return dict(sorted(schemas.items()))
+
+
+def _renamed(schemas: Schema, old: str, new: str) -> Schema:
+    text = json.dumps(schemas).replace(
+        f'"#/components/schemas/{old}"', f'"#/components/schemas/{new}"'
+    )
+    renamed: Schema = json.loads(text)
+    renamed[new] = {**renamed.pop(old), "title": new}
+    return renamed
+
+
+def _tidy(schemas: Schema) -> None:
+    """State the ranges that the use cases enforce, and describe what dataclasses inherit."""
+    parents = TypeAdapter(agent.AgentDefinition).json_schema()
+    parents["$defs"]["AgentDefinition"] = parents
+    for name in ("AgentDefinition", "AgentChanges", "Agent", "Flow"):
+        parent = parents["$defs"].get(name, parents)
+        for field, schema in schemas[name]["properties"].items():
+            described = parent["properties"].get(field, {})
+            if "description" not in schema and "description" in described:
+                schema["description"] = described["description"]
+    for name in ANSWERS:
+        if name.endswith("List"):
+            schemas[name].setdefault("description", "One page of a list, newest first.")
+    for record, ranges in RANGES.items():
+        for field, (least, greatest) in ranges.items():
+            bounded = schemas[record.__name__]["properties"][field]
+            for schema in _numbers(bounded):
+                schema |= {"minimum": least, "maximum": greatest}
+    for name in ("AgentChanges", "TrunkChanges", "PhoneNumberChanges", "WebhookChanges"):
+        schemas[name]["minProperties"] = 0
+        for schema in schemas[name]["properties"].values():
+            schema.pop("default", None)  # what is left out stays as it is
+
+
+def _numbers(schema: Schema) -> Iterable[Schema]:
+    for candidate in (schema, *schema.get("anyOf", ())):
+        if candidate.get("type") in {"number", "integer"}:
+            yield candidate
+
+
+def document_text(document: Schema) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    from strowger.api.app import bare_app
+
+    sys.stdout.write(document_text(bare_app().openapi()))
+
+
+if __name__ == "__main__":
+    main()

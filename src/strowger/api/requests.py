@@ -1,0 +1,258 @@
+"""The shapes of request bodies: wire only, nothing here decides anything.
+
+They are read strictly (see `body.py`); what is beyond a shape (ranges, references, policy) is
+checked by the use cases.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
+
+from strowger import agent
+from strowger.agent import Scalar
+from strowger.api.shapes import E164, Destination, Strict
+from strowger.calls.service import NewCall
+from strowger.model import AgentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow(agent.Flow):
+    """A scripted conversation: a graph of nodes that needs no language model."""
+
+    nodes: Mapping[str, Annotated[agent.Node, Field(discriminator="type")]]
+    """The nodes by name. Each is told apart by its `type`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentDefinition(agent.AgentDefinition):
+    """How an agent behaves on a call: prompt or flow, voice, limits."""
+
+    flow: Flow | None = None
+
+    def plain(self) -> agent.AgentDefinition:
+        """The record that the application knows."""
+        return agent.AgentDefinition(**plain_fields(self, {f.name for f in fields(self)}))
+
+
+def plain_fields(definition: Any, names: set[str]) -> dict[str, Any]:
+    """The named fields, with a flow as the application's own record."""
+    given = {name: getattr(definition, name) for name in names}
+    if isinstance(given.get("flow"), Flow):
+        given["flow"] = agent.Flow(start=given["flow"].start, nodes=given["flow"].nodes)
+    return given
+
+
+class AgentChanges(Strict):
+    """The fields to replace; each is replaced whole, the others stay as they are."""
+
+    name: str = ""
+    prompt: str = ""
+    first_message: str = ""
+    language: str = ""
+    timezone: str = ""
+    voice: agent.VoiceSettings = agent.VoiceSettings()
+    model: agent.ModelSettings = agent.ModelSettings()
+    transcriber: agent.TranscriberSettings = agent.TranscriberSettings()
+    flow: Flow | None = None
+    turn_taking: agent.TurnTaking = agent.TurnTaking()
+    limits: agent.Limits = agent.Limits()
+    voicemail: agent.VoicemailPolicy = agent.VoicemailPolicy()
+    end_call_phrases: tuple[str, ...] = ()
+    recording: bool = True
+    default_variables: Mapping[str, Scalar] = Field(default_factory=dict)
+    webhook_url: str | None = None
+    caller_id: str | None = None
+
+    def changes(self) -> dict[str, Any]:
+        return plain_fields(self, set(self.model_fields_set))
+
+
+CALL_EXAMPLE: dict[str, JsonValue] = {
+    "to": "+14155550100",
+    "agent": {
+        "name": "Reminder",
+        "flow": {
+            "start": "question",
+            "nodes": {
+                "question": {
+                    "type": "ask",
+                    "text": "Hello {{lead_name}}. Can you come tomorrow at ten?",
+                    "expect": {"type": "yes_no"},
+                    "branches": {"yes": "confirmed", "no": "declined"},
+                },
+                "confirmed": {
+                    "type": "end",
+                    "text": "See you then. Goodbye.",
+                    "outcome": "appointment: confirmed",
+                },
+                "declined": {
+                    "type": "end",
+                    "text": "I will let them know. Goodbye.",
+                    "outcome": "appointment: declined",
+                },
+            },
+        },
+    },
+    "variables": {"lead_name": "Juan García"},
+    "metadata": {"deal": "OPP-42"},
+}
+
+
+class NewCallBody(Strict):
+    """A call to place."""
+
+    model_config = ConfigDict(title="NewCall", json_schema_extra={"examples": [CALL_EXAMPLE]})
+
+    to: Destination
+    """E.164 number to dial, or a `sip:` URI where the server allows it."""
+    agent_id: str | None = None
+    """The agent that conducts the call; its present version is used."""
+    agent: AgentDefinition | None = None
+    """An agent for this call alone, in place of `agent_id`."""
+    from_: E164 | None = Field(default=None, alias="from")
+    """The number the callee sees: one of yours, or the agent's `caller_id`. Left out, it is the
+    agent's `caller_id`, or your only number."""
+    variables: Mapping[str, Scalar] = Field(default_factory=dict)
+    """Values for `{{name}}` in prompts and messages; they go before the agent's own."""
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    """Yours: returned with the call and its events. At most 16 KB of JSON."""
+    webhook_url: str | None = None
+    """Where this call's events go, besides the workspace's webhooks."""
+    record: bool | None = None
+    """Whether to record; left out, the agent decides."""
+    max_duration: float | None = None
+    """Longest call in seconds from the answer, 1 to 14400; left out, the agent decides."""
+    ring_timeout: float | None = None
+    """Seconds to let it ring, 1 to 300; left out, the agent decides."""
+
+    def plain(self) -> NewCall:
+        return NewCall(
+            to=self.to,
+            agent_id=None if self.agent_id is None else AgentId(self.agent_id),
+            agent=None if self.agent is None else self.agent.plain(),
+            from_=self.from_,
+            variables=self.variables,
+            metadata=self.metadata,
+            webhook_url=self.webhook_url,
+            record=self.record,
+            max_duration=self.max_duration,
+            ring_timeout=self.ring_timeout,
+        )
+
+
+class NewTrunk(Strict):
+    """A way to the telephone network: one SIP peer and how to speak to it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Carrier",
+                    "host": "sip.example.com",
+                    "username": "strowger",
+                    "password": "correct horse",
+                }
+            ]
+        }
+    )
+
+    name: str
+    """For people to read."""
+    host: str
+    """Host name or IP address."""
+    port: int = 5060
+    """SIP port."""
+    transport: Literal["udp"] = "udp"
+    """How SIP travels."""
+    username: str | None = None
+    """For digest authentication."""
+    password: str | None = None
+    """For digest authentication. Goes in and never comes out."""
+    is_default: bool | None = None
+    """Whether calls take it that no number sends elsewhere; the first trunk does by itself."""
+
+
+class TrunkChanges(Strict):
+    """The fields to replace; the others stay as they are."""
+
+    name: str = ""
+    """For people to read."""
+    host: str = ""
+    """Host name or IP address."""
+    port: int = 5060
+    """SIP port."""
+    transport: Literal["udp"] = "udp"
+    """How SIP travels."""
+    username: str | None = None
+    """For digest authentication; null for none."""
+    password: str | None = None
+    """For digest authentication; null for none."""
+    is_default: bool = False
+    """Whether calls take it that no number sends elsewhere."""
+
+
+class NewPhoneNumber(Strict):
+    """A number of yours."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"number": "+14155550100", "label": "Reception"}]}
+    )
+
+    number: E164
+    """The number, E.164."""
+    label: str = ""
+    """For people to read."""
+    trunk_id: str | None = None
+    """The trunk that calls from this number take; null for the default trunk."""
+    inbound_agent_id: str | None = None
+    """The agent that answers calls to this number."""
+
+
+class PhoneNumberChanges(Strict):
+    """The fields to replace; the others stay as they are."""
+
+    label: str = ""
+    """For people to read."""
+    trunk_id: str | None = None
+    """The trunk that calls from this number take; null for the default trunk."""
+    inbound_agent_id: str | None = None
+    """The agent that answers calls to this number."""
+
+
+class NewWebhook(Strict):
+    """An address of yours that wants to hear of events."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"url": "https://example.com/hook", "events": ["call.completed"]}]
+        }
+    )
+
+    url: str
+    """An http:// or https:// URL that takes POST requests."""
+    events: tuple[str, ...] = ("*",)
+    """Event types wanted; `*` for all."""
+
+
+class WebhookChanges(Strict):
+    """The fields to replace; the others stay as they are."""
+
+    url: str = ""
+    """An http:// or https:// URL that takes POST requests."""
+    events: tuple[str, ...] = ("*",)
+    """Event types wanted; `*` for all."""
+    enabled: bool = True
+    """Whether events are sent."""
+
+
+NEW_CALL = TypeAdapter(NewCallBody)
+AGENT_DEFINITION = TypeAdapter(AgentDefinition)
+AGENT_CHANGES = TypeAdapter(AgentChanges)
+NEW_TRUNK = TypeAdapter(NewTrunk)
+TRUNK_CHANGES = TypeAdapter(TrunkChanges)
+NEW_PHONE_NUMBER = TypeAdapter(NewPhoneNumber)
+PHONE_NUMBER_CHANGES = TypeAdapter(PhoneNumberChanges)
+NEW_WEBHOOK = TypeAdapter(NewWebhook)
+WEBHOOK_CHANGES = TypeAdapter(WebhookChanges)

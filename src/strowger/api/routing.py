@@ -1,0 +1,52 @@
+"""What routes have in common: the services, ids in paths, lists and their answers."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from fastapi import Depends
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from strowger.api.services import Services
+from strowger.api.shapes import Strict
+from strowger.errors import NotFound
+from strowger.model import Page
+
+T = TypeVar("T")
+
+ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+VISIBLE = r"^[\x21-\x7e]{1,512}$"
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesOf = Annotated[Services, Depends(services_of)]
+
+
+async def plausible_ids(request: Request) -> None:
+    """Answer 404 to ids that cannot be, before the database sees them (NUL characters, say)."""
+    for value in request.path_params.values():
+        if not ID.fullmatch(str(value)):
+            raise NotFound("there is nothing with this id")
+
+
+class ListQuery(Strict):
+    limit: int = Field(default=20, ge=1, le=100)
+    """How many items to answer with at most."""
+    cursor: str | None = Field(default=None, pattern=VISIBLE)
+    """`next_cursor` of the page before."""
+
+
+def page_answer(page: Page[T], render: Callable[[T], dict[str, object]]) -> Response:
+    return JSONResponse(
+        {
+            "data": [render(item) for item in page.data],
+            "has_more": page.next_cursor is not None,
+            "next_cursor": page.next_cursor,
+        }
+    )

@@ -1,0 +1,57 @@
+"""The use cases that the API offers, built over one set of records."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from strowger.calls.numbers import DialPolicy
+from strowger.calls.resources import (
+    AgentService,
+    NumberService,
+    TrunkService,
+    WebhookService,
+)
+from strowger.calls.service import CallService
+from strowger.calls.validation import Offered
+from strowger.model import CallId, WorkspaceId
+from strowger.ports import Records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    records: Records
+    calls: CallService
+    agents: AgentService
+    trunks: TrunkService
+    numbers: NumberService
+    webhooks: WebhookService
+    ids: Callable[[str], str]
+    clock: Callable[[], float]
+
+
+def build_services(
+    records: Records,
+    *,
+    ids: Callable[[str], str],
+    clock: Callable[[], float],
+    policy: DialPolicy,
+    recording_path: Callable[[WorkspaceId, CallId], Path],
+    offered: Offered | None = None,
+) -> Services:
+    return Services(
+        records=records,
+        calls=CallService(
+            records,
+            ids=ids,
+            clock=clock,
+            policy=policy,
+            recording_path=recording_path,
+            offered=offered,
+        ),
+        agents=AgentService(records, ids=ids, clock=clock, offered=offered),
+        trunks=TrunkService(records, ids=ids, clock=clock),
+        numbers=NumberService(records, ids=ids, clock=clock),
+        webhooks=WebhookService(records, ids=ids, clock=clock),
+        ids=ids,
+        clock=clock,
+    )

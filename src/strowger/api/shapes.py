@@ -1,0 +1,43 @@
+"""What all shapes on the wire share: unknown fields refused, numbers checked, times in RFC 3339."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from strowger.calls.numbers import destination_problem, phone_number_problem
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=False
+    )
+
+
+def _destination(text: str) -> str:
+    return _checked(text, destination_problem(text))
+
+
+def _phone_number(text: str) -> str:
+    return _checked(text, phone_number_problem(text))
+
+
+def _checked(text: str, problem: str | None) -> str:
+    if problem is not None:
+        raise PydanticCustomError("invalid_phone_number", "{problem}", {"problem": problem})
+    return text
+
+
+def _plus_kept(text: str) -> str:
+    """A + in a query that was not percent-encoded arrives as a space."""
+    return "+" + text[1:] if text.startswith(" ") else text
+
+
+Destination = Annotated[str, AfterValidator(_destination), Field(examples=["+14155550100"])]
+E164 = Annotated[str, AfterValidator(_phone_number), Field(examples=["+14155550100"])]
+DestinationInQuery = Annotated[
+    str, AfterValidator(_plus_kept), AfterValidator(_destination), Field(max_length=255)
+]
+Timestamp = Annotated[
+    str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-01-31T09:30:00.125Z"])
+]

@@ -1,0 +1,88 @@
+"""`/v1/webhooks`: who hears of events."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import JSONResponse, Response
+
+from strowger.api import requests
+from strowger.api.auth import requires
+from strowger.api.body import body_of
+from strowger.api.describe import operation
+from strowger.api.routing import ListQuery, ServicesOf, page_answer, plausible_ids
+from strowger.calls.render import render_new_webhook, render_webhook
+from strowger.model import ApiKey, WebhookId
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], dependencies=[Depends(plausible_ids)])
+
+Reader = Annotated[ApiKey, Depends(requires("webhooks:read"))]
+Writer = Annotated[ApiKey, Depends(requires("webhooks:write"))]
+
+
+@router.post(
+    "",
+    summary="Add a webhook",
+    **operation("webhooks:write", takes="NewWebhook", answer="CreatedWebhook", status=201),
+)
+async def create_webhook(
+    key: Writer,
+    services: ServicesOf,
+    body: Annotated[requests.NewWebhook, Depends(body_of(requests.NEW_WEBHOOK))],
+) -> Response:
+    """Keep the `secret` of the answer: it is not shown again."""
+    webhook = await services.webhooks.create(key.workspace_id, body.url, events=body.events)
+    location = {"Location": f"/v1/webhooks/{webhook.id}"}
+    return JSONResponse(render_new_webhook(webhook), 201, location)
+
+
+@router.get(
+    "",
+    summary="List webhooks",
+    **operation("webhooks:read", answer="WebhookList", errors=(422,)),
+)
+async def list_webhooks(
+    key: Reader, services: ServicesOf, query: Annotated[ListQuery, Query()]
+) -> Response:
+    """Webhooks, newest first."""
+    page = await services.webhooks.list(key.workspace_id, limit=query.limit, cursor=query.cursor)
+    return page_answer(page, render_webhook)
+
+
+@router.get(
+    "/{webhook_id}",
+    summary="Read a webhook",
+    **operation("webhooks:read", answer="Webhook", errors=(404,)),
+)
+async def get_webhook(webhook_id: str, key: Reader, services: ServicesOf) -> Response:
+    """Without its secret."""
+    return JSONResponse(
+        render_webhook(await services.webhooks.get(key.workspace_id, WebhookId(webhook_id)))
+    )
+
+
+@router.patch(
+    "/{webhook_id}",
+    summary="Change a webhook",
+    **operation("webhooks:write", takes="WebhookChanges", answer="Webhook", errors=(404,)),
+)
+async def update_webhook(
+    webhook_id: str,
+    key: Writer,
+    services: ServicesOf,
+    body: Annotated[requests.WebhookChanges, Depends(body_of(requests.WEBHOOK_CHANGES))],
+) -> Response:
+    """Replace the fields given; the secret stays."""
+    changes = body.model_dump(exclude_unset=True)
+    webhook = await services.webhooks.update(key.workspace_id, WebhookId(webhook_id), changes)
+    return JSONResponse(render_webhook(webhook))
+
+
+@router.delete(
+    "/{webhook_id}",
+    summary="Delete a webhook",
+    **operation("webhooks:write", answer=None, status=204, errors=(404,)),
+)
+async def delete_webhook(webhook_id: str, key: Writer, services: ServicesOf) -> Response:
+    """Nothing more is sent to it."""
+    await services.webhooks.delete(key.workspace_id, WebhookId(webhook_id))
+    return Response(status_code=204)

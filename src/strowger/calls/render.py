@@ -1,0 +1,199 @@
+"""What customers see of calls, events and the rest: the wire objects of the API and of webhooks.
+
+Pure: records in, plain JSON values out. Times become RFC 3339 UTC with milliseconds, durations
+stay seconds.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from math import ceil
+
+from strowger.agent import AgentDefinition
+from strowger.model import Agent, Call, Event, PhoneNumber, Trunk, Turn, TurnLatency, Webhook
+
+STAGES = ("endpointing", "transcription", "model", "speech")
+
+Wire = dict[str, object]
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 UTC with milliseconds: `2026-01-31T09:30:00.125Z`."""
+    moment = datetime.fromtimestamp(round(seconds, 3), UTC)
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def _optional_timestamp(seconds: float | None) -> str | None:
+    return None if seconds is None else timestamp(seconds)
+
+
+def render_call(call: Call) -> Wire:
+    """The whole call, with its transcript and its latency."""
+    return {
+        **render_call_summary(call),
+        "transcript": [render_turn(turn) for turn in call.transcript],
+        "latency": render_latency(call.transcript),
+    }
+
+
+def render_call_summary(call: Call) -> Wire:
+    """The call as lists show it: everything but what was said."""
+    return {
+        "id": call.id,
+        "workspace_id": call.workspace_id,
+        "agent_id": call.agent_id,
+        "agent_version": call.agent_version,
+        "channel": call.channel,
+        "direction": call.direction,
+        "status": call.status.value,
+        "end_reason": None if call.end_reason is None else call.end_reason.value,
+        "sip_status": call.sip_status,
+        "hangup_cause": call.hangup_cause,
+        "error": call.error,
+        "from": call.from_,
+        "to": call.to,
+        "trunk_id": call.trunk_id,
+        "variables": dict(call.variables),
+        "metadata": dict(call.metadata),
+        "webhook_url": call.webhook_url,
+        "record": call.record,
+        "max_duration": call.max_duration,
+        "ring_timeout": call.ring_timeout,
+        "created_at": timestamp(call.created_at),
+        "queued_at": _optional_timestamp(call.queued_at),
+        "started_at": _optional_timestamp(call.started_at),
+        "answered_at": _optional_timestamp(call.answered_at),
+        "ended_at": _optional_timestamp(call.ended_at),
+        "duration": _duration(call),
+        "answered_by": call.answered_by,
+        "outcome": call.outcome,
+        "extracted": dict(call.extracted),
+        "recording": asdict(call.recording),
+    }
+
+
+def _duration(call: Call) -> float | None:
+    if call.answered_at is None or call.ended_at is None:
+        return None
+    return round(max(0.0, call.ended_at - call.answered_at), 3)
+
+
+def render_turn(turn: Turn) -> Wire:
+    return {
+        "role": turn.role,
+        "text": turn.text,
+        "started_at": round(turn.started_at, 3),
+        "ended_at": round(turn.ended_at, 3),
+        "interrupted": turn.interrupted,
+        "confidence": turn.confidence,
+        "latency": None if turn.latency is None else _render_turn_latency(turn.latency),
+    }
+
+
+def _render_turn_latency(latency: TurnLatency) -> Wire:
+    return {field.name: _rounded(getattr(latency, field.name)) for field in fields(latency)}
+
+
+def render_latency(turns: Iterable[Turn]) -> Wire | None:
+    """How long the callee waited for the agent over a call; None where no reply was measured."""
+    measured = [turn.latency for turn in turns if turn.latency is not None]
+    totals = [latency.total for latency in measured if latency.total is not None]
+    if not totals:
+        return None
+    stages: dict[str, Wire | None] = {}
+    for stage in STAGES:
+        values = [value for latency in measured if (value := getattr(latency, stage)) is not None]
+        stages[stage] = _distribution(values) if values else None
+    return {"turns": len(totals), **_distribution(totals), "stages": stages}
+
+
+def _distribution(values: list[float]) -> Wire:
+    return {
+        "p50": _rounded(percentile(values, 50)),
+        "p95": _rounded(percentile(values, 95)),
+        "max": _rounded(max(values)),
+    }
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """The nearest-rank percentile: always a value that was measured."""
+    rank = ceil(len(values) * percent / 100)
+    return sorted(values)[max(rank, 1) - 1]
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)
+
+
+def render_event(event: Event) -> Wire:
+    return {
+        "id": event.id,
+        "sequence": event.sequence,
+        "type": event.type,
+        "timestamp": timestamp(event.created_at),
+        "call_id": event.call_id,
+        "data": dict(event.payload),
+    }
+
+
+def render_definition(definition: AgentDefinition) -> Wire:
+    return asdict(definition)
+
+
+def render_agent(agent: Agent) -> Wire:
+    return {
+        "id": agent.id,
+        "workspace_id": agent.workspace_id,
+        "version": agent.version,
+        "created_at": timestamp(agent.created_at),
+        "updated_at": timestamp(agent.updated_at),
+        **render_definition(agent.definition),
+    }
+
+
+def render_trunk(trunk: Trunk) -> Wire:
+    """Without the password: it goes in and never comes out."""
+    return {
+        "id": trunk.id,
+        "workspace_id": trunk.workspace_id,
+        "name": trunk.name,
+        "host": trunk.host,
+        "port": trunk.port,
+        "transport": trunk.transport,
+        "username": trunk.username,
+        "has_password": trunk.password is not None,
+        "is_default": trunk.is_default,
+        **_made_and_changed(trunk.created_at, trunk.updated_at),
+    }
+
+
+def render_number(number: PhoneNumber) -> Wire:
+    return {
+        "id": number.id,
+        "workspace_id": number.workspace_id,
+        "number": number.number,
+        "label": number.label,
+        "trunk_id": number.trunk_id,
+        "inbound_agent_id": number.inbound_agent_id,
+        **_made_and_changed(number.created_at, number.updated_at),
+    }
+
+
+def render_webhook(webhook: Webhook) -> Wire:
+    """Without the secret, which only the answer that made the webhook shows."""
+    return {
+        "id": webhook.id,
+        "workspace_id": webhook.workspace_id,
+        "url": webhook.url,
+        "events": list(webhook.events),
+        "enabled": webhook.enabled,
+        **_made_and_changed(webhook.created_at, webhook.updated_at),
+    }
+
+
+def render_new_webhook(webhook: Webhook) -> Wire:
+    return {**render_webhook(webhook), "secret": webhook.secret}
+
+
+def _made_and_changed(created_at: float, updated_at: float) -> Mapping[str, object]:
+    return {"created_at": timestamp(created_at), "updated_at": timestamp(updated_at)}

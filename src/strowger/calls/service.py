@@ -1,0 +1,253 @@
+"""Use cases about calls, the same for the API, its dialects and the command line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from strowger.agent import AgentDefinition, Scalar
+from strowger.calls.numbers import (
+    DialPolicy,
+    check_destination_allowed,
+    destination_problem,
+    phone_number_problem,
+)
+from strowger.calls.validation import (
+    Offered,
+    Problems,
+    definition_problems,
+    metadata_problem,
+    range_problem,
+    url_problem,
+    variable_problems,
+)
+from strowger.errors import Conflict, NotFound
+from strowger.lifecycle import CallStatus
+from strowger.model import (
+    AgentId,
+    Call,
+    CallId,
+    Event,
+    Page,
+    PhoneNumber,
+    TrunkId,
+    Turn,
+    WorkspaceId,
+)
+from strowger.ports import CallFilter, Records
+
+NO_TRUNK = (
+    "there is no trunk to place the call through: add one with POST /v1/trunks, "
+    "or start Strowger with STROWGER_TRUNK=sip:user:password@host:port"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCall:
+    """A call as a customer asks for it; None where the agent or the workspace is to decide."""
+
+    to: str
+    agent_id: AgentId | None = None
+    agent: AgentDefinition | None = None
+    """An agent for this call alone, in place of `agent_id`."""
+    from_: str | None = None
+    variables: Mapping[str, Scalar] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    webhook_url: str | None = None
+    record: bool | None = None
+    max_duration: float | None = None
+    """Seconds."""
+    ring_timeout: float | None = None
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Speaker:
+    """Who conducts the call: a kept agent's present version, or one given with the call."""
+
+    definition: AgentDefinition
+    id: AgentId | None = None
+    version: int | None = None
+
+
+class CallService:
+    """Create, read and end calls of one workspace at a time."""
+
+    def __init__(
+        self,
+        records: Records,
+        *,
+        ids: Callable[[str], str],
+        clock: Callable[[], float],
+        policy: DialPolicy,
+        recording_path: Callable[[WorkspaceId, CallId], Path],
+        offered: Offered | None = None,
+    ) -> None:
+        self._records = records
+        self._ids = ids
+        self._clock = clock
+        self._policy = policy
+        self._recording_path = recording_path
+        self._offered = offered or Offered()
+
+    async def create(self, workspace: WorkspaceId, wanted: NewCall) -> Call:
+        """Check everything, then queue the call. What is refused leaves nothing behind."""
+        problems = Problems()
+        speaker = await self._speaker(workspace, wanted, problems)
+        self._check_fields(wanted, problems)
+        number = await self._caller_number(workspace, wanted, speaker, problems)
+        problems.raise_if_any()
+        assert speaker is not None, "its absence is a problem"
+        check_destination_allowed(wanted.to, self._policy)
+        trunk = await self._trunk(workspace, number)
+        call = self._draw_up(workspace, wanted, speaker, number, trunk)
+        await self._records.add_call(call)
+        return call
+
+    async def get(self, workspace: WorkspaceId, call: CallId) -> Call:
+        return await self._records.get_call_of(workspace, call)
+
+    async def list(
+        self, workspace: WorkspaceId, which: CallFilter, *, limit: int, cursor: str | None
+    ) -> Page[Call]:
+        return await self._records.list_calls(workspace, which, limit=limit, cursor=cursor)
+
+    async def end(self, workspace: WorkspaceId, call: CallId) -> Call:
+        """Hang up, or cancel what still waits. Raises Conflict for a call that is over."""
+        return await self._records.request_end(workspace, call, now=self._clock())
+
+    async def transcript(self, workspace: WorkspaceId, call: CallId) -> tuple[Turn, ...]:
+        """What was said so far, as it was heard."""
+        return (await self.get(workspace, call)).transcript
+
+    async def events(
+        self, workspace: WorkspaceId, call: CallId, *, after: int, limit: int
+    ) -> tuple[Event, ...]:
+        return await self._records.events_of(workspace, call, after=after, limit=limit)
+
+    async def recording(self, workspace: WorkspaceId, call: CallId) -> Path:
+        """The WAV file of a call that is over and was recorded. Raises NotFound."""
+        found = await self.get(workspace, call)
+        if not found.recording.available:
+            raise NotFound(_why_no_recording(found), code="recording_not_available")
+        return self._recording_path(workspace, found.id)
+
+    async def _speaker(
+        self, workspace: WorkspaceId, wanted: NewCall, problems: Problems
+    ) -> _Speaker | None:
+        match wanted.agent_id, wanted.agent:
+            case None, None:
+                problems.add("agent_id", "expected agent_id, or an agent given inline as agent")
+                return None
+            case None, AgentDefinition() as definition:
+                problems.extend(definition_problems(definition, self._offered, path="agent."))
+                return _Speaker(definition)
+            case str() as agent_id, None:
+                try:
+                    agent = await self._records.get_agent(workspace, agent_id)
+                except NotFound:
+                    problems.add("agent_id", f"there is no agent {agent_id}", code="unknown_agent")
+                    return None
+                return _Speaker(agent.definition, agent.id, agent.version)
+            case _:
+                problems.add("agent", "expected agent_id or agent, got both")
+                return None
+
+    def _check_fields(self, wanted: NewCall, problems: Problems) -> None:
+        problems.add("to", destination_problem(wanted.to), code="invalid_phone_number")
+        for path, message in variable_problems(wanted.variables):
+            problems.add(f"variables{path}", message)
+        problems.add("metadata", metadata_problem(wanted.metadata))
+        problems.add("webhook_url", url_problem(wanted.webhook_url))
+        problems.add("max_duration", range_problem("max_duration", wanted.max_duration))
+        problems.add("ring_timeout", range_problem("ring_timeout", wanted.ring_timeout))
+
+    async def _caller_number(
+        self,
+        workspace: WorkspaceId,
+        wanted: NewCall,
+        speaker: _Speaker | None,
+        problems: Problems,
+    ) -> "_CallerNumber":
+        """The number the callee sees, and what the workspace knows of it."""
+        agents_own = None if speaker is None else speaker.definition.caller_id
+        if wanted.from_ is None:
+            if agents_own is None:
+                return await self._only_number(workspace)
+            return _CallerNumber(agents_own, await self._records.find_number(workspace, agents_own))
+        wrong = phone_number_problem(wanted.from_)
+        if wrong is not None:
+            problems.add("from", wrong, code="invalid_phone_number")
+            return _CallerNumber(None, None)
+        known = await self._records.find_number(workspace, wanted.from_)
+        if known is None and wanted.from_ != agents_own:
+            problems.add(
+                "from",
+                f"{wanted.from_} is not a number of yours: add it with POST /v1/phone-numbers",
+                code="unknown_caller_id",
+            )
+        return _CallerNumber(wanted.from_, known)
+
+    async def _only_number(self, workspace: WorkspaceId) -> "_CallerNumber":
+        """A workspace with a single number calls from that; with several somebody has to choose."""
+        page = await self._records.list_numbers(workspace, limit=2, cursor=None)
+        if len(page.data) != 1:
+            return _CallerNumber(None, None)
+        return _CallerNumber(page.data[0].number, page.data[0])
+
+    async def _trunk(self, workspace: WorkspaceId, number: "_CallerNumber") -> TrunkId:
+        if number.known is not None and number.known.trunk_id is not None:
+            return number.known.trunk_id
+        trunk = await self._records.default_trunk(workspace)
+        if trunk is None:
+            raise Conflict(NO_TRUNK, code="no_trunk")
+        return trunk.id
+
+    def _draw_up(
+        self,
+        workspace: WorkspaceId,
+        wanted: NewCall,
+        speaker: _Speaker,
+        number: "_CallerNumber",
+        trunk: TrunkId,
+    ) -> Call:
+        definition, now = speaker.definition, self._clock()
+        limits = definition.limits
+        return Call(
+            id=CallId(self._ids("call")),
+            workspace_id=workspace,
+            agent_id=speaker.id,
+            agent_version=speaker.version,
+            agent=definition,
+            to=wanted.to,
+            from_=number.number,
+            trunk_id=trunk,
+            status=CallStatus.QUEUED,
+            variables={**definition.default_variables, **wanted.variables},
+            metadata=wanted.metadata,
+            webhook_url=definition.webhook_url
+            if wanted.webhook_url is None
+            else wanted.webhook_url,
+            record=definition.recording if wanted.record is None else wanted.record,
+            max_duration=_given(wanted.max_duration, limits.max_duration),
+            ring_timeout=_given(wanted.ring_timeout, limits.ring_timeout),
+            created_at=now,
+            queued_at=now,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _CallerNumber:
+    number: str | None
+    known: PhoneNumber | None
+
+
+def _given(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value
+
+
+def _why_no_recording(call: Call) -> str:
+    if not call.record:
+        return "this call is not recorded"
+    if call.ended_at is None:
+        return "the recording is there when the call is over"
+    return "this call left no recording"

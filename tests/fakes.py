@@ -1,0 +1,279 @@
+"""Honest stand-ins that keep the contracts of `ports.py`, for tests that need no database."""
+
+import base64
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from strowger.agent import AgentDefinition
+from strowger.calls.render import render_call
+from strowger.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from strowger.lifecycle import TERMINAL, CallStatus, EndReason
+from strowger.model import (
+    Agent,
+    AgentId,
+    ApiKey,
+    Call,
+    CallId,
+    Event,
+    EventId,
+    NumberId,
+    Page,
+    PhoneNumber,
+    Trunk,
+    TrunkId,
+    Webhook,
+    WebhookId,
+    WorkspaceId,
+)
+from strowger.ports import CallFilter
+
+Record = Agent | Trunk | PhoneNumber | Webhook | Call
+R = TypeVar("R", Agent, Trunk, PhoneNumber, Webhook, Call)
+
+
+class InMemoryRecords:
+    """`ports.Records` in dictionaries, in the order things were made."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        """True plays a database that cannot be reached."""
+        self.keys: dict[bytes, ApiKey] = {}
+        self.agents: dict[str, Agent] = {}
+        self.trunks: dict[str, Trunk] = {}
+        self.numbers: dict[str, PhoneNumber] = {}
+        self.webhooks: dict[str, Webhook] = {}
+        self.calls: dict[str, Call] = {}
+        self.events: list[Event] = []
+
+    # ── keys ──
+
+    async def key_by_hash(self, sha256: bytes) -> ApiKey | None:
+        self._reach()
+        return self.keys.get(sha256)
+
+    async def add_key(self, key: ApiKey, sha256: bytes) -> None:
+        self._reach()
+        self.keys[sha256] = key
+
+    # ── agents ──
+
+    async def add_agent(self, agent: Agent) -> None:
+        self._reach()
+        self.agents[agent.id] = agent
+
+    async def get_agent(self, workspace: WorkspaceId, agent: AgentId) -> Agent:
+        return self._own(self.agents, workspace, agent)
+
+    async def list_agents(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[Agent]:
+        return self._page(self.agents.values(), workspace, limit, cursor)
+
+    async def replace_agent(
+        self, workspace: WorkspaceId, agent: AgentId, definition: AgentDefinition, *, now: float
+    ) -> Agent:
+        old = self._own(self.agents, workspace, agent)
+        new = replace(old, definition=definition, version=old.version + 1, updated_at=now)
+        self.agents[agent] = new
+        self._tell(workspace, "agent.updated", {"agent_id": agent, "version": new.version}, now)
+        return new
+
+    async def delete_agent(self, workspace: WorkspaceId, agent: AgentId) -> None:
+        self._own(self.agents, workspace, agent)
+        del self.agents[agent]
+
+    # ── trunks ──
+
+    async def add_trunk(self, trunk: Trunk) -> None:
+        self._reach()
+        self._yield_default(trunk)
+        self.trunks[trunk.id] = trunk
+
+    async def get_trunk(self, workspace: WorkspaceId, trunk: TrunkId) -> Trunk:
+        return self._own(self.trunks, workspace, trunk)
+
+    async def default_trunk(self, workspace: WorkspaceId) -> Trunk | None:
+        self._reach()
+        own = (trunk for trunk in self.trunks.values() if trunk.workspace_id == workspace)
+        return next((trunk for trunk in own if trunk.is_default), None)
+
+    async def list_trunks(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[Trunk]:
+        return self._page(self.trunks.values(), workspace, limit, cursor)
+
+    async def replace_trunk(self, trunk: Trunk) -> None:
+        self._own(self.trunks, trunk.workspace_id, trunk.id)
+        self._yield_default(trunk)
+        self.trunks[trunk.id] = trunk
+
+    async def delete_trunk(self, workspace: WorkspaceId, trunk: TrunkId) -> None:
+        self._own(self.trunks, workspace, trunk)
+        if any(c.trunk_id == trunk and c.status not in TERMINAL for c in self.calls.values()):
+            raise Conflict("calls that are not over use this trunk", code="trunk_in_use")
+        del self.trunks[trunk]
+
+    # ── numbers ──
+
+    async def add_number(self, number: PhoneNumber) -> None:
+        if await self.find_number(number.workspace_id, number.number) is not None:
+            raise Conflict(f"{number.number} is there already", code="number_exists")
+        self.numbers[number.id] = number
+
+    async def get_number(self, workspace: WorkspaceId, number: NumberId) -> PhoneNumber:
+        return self._own(self.numbers, workspace, number)
+
+    async def find_number(self, workspace: WorkspaceId, number: str) -> PhoneNumber | None:
+        self._reach()
+        own = (n for n in self.numbers.values() if n.workspace_id == workspace)
+        return next((known for known in own if known.number == number), None)
+
+    async def list_numbers(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[PhoneNumber]:
+        return self._page(self.numbers.values(), workspace, limit, cursor)
+
+    async def replace_number(self, number: PhoneNumber) -> None:
+        self._own(self.numbers, number.workspace_id, number.id)
+        self.numbers[number.id] = number
+
+    async def delete_number(self, workspace: WorkspaceId, number: NumberId) -> None:
+        self._own(self.numbers, workspace, number)
+        del self.numbers[number]
+
+    # ── calls ──
+
+    async def add_call(self, call: Call) -> None:
+        self._reach()
+        self.calls[call.id] = call
+        self.tell_of(call, "call.queued", call.created_at)
+
+    async def get_call_of(self, workspace: WorkspaceId, call: CallId) -> Call:
+        return self._own(self.calls, workspace, call)
+
+    async def list_calls(
+        self, workspace: WorkspaceId, which: CallFilter, *, limit: int, cursor: str | None
+    ) -> Page[Call]:
+        wanted = (
+            replace(call, transcript=())
+            for call in self.calls.values()
+            if which.status in {None, call.status}
+            and which.agent_id in {None, call.agent_id}
+            and which.to in {None, call.to}
+        )
+        return self._page(wanted, workspace, limit, cursor)
+
+    async def request_end(self, workspace: WorkspaceId, call: CallId, *, now: float) -> Call:
+        found = self._own(self.calls, workspace, call)
+        if found.status in TERMINAL:
+            raise Conflict(f"this call is over: it is {found.status}", code="call_state")
+        if found.status in {CallStatus.SCHEDULED, CallStatus.QUEUED}:
+            found = replace(
+                found, status=CallStatus.CANCELED, end_reason=EndReason.API_REQUEST, ended_at=now
+            )
+            self.calls[call] = found
+            self.tell_of(found, "call.failed", now)
+        return found
+
+    async def events_of(
+        self, workspace: WorkspaceId, call: CallId, *, after: int, limit: int
+    ) -> tuple[Event, ...]:
+        self._own(self.calls, workspace, call)
+        found = (e for e in self.events if e.call_id == call and e.sequence > after)
+        return tuple(found)[:limit]
+
+    # ── webhooks ──
+
+    async def add_webhook(self, webhook: Webhook) -> None:
+        self._reach()
+        self.webhooks[webhook.id] = webhook
+
+    async def get_webhook(self, workspace: WorkspaceId, webhook: WebhookId) -> Webhook:
+        return self._own(self.webhooks, workspace, webhook)
+
+    async def list_webhooks(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[Webhook]:
+        return self._page(self.webhooks.values(), workspace, limit, cursor)
+
+    async def replace_webhook(self, webhook: Webhook) -> None:
+        self._own(self.webhooks, webhook.workspace_id, webhook.id)
+        self.webhooks[webhook.id] = webhook
+
+    async def delete_webhook(self, workspace: WorkspaceId, webhook: WebhookId) -> None:
+        self._own(self.webhooks, workspace, webhook)
+        del self.webhooks[webhook]
+
+    async def ping(self) -> None:
+        self._reach()
+
+    # ── what tests do in a worker's place ──
+
+    def tell_of(self, call: Call, type: str, now: float) -> None:
+        self._tell(call.workspace_id, type, render_call(call), now, call.id)
+
+    # ── inside ──
+
+    def _reach(self) -> None:
+        if self.lost:
+            raise Unavailable("connection to 10.1.2.3:5432 refused for user strowger")
+
+    def _own(self, records: dict[str, R], workspace: WorkspaceId, id: str) -> R:
+        self._reach()
+        found = records.get(id)
+        if found is None or found.workspace_id != workspace:
+            raise NotFound(f"there is no {id} here")
+        return found
+
+    def _page(
+        self, records: Iterable[R], workspace: WorkspaceId, limit: int, cursor: str | None
+    ) -> Page[R]:
+        self._reach()
+        own = [record for record in records if record.workspace_id == workspace]
+        ids: list[str] = [record.id for record in reversed(own)]
+        start = 0 if cursor is None else ids.index(_id_of(cursor, ids)) + 1
+        data = tuple(reversed(own))[start : start + limit]
+        more = start + limit < len(own)
+        return Page(data=data, next_cursor=_cursor(data[-1].id) if more else None)
+
+    def _yield_default(self, trunk: Trunk) -> None:
+        if trunk.is_default:
+            for other in self.trunks.values():
+                if other.workspace_id == trunk.workspace_id:
+                    self.trunks[other.id] = replace(other, is_default=False)
+
+    def _tell(
+        self,
+        workspace: WorkspaceId,
+        type: str,
+        payload: dict[str, object],
+        now: float,
+        call: CallId | None = None,
+    ) -> None:
+        sequence = len(self.events) + 1
+        self.events.append(
+            Event(
+                id=EventId(f"event_{sequence:032x}"),
+                workspace_id=workspace,
+                type=type,
+                created_at=now,
+                payload=payload,
+                call_id=call,
+                sequence=sequence,
+            )
+        )
+
+
+def _cursor(id: str) -> str:
+    return base64.urlsafe_b64encode(id.encode()).decode().rstrip("=")
+
+
+def _id_of(cursor: str, ids: list[str]) -> str:
+    try:
+        id = base64.urlsafe_b64decode(cursor.encode("ascii") + b"==").decode()
+    except ValueError:
+        id = ""
+    if id not in ids:
+        raise InvalidRequest("this cursor does not belong to this list", code="invalid_cursor")
+    return id
