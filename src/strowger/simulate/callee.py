@@ -1,0 +1,204 @@
+"""A telephone with a persona at it: answers real SIP calls on its own address."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from strowger.calls.listening import Ear
+from strowger.errors import CallRefused, ConfigurationError, ProviderError, Unavailable
+from strowger.media.voice import SpeechModel
+from strowger.ports import Providers
+from strowger.simulate.persona import Impairments, Persona
+from strowger.simulate.reports import (
+    Answered,
+    GivenUp,
+    Happening,
+    Rang,
+    Refused,
+    Report,
+    record,
+)
+from strowger.simulate.session import CalleeSenses, CalleeSession
+from strowger.simulate.wire import ImpairedWire
+from strowger.sip.events import Address
+from strowger.telephony.sockets import LineSockets, Wire
+from strowger.telephony.telephone import IncomingCall, TelephoneSettings, open_telephone
+
+RTP_PORTS = (20000, 29998)
+"""Beside those of a server on the same machine."""
+LINES = 64
+"""Most calls a callee takes at the same time; further ones get 503."""
+WAITING = 256
+"""Most calls that have come and were not looked at yet."""
+LONGEST_RINGING = 180.0
+"""Seconds; a caller that died without CANCEL must not leave a telephone ringing for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalleeSettings:
+    listen: Address
+    log: Path | None = None
+    """Where each report goes as a line of JSON; appended to, so that it outlives a crash."""
+    recordings: Path | None = None
+    """Folder for a stereo recording of each call, named by its Call-ID."""
+    rtp_ports: tuple[int, int] = RTP_PORTS
+    lines: int = LINES
+
+
+class SimulatedCallee:
+    """Takes each call as its persona would."""
+
+    def __init__(
+        self,
+        persona: Persona,
+        senses: CalleeSenses,
+        settings: CalleeSettings,
+        on_report: Callable[[Report], None],
+    ) -> None:
+        self._persona = persona
+        self._senses = senses
+        self._settings = settings
+        self._on_report = on_report
+        self._calls = 0
+
+    async def take(self, incoming: IncomingCall) -> None:
+        """One call, from its INVITE to its end."""
+
+        def tell(what: Happening) -> None:
+            self._on_report(Report(incoming.session, time.time(), what))
+
+        host, port = incoming.source
+        tell(Rang(incoming.to, incoming.from_, f"{host}:{port}"))
+        if self._calls >= self._settings.lines:
+            _refuse(incoming, 503, None, tell)
+            return
+        self._calls += 1
+        try:
+            await self._answer(incoming, tell)
+        finally:
+            self._calls -= 1
+
+    async def _answer(self, incoming: IncomingCall, tell: Callable[[Happening], None]) -> None:
+        answer = self._persona.answer
+        incoming.ring()
+        try:
+            async with asyncio.timeout(LONGEST_RINGING if answer.after is None else answer.after):
+                await incoming.given_up()
+                tell(GivenUp())
+                return
+        except TimeoutError:
+            pass
+        if answer.after is None:
+            _refuse(incoming, 480, None, tell)
+        elif answer.status != 200:
+            _refuse(incoming, answer.status, answer.reason, tell)
+        else:
+            await self._talk(incoming, tell)
+
+    async def _talk(self, incoming: IncomingCall, tell: Callable[[Happening], None]) -> None:
+        try:
+            async with incoming.answer(self._recording(incoming)) as line:
+                tell(Answered())
+                await CalleeSession(self._persona, line, self._senses, tell).run()
+        except CallRefused as refusal:
+            if refusal.status == 487:
+                tell(GivenUp())
+            else:
+                tell(Refused(refusal.status))
+        except Unavailable:
+            _refuse(incoming, 503, None, tell)
+
+    def _recording(self, incoming: IncomingCall) -> Path | None:
+        folder = self._settings.recordings
+        if folder is None:
+            return None
+        name = "".join(c if c.isalnum() or c in "-." else "_" for c in incoming.session)
+        return folder / f"{name.lstrip('.')[:100]}.wav"
+
+
+async def run_callee(
+    persona: Persona,
+    settings: CalleeSettings,
+    *,
+    providers: Providers,
+    model: SpeechModel | None,
+    on_report: Callable[[Report], None],
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer calls until cancelled; then hang up on all of them.
+
+    `on_ready` is called when calls can come. Raises ConfigurationError where the address cannot
+    be bound, a provider is not there, or the log cannot be written.
+    """
+    senses = _senses(persona, providers)
+    bell: asyncio.Queue[IncomingCall] = asyncio.Queue(maxsize=WAITING)
+
+    def ring(incoming: IncomingCall) -> None:
+        if bell.full():
+            incoming.reject(503)
+        else:
+            bell.put_nowait(incoming)
+
+    telephone = TelephoneSettings(
+        listen=settings.listen, rtp_ports=settings.rtp_ports, lines=settings.lines
+    )
+    with _log(settings.log) as log:
+
+        def report(one: Report) -> None:
+            if log is not None:
+                print(json.dumps(record(one)), file=log, flush=True)
+            on_report(one)
+
+        callee = SimulatedCallee(persona, senses, settings, report)
+        async with (
+            open_telephone(telephone, model, ring, _wiring(persona)),
+            asyncio.TaskGroup() as calls,  # inside, so that its calls can still say BYE
+        ):
+            on_ready()
+            while True:
+                incoming = await bell.get()
+                calls.create_task(callee.take(incoming), name=f"call {incoming.session}")
+
+
+def _senses(persona: Persona, providers: Providers) -> CalleeSenses:
+    try:
+        voice = providers.text_to_speech(persona.voice.provider)
+        ear = None
+        if persona.phrases():
+            recogniser = providers.speech_to_text(persona.transcriber.provider)
+            ear = Ear(recogniser, persona.transcriber, persona.language)
+    except ProviderError as error:
+        raise ConfigurationError(f"persona {persona.name}: {error}") from error
+    return CalleeSenses(ear, voice)
+
+
+def _wiring(persona: Persona) -> Callable[[LineSockets], Wire]:
+    """A network as bad as the persona says; every call has the same one."""
+    if persona.impairments == Impairments():
+        return lambda sockets: sockets
+    return lambda sockets: ImpairedWire(sockets, persona.impairments, seed=persona.seed)
+
+
+@contextmanager
+def _log(path: Path | None) -> Iterator[TextIO | None]:
+    if path is None:
+        yield None
+        return
+    try:
+        opened = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write the log {path}: {error.strerror}") from error
+    with opened:
+        yield opened
+
+
+def _refuse(
+    incoming: IncomingCall, status: int, reason: str | None, tell: Callable[[Happening], None]
+) -> None:
+    incoming.reject(status, reason)
+    tell(Refused(status))
