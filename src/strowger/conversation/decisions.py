@@ -1,0 +1,48 @@
+"""What the turn machine decides: the seam between who speaks and what is said."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnEnded:
+    """The callee is done and waits for an answer."""
+
+    text: str
+    """Empty for sounds without words."""
+    digits: str
+    """What was pressed instead of spoken."""
+    confidence: float | None
+    started_at: float
+    ended_at: float
+    """The last voiced sound, or the last digit."""
+    decided_at: float
+    """When the silence had lasted long enough."""
+
+    def continued_by(self, rest: "TurnEnded") -> "TurnEnded":
+        """Both as one turn, that was taken for finished in its middle."""
+        return replace(rest, text=f"{self.text} {rest.text}".strip(), started_at=self.started_at)
+
+
+@dataclass(frozen=True, slots=True)
+class WordsMissing:
+    """The callee spoke, and the recogniser did not say what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The callee takes the floor from the agent, having begun to speak at `at`."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dismissed:
+    """What the callee uttered over the agent was too short to mean anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class StayedSilent:
+    """Nobody has spoken for the silence timeout."""
+
+
+Decision = TurnEnded | WordsMissing | Interrupted | Dismissed | StayedSilent

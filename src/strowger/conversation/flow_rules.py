@@ -1,0 +1,219 @@
+"""What makes a flow sound: it leads on from every answer, and to an end. Reports all at once."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain
+
+from strowger.agent import AskNode, BranchNode, EndNode, Expectation, Flow, Node, SayNode, SetNode
+from strowger.conversation.answers import words_of
+from strowger.conversation.spoken_numbers import LARGEST
+from strowger.conversation.template import malformed_in
+from strowger.errors import FieldProblem
+
+MOST_NODES = 1000
+MOST_DIGITS = 32
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def validate_flow(flow: Flow) -> tuple[FieldProblem, ...]:
+    """Everything that is wrong with a flow, each with its dotted path below `flow`."""
+    if len(flow.nodes) > MOST_NODES:
+        return (FieldProblem("flow.nodes", f"expected at most {MOST_NODES} nodes"),)
+    return tuple(
+        FieldProblem(f"flow.{path}", message)
+        for path, message in chain(
+            _start_problems(flow),
+            *(
+                ((f"nodes.{name}.{path}", message) for path, message in _node_problems(node, flow))
+                for name, node in flow.nodes.items()
+            ),
+            _path_problems(flow),
+        )
+    )
+
+
+_Problems = Iterator[tuple[str, str]]
+"""Dotted path, message."""
+
+
+def _start_problems(flow: Flow) -> _Problems:
+    if not flow.nodes:
+        yield "nodes", "expected at least one node"
+    elif flow.start not in flow.nodes:
+        yield "start", f"there is no node {flow.start!r}"
+
+
+def _node_problems(node: Node, flow: Flow) -> _Problems:
+    for path, following in _ways(node):
+        if following not in flow.nodes:
+            yield path, f"there is no node {following!r}"
+    for path, text in _texts(node):
+        for place in malformed_in(text):
+            yield path, f"{place!r} names no variable: expected {{{{name}}}}"
+    if isinstance(node, SayNode | AskNode) and not node.text.strip():
+        yield "text", "expected something to say"
+    for path, variable in _variables(node):
+        if not _VARIABLE.fullmatch(variable):
+            yield path, f"{variable!r} is no name for a variable"
+    if isinstance(node, AskNode):
+        if node.attempts < 1:
+            yield "attempts", f"expected at least 1, got {node.attempts}"
+        yield from _expectation_problems(node.expect)
+        yield from _answer_problems(node)
+
+
+def _ways(node: Node) -> Iterator[tuple[str, str]]:
+    """Where a node leads: the field that says so, and the next node's name."""
+    if isinstance(node, SayNode | SetNode):
+        yield "next", node.next
+    elif isinstance(node, AskNode | BranchNode):
+        for value, following in node.branches.items():
+            yield f"branches.{value}", following
+        if node.otherwise is not None:
+            yield "otherwise", node.otherwise
+        if isinstance(node, AskNode) and node.next is not None:
+            yield "next", node.next
+
+
+def _texts(node: Node) -> Iterator[tuple[str, str]]:
+    match node:
+        case SayNode(text=text):
+            yield "text", text
+        case AskNode(text=text, retry_text=retry_text):
+            yield "text", text
+            yield "retry_text", retry_text or ""
+        case SetNode(value=str(value)):
+            yield "value", value
+        case EndNode(text=text, outcome=outcome):
+            yield "text", text
+            yield "outcome", outcome or ""
+        case _:
+            pass
+
+
+def _variables(node: Node) -> Iterator[tuple[str, str]]:
+    if isinstance(node, SetNode | BranchNode):
+        yield "variable", node.variable
+    elif isinstance(node, AskNode) and node.save_as is not None:
+        yield "save_as", node.save_as
+
+
+def _expectation_problems(expect: Expectation) -> _Problems:
+    if expect.type == "number":
+        if not 0 <= expect.minimum <= LARGEST:
+            yield "expect.minimum", f"expected 0 to {LARGEST}, got {expect.minimum}"
+        if not expect.minimum <= expect.maximum <= LARGEST:
+            yield (
+                "expect.maximum",
+                f"expected {expect.minimum} to {LARGEST}, got {expect.maximum}",
+            )
+    if expect.length is not None and not 1 <= expect.length <= MOST_DIGITS:
+        yield "expect.length", f"expected 1 to {MOST_DIGITS}, got {expect.length}"
+    if expect.type == "keywords":
+        yield from _keyword_problems(expect)
+    elif expect.keywords:
+        yield "expect.keywords", f"an answer of type {expect.type} has no keywords"
+
+
+def _keyword_problems(expect: Expectation) -> _Problems:
+    if not expect.keywords:
+        yield "expect.keywords", "expected at least one keyword"
+    meanings: dict[tuple[str, ...], str] = {}
+    for index, item in enumerate(expect.keywords):
+        path = f"expect.keywords.{index}"
+        if not item.value.strip():
+            yield f"{path}.value", "expected a value"
+        if not item.phrases:
+            yield f"{path}.phrases", "expected at least one phrase"
+        for place, phrase in enumerate(item.phrases):
+            words = words_of(phrase)
+            if not words:
+                yield f"{path}.phrases.{place}", f"expected words, got {phrase!r}"
+            elif meanings.setdefault(words, item.value) != item.value:
+                message = f"{phrase!r} already means {meanings[words]!r}"
+                yield f"{path}.phrases.{place}", message
+
+
+def _answer_problems(node: AskNode) -> _Problems:
+    """Every value an answer can have needs a way on, and every branch a value."""
+    values = _values(node.expect)
+    for branch in node.branches:
+        if not _can_be(node.expect, branch):
+            yield f"branches.{branch}", f"an answer of type {node.expect.type} is never {branch!r}"
+    if node.next is None and (values is None or set(values) - set(node.branches)):
+        missing = (
+            "other answers"
+            if values is None
+            else ", ".join(value for value in values if value not in node.branches)
+        )
+        yield "next", f"expected where to go on for {missing}"
+
+
+def _values(expect: Expectation) -> tuple[str, ...] | None:
+    """All values an answer can have, where they can be told."""
+    match expect.type:
+        case "yes_no":
+            return ("yes", "no")
+        case "keywords":
+            return tuple(item.value for item in expect.keywords)
+        case "number" if expect.maximum - expect.minimum <= LARGEST:
+            return tuple(str(value) for value in range(expect.minimum, expect.maximum + 1))
+        case _:
+            return None
+
+
+def _can_be(expect: Expectation, value: str) -> bool:
+    match expect.type:
+        case "yes_no" | "keywords":
+            return value in (_values(expect) or ())
+        case "number":
+            return value.isdecimal() and expect.minimum <= int(value) <= expect.maximum
+        case "date":
+            return _DAY.fullmatch(value) is not None
+        case "digits":
+            whole = value.isdigit() and value.isascii()
+            return whole and expect.length in (None, len(value))
+        case "anything":
+            return True
+
+
+def _path_problems(flow: Flow) -> _Problems:
+    """Ways through the flow as a whole: can it end, and can it go on for ever by itself?"""
+    ways = {
+        name: {following for _, following in _ways(node) if following in flow.nodes}
+        for name, node in flow.nodes.items()
+    }
+    ends = {name for name, node in flow.nodes.items() if isinstance(node, EndNode)}
+    ending = _leading_to(ends, ways)
+    for name in _reached_from(flow.start, ways):
+        if name not in ending:
+            yield f"nodes.{name}", "no end can be reached from here"
+    silent = {
+        name: set() if isinstance(node, AskNode) else ways[name]
+        for name, node in flow.nodes.items()
+    }
+    for name in flow.nodes:
+        if any(name in _reached_from(following, silent) for following in silent[name]):
+            yield f"nodes.{name}", "leads back to itself without asking anything"
+
+
+def _reached_from(start: str, ways: Mapping[str, set[str]]) -> list[str]:
+    """The node and all it leads to, in the order they are met."""
+    reached = {start: None} if start in ways else {}
+    waiting = list(reached)
+    while waiting:
+        for following in sorted(ways[waiting.pop()]):
+            if following not in reached:
+                reached[following] = None
+                waiting.append(following)
+    return list(reached)
+
+
+def _leading_to(ends: set[str], ways: Mapping[str, set[str]]) -> set[str]:
+    leading = set(ends)
+    while True:
+        more = {name for name, following in ways.items() if following & leading} - leading
+        if not more:
+            return leading
+        leading |= more

@@ -1,0 +1,176 @@
+"""The agent's turn in the making: what the model writes, what the voice says, what was heard.
+
+Utterances are said in the order asked for. Those that were stopped are no longer waited for,
+but what was heard of them is still taken down when it becomes known.
+"""
+
+from dataclasses import dataclass
+
+from strowger.conversation.events import (
+    CancelReply,
+    Effect,
+    Generate,
+    Speak,
+    StopSpeaking,
+    UtteranceEnded,
+    UtteranceStarted,
+)
+from strowger.conversation.sentences import split_sentences
+from strowger.conversation.transcript import AgentTurn, Utterance
+
+SLOWEST = 0.2
+"""Seconds per character that no voice takes: one that is not done by then has stalled."""
+
+
+@dataclass(slots=True)
+class _Generation:
+    """A reply that the language model is writing."""
+
+    number: int
+    deadline: float
+    sentences: int = 0
+
+
+class AgentSpeech:
+    """Everything the agent says in one call, one turn of it at a time."""
+
+    def __init__(self, patience: float) -> None:
+        self.turn = AgentTurn(open=False)
+        """The turn that is being said, or was said last."""
+        self._patience = patience
+        self._utterances = self._replies = 0
+        """Numbers given so far."""
+        self._generation: _Generation | None = None
+        self._waiting: list[Utterance] = []
+        self._stopped: list[Utterance] = []
+        self._free_at = 0.0
+        """When the last utterance was over."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is being said and nothing is about to be."""
+        return not self._waiting and self._generation is None
+
+    @property
+    def generating(self) -> bool:
+        return self._generation is not None
+
+    @property
+    def model_deadline(self) -> float | None:
+        """When the model has failed unless more of its reply comes."""
+        return None if self._generation is None else self._generation.deadline
+
+    @property
+    def voice_deadline(self) -> float | None:
+        """When the voice has failed unless something more is heard of it."""
+        if not self._waiting:
+            return None
+        first = self._waiting[0]
+        if first.started_at is None:
+            return max(first.asked_at, self._free_at) + self._patience
+        return first.started_at + self._patience + SLOWEST * len(first.text)
+
+    def begin(self, turn: AgentTurn) -> None:
+        self.turn = turn
+
+    def say(self, text: str, *, now: float) -> list[Effect]:
+        """Speak in the agent's own voice."""
+        return self._speak(text, now=now, fallback=False)
+
+    def say_in_fallback_voice(self, text: str, *, now: float) -> list[Effect]:
+        return self._speak(text, now=now, fallback=True)
+
+    def generate(self, dialogue: tuple[tuple[str, str], ...], *, now: float) -> list[Effect]:
+        """Have the model write the turn, or what is missing of it."""
+        cancelled = self._cancel()
+        self._replies += 1
+        self._generation = _Generation(self._replies, now + self._patience)
+        return [*cancelled, Generate(self._replies, dialogue)]
+
+    def sentence(self, reply: int, text: str, *, now: float) -> list[Effect]:
+        """The model has written a sentence; one of another reply is not wanted any more."""
+        if not self.writes(reply) or self._generation is None:
+            return []
+        self._generation.deadline = now + self._patience
+        effects = self.say(text, now=now)
+        self._generation.sentences += len(effects)
+        if self.turn.generated_at is None:
+            self.turn.generated_at = now
+        return effects
+
+    def finish_reply(self) -> bool:
+        """The model has no more to say; whether it has said anything."""
+        said = self._generation is not None and self._generation.sentences > 0
+        self._generation = None
+        return said
+
+    def writes(self, reply: int) -> bool:
+        return self._generation is not None and self._generation.number == reply
+
+    def waits_for(self, utterance: int) -> bool:
+        return any(said.number == utterance for said in self._waiting)
+
+    def in_fallback_voice(self) -> bool:
+        """Whether what is being said, or comes next, is in the fallback voice."""
+        return bool(self._waiting) and self._waiting[0].fallback
+
+    def stop(self) -> tuple[list[Effect], list[str]]:
+        """Cut everything now; the sentences that were asked for and not heard to their end."""
+        cancelled = self._cancel()
+        effects, unheard = self.silence()
+        return cancelled + effects, unheard
+
+    def silence(self) -> tuple[list[Effect], list[str]]:
+        """Cut the voice now, but let the model write on."""
+        stopped, self._waiting = self._waiting, []
+        self._stopped += stopped
+        return [StopSpeaking()] if stopped else [], [said.text for said in stopped]
+
+    def started(self, event: UtteranceStarted) -> None:
+        """Whatever was asked for before is over, though nobody may have said so."""
+        for said in self._stopped:
+            if said.number == event.utterance:
+                said.started_at = event.at
+        if not self.waits_for(event.utterance):
+            return
+        while self._waiting[0].number != event.utterance:
+            self._waiting.pop(0).end_unheard()
+        self._waiting[0].started_at = event.at
+        for said in self._stopped:
+            said.end_unheard()
+        self._stopped = []
+
+    def ended(self, event: UtteranceEnded, *, now: float) -> Utterance | None:
+        """The utterance this was; None for one that is not known any more."""
+        for queue in (self._waiting, self._stopped):
+            for said in queue:
+                if said.number == event.utterance:
+                    if event.heard > 0 and said.started_at is None:
+                        said.started_at = now - event.heard
+                    said.end(heard=event.heard, duration=event.duration, whole=event.complete)
+                    queue.remove(said)
+                    self._free_at = now
+                    return said
+        return None
+
+    def break_off(self, *, now: float) -> None:
+        """The call is over: nothing more will be heard, nor reported."""
+        for said in (*self._stopped, *self._waiting):
+            said.break_off(now=now)
+        self._waiting, self._stopped, self._generation = [], [], None
+
+    def _speak(self, text: str, *, now: float, fallback: bool) -> list[Effect]:
+        """Ask for a text sentence by sentence; without a letter or figure it is no speech."""
+        effects: list[Effect] = []
+        for sentence in split_sentences(text):
+            if any(letter.isalnum() for letter in sentence):
+                self._utterances += 1
+                utterance = Utterance(self._utterances, sentence, fallback, now)
+                self._waiting.append(utterance)
+                self.turn.utterances.append(utterance)
+                effects.append(Speak(utterance.number, sentence, fallback))
+        return effects
+
+    def _cancel(self) -> list[Effect]:
+        generation, self._generation = self._generation, None
+        return [] if generation is None else [CancelReply(generation.number)]

@@ -1,0 +1,194 @@
+"""What both sides said, as the other heard it.
+
+A turn is settled, and shown, once nothing can change it any more: the callee's when the agent is
+heard to answer it, the agent's when the last of its utterances has left or was cut off.
+"""
+
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from strowger.conversation.decisions import TurnEnded
+from strowger.model import Turn, TurnLatency
+
+SECONDS_PER_CHARACTER = 0.065
+"""How long a voice takes for a character, where the length of an utterance was never told."""
+
+
+def heard_words(text: str, *, heard: float, duration: float) -> str:
+    """The words of an utterance of `duration` seconds that are over after `heard` seconds."""
+    words = text.split()
+    if duration <= 0 or heard >= duration:
+        return " ".join(words) if heard > 0 else ""
+    spoken = sum(map(len, words)) * heard / duration
+    ends = accumulate(map(len, words))
+    return " ".join(word for word, end in zip(words, ends, strict=True) if end <= spoken)
+
+
+@dataclass(slots=True)
+class Utterance:
+    """One sentence of the agent's, on its way to the callee."""
+
+    number: int
+    text: str
+    fallback: bool
+    asked_at: float
+    started_at: float | None = None
+    ended_at: float = 0.0
+    heard: str | None = None
+    """The words that were heard; None until that is known."""
+    whole: bool = False
+
+    def end(self, *, heard: float, duration: float, whole: bool) -> None:
+        began = self.asked_at if self.started_at is None else self.started_at
+        self.ended_at = began + heard
+        self.whole = whole
+        self.heard = (
+            " ".join(self.text.split())
+            if whole
+            else heard_words(self.text, heard=heard, duration=duration)
+        )
+
+    def end_unheard(self) -> None:
+        self.end(heard=0.0, duration=0.0, whole=False)
+
+    def break_off(self, *, now: float) -> None:
+        """The call is over and nobody will tell: count the words by the clock."""
+        heard = 0.0 if self.started_at is None else now - self.started_at
+        self.end(heard=heard, duration=SECONDS_PER_CHARACTER * len(self.text), whole=False)
+
+
+@dataclass(slots=True)
+class CalleeTurn:
+    ended: TurnEnded
+    text: str
+    """What was said, or pressed."""
+
+    def as_turn(self, answered_at: float) -> Turn:
+        return Turn(
+            role="callee",
+            text=self.text,
+            started_at=self.ended.started_at - answered_at,
+            ended_at=self.ended.ended_at - answered_at,
+            confidence=None if self.ended.digits else self.ended.confidence,
+        )
+
+
+@dataclass(slots=True)
+class AgentTurn:
+    """Consecutive utterances of one reply."""
+
+    cause: TurnEnded | None = None
+    """The turn of the callee's that it answers."""
+    question: str = ""
+    """All that the callee has said to be answered now, of this turn and of those it went on."""
+    words_at: float = 0.0
+    """When the agent knew what it was to answer."""
+    generated_at: float | None = None
+    """When the model's first sentence was there."""
+    opens: bool = False
+    """It is the agent's first."""
+    interrupted: bool = False
+    open: bool = True
+    """Whether more may be said in this turn."""
+    utterances: list[Utterance] = field(default_factory=list)
+
+    @property
+    def started_at(self) -> float | None:
+        """When the callee began to hear it."""
+        times = [said.started_at for said in self.utterances if said.started_at is not None]
+        return min(times, default=None)
+
+    @property
+    def settled(self) -> bool:
+        return not self.open and all(said.heard is not None for said in self.utterances)
+
+    def unfinished(self) -> list[str]:
+        """The sentences that were not heard to their end."""
+        return [said.text for said in self.utterances if not said.whole]
+
+    def text(self, *, meant: bool = False) -> str:
+        """The words heard; with `meant`, also those on their way."""
+        parts = (
+            said.text if said.heard is None and meant else said.heard for said in self.utterances
+        )
+        return " ".join(part for part in parts if part)
+
+    def as_turn(self, answered_at: float) -> Turn | None:
+        """None where the callee heard no word of it."""
+        text, began = self.text(), self.started_at
+        if not text or began is None:
+            return None
+        return Turn(
+            role="agent",
+            text=text,
+            started_at=began - answered_at,
+            ended_at=max(said.ended_at for said in self.utterances if said.heard) - answered_at,
+            interrupted=self.interrupted and any(not said.whole for said in self.utterances),
+            latency=self._latency(began),
+        )
+
+    def _latency(self, began: float) -> TurnLatency | None:
+        if self.cause is None:
+            return None
+        cause, first = self.cause, self.utterances[0]
+        by_voice = not cause.digits
+        return TurnLatency(
+            endpointing=cause.decided_at - cause.ended_at if by_voice else None,
+            transcription=self.words_at - cause.decided_at if by_voice else None,
+            model=None if self.generated_at is None else self.generated_at - self.words_at,
+            speech=began - first.asked_at,
+            total=began - cause.ended_at if by_voice else None,
+        )
+
+
+class Transcript:
+    """All turns in order."""
+
+    def __init__(self) -> None:
+        self._entries: list[CalleeTurn | AgentTurn] = []
+
+    def add(self, entry: CalleeTurn | AgentTurn) -> None:
+        self._entries.append(entry)
+
+    def take_back(self) -> TurnEnded | None:
+        """Remove the callee's last turn, where the agent was not yet heard to answer it."""
+        for place in reversed(range(len(self._entries))):
+            entry = self._entries[place]
+            if isinstance(entry, CalleeTurn):
+                del self._entries[place]
+                return entry.ended
+            if entry.started_at is not None:
+                return None
+        return None
+
+    def settled(self, answered_at: float) -> tuple[Turn, ...]:
+        """The turns that nothing can change any more."""
+        answered = [
+            place
+            for place, entry in enumerate(self._entries)
+            if isinstance(entry, AgentTurn) and entry.started_at is not None
+        ]
+        turns: list[Turn | None] = []
+        for place, entry in enumerate(self._entries):
+            if isinstance(entry, CalleeTurn):
+                if not answered or place > answered[-1]:
+                    break
+            elif not entry.settled:
+                break
+            turns.append(entry.as_turn(answered_at))
+        return tuple(turn for turn in turns if turn is not None)
+
+    def all(self, answered_at: float) -> tuple[Turn, ...]:
+        """Every turn as far as it has got."""
+        turns = (entry.as_turn(answered_at) for entry in self._entries)
+        return tuple(turn for turn in turns if turn is not None)
+
+    def dialogue(self) -> tuple[tuple[str, str], ...]:
+        """(`user` or `assistant`, text): what was heard, and what is being said."""
+        lines = (
+            ("user", entry.text)
+            if isinstance(entry, CalleeTurn)
+            else ("assistant", entry.text(meant=True))
+            for entry in self._entries
+        )
+        return tuple(line for line in lines if line[1])

@@ -1,0 +1,274 @@
+"""Who has the floor: the callee, the agent, or nobody.
+
+Pure: what is heard and the time go in, at most one decision comes out. The machine decides when
+a turn begins and ends; what the agent then says is not its business. After every decision but
+`Interrupted` and `Dismissed` the floor is the agent's, until `agent_finished` or `agent_passes`.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import assert_never
+
+from strowger.agent import TurnTaking
+from strowger.conversation.decisions import (
+    Decision,
+    Dismissed,
+    Interrupted,
+    StayedSilent,
+    TurnEnded,
+    WordsMissing,
+)
+from strowger.conversation.events import DigitPressed, SpeechStarted, SpeechStopped, Transcribed
+
+DIGIT_PAUSE = 3.0
+"""Seconds after which no further digit is expected."""
+
+
+class Floor(StrEnum):
+    OPEN = "open"
+    """Nobody speaks; whoever begins has the floor."""
+    CALLEE = "callee"
+    PAUSE = "pause"
+    """The callee fell silent, perhaps only for breath."""
+    WORDS = "words"
+    """The callee's turn is over; the recogniser still owes its words."""
+    KEYS = "keys"
+    """The callee presses digits."""
+    AGENT = "agent"
+    OVERLAP = "overlap"
+    """The callee makes a sound while the agent has the floor: a cough, or an interruption."""
+
+
+class Input(StrEnum):
+    VOICE = "the callee begins to speak"
+    HUSH = "the callee falls silent"
+    WORDS = "all words of the turn are there"
+    KEY = "the callee presses a digit"
+    EXPIRED = "the floor's deadline passes"
+    CLAIMED = "the agent begins unasked"
+    YIELDED = "the agent has nothing more to say"
+
+
+TRANSITIONS: dict[Floor, dict[Input, Floor]] = {
+    Floor.OPEN: {
+        Input.VOICE: Floor.CALLEE,
+        Input.WORDS: Floor.AGENT,  # they came after the silence was judged to be one
+        Input.KEY: Floor.KEYS,
+        Input.EXPIRED: Floor.AGENT,
+        Input.CLAIMED: Floor.AGENT,
+    },
+    Floor.CALLEE: {Input.HUSH: Floor.PAUSE, Input.KEY: Floor.KEYS},
+    Floor.PAUSE: {
+        Input.VOICE: Floor.CALLEE,
+        Input.KEY: Floor.KEYS,
+        Input.EXPIRED: Floor.WORDS,
+    },
+    Floor.WORDS: {
+        Input.VOICE: Floor.CALLEE,
+        Input.WORDS: Floor.AGENT,
+        Input.KEY: Floor.KEYS,
+        Input.EXPIRED: Floor.AGENT,
+    },
+    Floor.KEYS: {Input.KEY: Floor.KEYS, Input.EXPIRED: Floor.AGENT},
+    Floor.AGENT: {
+        Input.VOICE: Floor.OVERLAP,
+        Input.KEY: Floor.KEYS,
+        Input.YIELDED: Floor.OPEN,
+    },
+    Floor.OVERLAP: {
+        Input.HUSH: Floor.AGENT,
+        Input.KEY: Floor.KEYS,
+        Input.EXPIRED: Floor.CALLEE,
+        Input.YIELDED: Floor.CALLEE,
+    },
+}
+
+
+Heard = SpeechStarted | SpeechStopped | Transcribed | DigitPressed
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What has come of the callee's turn so far."""
+
+    text: str = ""
+    confidence: float | None = None
+    complete: bool = False
+    """Nothing said before the last silence is missing from `text`."""
+    lost: bool = False
+    """The recogniser has failed: there will be no more words."""
+    digits: str = ""
+    started_at: float | None = None
+    ended_at: float = 0.0
+    decided_at: float | None = None
+
+
+@dataclass(slots=True)
+class TurnMachine:
+    """Decides when the callee's turn is over, and when the agent must stop."""
+
+    taking: TurnTaking
+    patience: float
+    """Seconds the recogniser may take for the last words of a turn."""
+    digits_wanted: int | None = None
+    """How many digits make a whole answer, where that is known."""
+    floor: Floor = Floor.AGENT
+    deadline: float | None = None
+    """When `handle_timer` is to be called."""
+    _turn: _Turn = field(default_factory=_Turn)
+    _speaking_since: float | None = None
+    """When the sound began that the callee is making now; counted anew once it is dealt with."""
+    _quiet_since: float = 0.0
+    """When the agent fell silent; sounds without words do not count as speech."""
+
+    def receive(self, event: Heard, *, now: float) -> Decision | None:
+        match event:
+            case SpeechStarted(at):
+                self._voice(at, now=now)
+                return None
+            case SpeechStopped(at):
+                return self._hush(at, now=now)
+            case Transcribed(_, text, final, confidence):
+                return self._words(text, final, confidence, now=now)
+            case DigitPressed(digit):
+                return self._key(digit, now=now)
+            case _:
+                assert_never(event)
+
+    def handle_timer(self, *, now: float) -> Decision | None:
+        if self.deadline is None or now < self.deadline:
+            return None
+        expired = self.floor
+        self._step(Input.EXPIRED, now=now)
+        match expired:
+            case Floor.OPEN:
+                return StayedSilent()
+            case Floor.OVERLAP:
+                return self._interrupted()
+            case Floor.PAUSE:
+                self._turn.decided_at = now
+                if self._turn.complete and self._step(Input.WORDS, now=now):
+                    return self._ended(now=now)
+                return None
+            case Floor.KEYS:
+                self._turn.decided_at = now
+                return self._ended(now=now)
+            case Floor.WORDS:  # words that were not final are better than none
+                return self._ended(now=now) if self._turn.text else WordsMissing()
+            case _:
+                return None
+
+    def listen(self) -> None:
+        """A new turn of the callee's may begin: what came before belongs to none."""
+        self._turn = _Turn()
+
+    def claim(self, *, now: float) -> bool:
+        """Take the floor for the agent unasked; not where the callee has it."""
+        return self._step(Input.CLAIMED, now=now)
+
+    def agent_finished(self, *, now: float) -> None:
+        """The agent has said all it had to say."""
+        self._quiet_since = now
+        self.agent_passes(now=now)
+
+    def agent_passes(self, *, now: float) -> None:
+        """The agent gives the floor back without having said anything."""
+        waiting = self.floor in (Floor.AGENT, Floor.OVERLAP) and self._turn.digits
+        self._step(Input.YIELDED, now=now)
+        if waiting:  # pressed while the agent could not be interrupted
+            self._step(Input.KEY, now=now)
+
+    def words_lost(self) -> bool:
+        """The recogniser has failed in this turn; whether the callee is in the midst of it."""
+        self._turn.lost = True
+        if self.floor is Floor.WORDS:
+            self.deadline = self._turn.decided_at
+        return self.floor not in (Floor.OPEN, Floor.AGENT)
+
+    def _voice(self, at: float, *, now: float) -> None:
+        if self._speaking_since is not None:
+            return
+        self._speaking_since = at
+        if self.floor in (Floor.OPEN, Floor.AGENT):
+            self._turn.started_at = at
+        self._turn.complete = False
+        self._step(Input.VOICE, now=now)
+
+    def _hush(self, at: float, *, now: float) -> Decision | None:
+        if self._speaking_since is None:
+            return None
+        decision: Decision | None = None
+        if self.floor is Floor.OVERLAP:
+            # The sound may have been long enough though its end is heard of before the deadline is.
+            long_enough = self.deadline is not None and at >= self.deadline
+            decision = self.handle_timer(now=now) if long_enough else Dismissed()
+        self._speaking_since = None
+        self._turn.ended_at = at
+        self._turn.complete = False
+        self._step(Input.HUSH, now=now)
+        return decision
+
+    def _words(
+        self, text: str, final: bool, confidence: float | None, *, now: float
+    ) -> Decision | None:
+        turn = self._turn
+        turn.text, turn.confidence = text.strip(), confidence
+        turn.complete = final and self._speaking_since is None
+        awaited = self.floor is Floor.WORDS or (self.floor is Floor.OPEN and turn.text)
+        if turn.complete and awaited and self._step(Input.WORDS, now=now):
+            return self._ended(now=now)
+        return None
+
+    def _key(self, digit: str, *, now: float) -> Decision | None:
+        turn = self._turn
+        over_agent = self.floor in (Floor.AGENT, Floor.OVERLAP)
+        if not turn.digits:
+            turn.started_at = now
+        turn.digits += digit
+        turn.ended_at = now
+        if over_agent and not self.taking.interruptible:
+            return None
+        self._step(Input.KEY, now=now)
+        return Interrupted(now) if over_agent else None
+
+    def _interrupted(self) -> Interrupted:
+        assert self._speaking_since is not None, "there is an overlap only while the callee speaks"
+        return Interrupted(self._speaking_since)
+
+    def _ended(self, *, now: float) -> TurnEnded:
+        turn = self._turn
+        return TurnEnded(
+            text="" if turn.digits else turn.text,
+            digits=turn.digits.partition("#")[0],
+            confidence=turn.confidence,
+            started_at=now if turn.started_at is None else turn.started_at,
+            ended_at=now if turn.started_at is None else turn.ended_at,
+            decided_at=now if turn.decided_at is None else turn.decided_at,
+        )
+
+    def _step(self, input: Input, *, now: float) -> bool:
+        """Take the transition for `input`; what the floor has no place for is ignored."""
+        floor = TRANSITIONS[self.floor].get(input)
+        if floor is None:
+            return False
+        if floor is Floor.AGENT and self._speaking_since is not None:
+            floor, self._speaking_since = Floor.OVERLAP, now
+        self.floor, self.deadline = floor, self._deadline_of(floor, now=now)
+        return True
+
+    def _deadline_of(self, floor: Floor, *, now: float) -> float | None:
+        match floor:
+            case Floor.OPEN:
+                return self._quiet_since + self.taking.silence_timeout
+            case Floor.PAUSE:
+                return self._turn.ended_at + self.taking.endpointing_delay
+            case Floor.WORDS:
+                return now if self._turn.lost else now + self.patience
+            case Floor.KEYS:
+                digits, wanted = self._turn.digits, self.digits_wanted
+                whole = "#" in digits or (wanted is not None and len(digits) >= wanted)
+                return now if whole else now + DIGIT_PAUSE
+            case Floor.OVERLAP if self.taking.interruptible and self._speaking_since is not None:
+                return self._speaking_since + self.taking.interruption_delay
+            case _:
+                return None
