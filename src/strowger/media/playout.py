@@ -1,0 +1,109 @@
+"""What one line is playing: utterances as stretches of its playout ring.
+
+Decides which samples leave next and tells, exactly, how much of each utterance has left. An
+utterance that was begun and not ended waits for its samples; what is played meanwhile is silence.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from strowger.media.rings import PcmRing
+
+FRAME: Final = 160
+NEVER: Final = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    utterance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    utterance: int
+    samples: int
+    complete: bool
+
+
+Change = Started | Ended
+
+
+@dataclass(slots=True)
+class Utterance:
+    """From `begin` on; `end` once the writer has said so."""
+
+    number: int
+    begin: int
+    end: int = NEVER
+    started: bool = False
+
+
+class Playout:
+    """One line's utterances, in the order of the ring."""
+
+    __slots__ = ("_discarding", "_ring", "_utterances", "underrun")
+
+    def __init__(self, ring: PcmRing) -> None:
+        self._ring = ring
+        self._utterances: deque[Utterance] = deque()
+        self._discarding = False
+        self.underrun = 0
+        """Samples of silence sent inside utterances."""
+
+    def begin(self, utterance: int, position: int) -> None:
+        self._ring.skip_to(position if self._discarding else 0)
+        self._discarding = False
+        self._utterances.append(Utterance(utterance, position))
+
+    def end(self, utterance: int, position: int) -> list[Change]:
+        """Nothing happens for an utterance that was stopped before."""
+        for each in self._utterances:
+            if each.number == utterance:
+                each.end = max(position, each.begin)
+        return self.changes()
+
+    def stop(self) -> list[Change]:
+        """Drop what has not left, and all that is still written before the next `begin`."""
+        position = self._ring.read_position
+        stopped: list[Change] = [
+            Ended(each.number, max(0, min(position, each.end) - each.begin), False)
+            for each in self._utterances
+        ]
+        self._utterances.clear()
+        self._ring.skip_to(self._ring.written)
+        self._discarding = True
+        return stopped
+
+    def ready(self) -> int:
+        """How many samples of the next frame are there to be played.
+
+        A whole frame or, at the end of an utterance, the rest of it.
+        """
+        if self._discarding:
+            self._ring.skip_to(self._ring.written)
+            return 0
+        available = self._ring.available
+        if available >= FRAME or not self._utterances:
+            return min(FRAME, available)
+        if self._utterances[0].started and self._utterances[0].end > self._ring.written:
+            self.underrun += FRAME
+            return 0
+        # What an unfinished utterance has so far waits until it is a whole frame: half a frame
+        # and silence would be a hole in a word.
+        written = self._ring.written
+        whole = [each.end for each in self._utterances if each.end <= written]
+        return max(whole, default=written - available) - (written - available)
+
+    def changes(self) -> list[Change]:
+        """What became of the utterances with the samples read so far."""
+        position = self._ring.read_position
+        changes: list[Change] = []
+        for each in self._utterances:
+            if not each.started and position > each.begin and each.end > each.begin:
+                each.started = True
+                changes.append(Started(each.number))
+        while self._utterances and self._utterances[0].end <= position:
+            ended = self._utterances.popleft()
+            changes.append(Ended(ended.number, ended.end - ended.begin, True))
+        return changes

@@ -1,0 +1,211 @@
+"""The inbound half of the engine: RTP packets → jitter buffer → capture ring and voice detection.
+
+A packet costs a look at its header and one write into the jitter buffer; everything else is done
+for all lines of a phase at once.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from strowger.errors import MalformedMessage
+from strowger.media.concealment import HISTORY, Concealment
+from strowger.media.dtmf import DigitReceiver
+from strowger.media.events import (
+    ChangeCodec,
+    Codec,
+    DigitReceived,
+    OpenLine,
+    SpeechStarted,
+    SpeechStopped,
+)
+from strowger.media.g711 import Samples
+from strowger.media.jitter import KINDS, LONGEST_PAYLOAD, JitterBuffer, Rows
+from strowger.media.reception import FRAME, RATE, MediaPacket, Reception
+from strowger.media.rings import WRITTEN, PcmRing
+from strowger.media.rtp import HEADER_SIZE, PLAIN, RtpPacket
+from strowger.media.voice import Counts, SpeechModel, VoiceChange, VoiceDetector
+
+CAPTURE_FRAMES: Final = 512
+CAPTURE_SIZE: Final = CAPTURE_FRAMES * FRAME
+"""Samples that a line's capture ring holds: 10.24 s."""
+OWN_TELEPHONE_EVENT: Final = 101
+"""The payload type of digits that our offers name; answers may name another for the way back."""
+STATIC: Final = {0: KINDS[Codec.PCMU], 8: KINDS[Codec.PCMA]}
+"""RFC 3551 table 4: understood even where they were not agreed on."""
+FIRST_REVIEW: Final = 100
+REVIEW_EVERY: Final = 100
+"""Ticks between two looks at whether the jitter buffer is too deep or too shallow."""
+STILL: Final = 256.0**2
+"""Mean square of a frame in which a jump is not heard."""
+
+
+@dataclass(slots=True)
+class InboundLine:
+    """What a line receives beside its row in the matrices."""
+
+    reception: Reception
+    kinds: dict[int, int]
+    """Decoder by payload type."""
+    digit_types: frozenset[int]
+    ssrc: int
+    """Our own: what carries it is an echo of ourselves."""
+    heard_at: float
+    digits: DigitReceiver = field(default_factory=DigitReceiver)
+    malformed: int = 0
+
+
+class Receiver:
+    def __init__(self, lines: int, model: SpeechModel | None) -> None:
+        self.samples = np.zeros((lines, CAPTURE_SIZE), np.int16)
+        self.positions = np.zeros((lines, 2), np.int64)
+        self._buffer = JitterBuffer(lines)
+        self._concealment = Concealment(lines)
+        self._detector = None if model is None else VoiceDetector(lines, model)
+        self._detects = np.zeros(lines, np.bool_)
+        self._review_at = np.zeros(lines, np.int64)
+        self.lines: dict[int, InboundLine] = {}
+
+    @property
+    def nbytes(self) -> int:
+        arrays = (self.samples, self.positions, self._detects, self._review_at)
+        parts = (self._buffer.nbytes, self._concealment.nbytes)
+        detector = 0 if self._detector is None else self._detector.nbytes
+        return sum(array.nbytes for array in arrays) + sum(parts) + detector
+
+    def open(self, command: OpenLine, *, now: float) -> None:
+        line = command.line
+        self.ring(line).restart()
+        self.samples[line, -HISTORY:] = 0  # what comes before position 0
+        self._buffer.clear(line)
+        self._concealment.open(line)
+        self._detects[line] = command.detect_voice
+        if self._detector is not None:
+            self._detector.open(line)
+        self._review_at[line] = 0
+        kinds, digit_types = _payload_types(command)
+        self.lines[line] = InboundLine(Reception(), kinds, digit_types, command.ssrc, now)
+
+    def change_codec(self, command: ChangeCodec) -> None:
+        inbound = self.lines[command.line]
+        inbound.kinds, inbound.digit_types = _payload_types(command)
+
+    def close(self, line: int) -> int:
+        """Forget the line; returns how many samples were made up."""
+        del self.lines[line]
+        return int(self._concealment.concealed[line])
+
+    def ring(self, line: int) -> PcmRing:
+        return PcmRing(self.samples[line], self.positions[line])
+
+    def take(self, line: int, packet: bytes, *, clock: int, now: float) -> DigitReceived | None:
+        """One packet from the network, whatever it is."""
+        inbound = self.lines.get(line)
+        if inbound is None:
+            return None
+        if len(packet) < HEADER_SIZE:
+            inbound.malformed += 1
+            return None
+        if packet[0] == PLAIN:
+            second = packet[1]
+            sequence = packet[2] << 8 | packet[3]
+            timestamp = int.from_bytes(packet[4:8], "big")
+            ssrc = int.from_bytes(packet[8:12], "big")
+            payload = packet[12:]
+        else:
+            try:
+                parsed = RtpPacket.parse(packet)
+            except MalformedMessage:
+                inbound.malformed += 1
+                return None
+            second = parsed.payload_type | parsed.marker << 7
+            sequence, timestamp = parsed.sequence, parsed.timestamp
+            ssrc, payload = parsed.ssrc, parsed.payload
+        inbound.heard_at = now
+        reception = inbound.reception
+        reception.received += 1
+        kind = inbound.kinds.get(second & 0x7F)
+        if kind is not None and 0 < len(payload) <= LONGEST_PAYLOAD:
+            media = MediaPacket(sequence, timestamp, ssrc, payload, kind)
+            self._buffer.insert(line, reception, media, clock=clock, now=now)
+            return None
+        reception.count(sequence)
+        if second & 0x7F in inbound.digit_types:
+            return _digit(line, inbound, payload, timestamp, marker=second > 0x7F, now=now)
+        return None
+
+    def step(
+        self, rows: Rows, *, clock: int, tick: int, now: float
+    ) -> tuple[Samples, list[SpeechStarted | SpeechStopped]]:
+        """20 ms of every row: into the capture rings, and what was said about voices in it."""
+        timestamps = self._buffer.offsets[rows] + clock
+        frames, missing = self._buffer.read(rows, clock=clock)
+        self._concealment.fill(rows, frames, missing, self._history)
+        positions = self.positions[rows, WRITTEN]
+        capture = self.samples.reshape(len(self.samples), CAPTURE_FRAMES, FRAME)
+        capture[rows, positions // FRAME % CAPTURE_FRAMES] = frames
+        self.positions[rows, WRITTEN] = positions + FRAME
+        self._review(rows, frames, clock + FRAME, tick)
+        if self._detector is None:
+            return frames, []
+        heard = np.logical_not(missing.any(axis=1))
+        listened = np.flatnonzero(self._detects[rows])
+        self._detector.listen(
+            rows[listened], frames[listened], heard[listened], positions[listened],
+            timestamps[listened],
+        )  # fmt: skip
+        changes = self._detector.decide(rows[listened], positions[listened] + FRAME, self._stretch)
+        return frames, [self._tell(change, now) for change in changes]
+
+    def _history(self, rows: Rows) -> Samples:
+        """The samples before the frame that is being read."""
+        return self._stretch(rows, self.positions[rows, WRITTEN] - HISTORY, HISTORY)
+
+    def _stretch(self, rows: Rows, positions: Counts, length: int) -> Samples:
+        """The same number of captured samples of each row, from its position on."""
+        index = (positions[:, None] + np.arange(length)) % CAPTURE_SIZE
+        index += (rows * CAPTURE_SIZE)[:, None]
+        return self.samples.reshape(-1).take(index)
+
+    def _review(self, rows: Rows, frames: Samples, clock: int, tick: int) -> None:
+        due = np.flatnonzero(self._review_at[rows] <= tick)
+        if not len(due):
+            return
+        energy = np.square(frames[due], dtype=np.float32).mean(axis=1)
+        for line in rows[due[energy < STILL]].tolist():
+            first = self._review_at[line] == 0
+            self._review_at[line] = tick + REVIEW_EVERY
+            reception = self.lines[line].reception
+            if not first and reception.ssrc is not None:
+                jump = reception.review()
+                if jump:
+                    self._buffer.jump(line, clock, jump, reception.offset)
+
+    def _tell(self, change: VoiceChange, now: float) -> SpeechStarted | SpeechStopped:
+        reception = self.lines[change.line].reception
+        at = reception.arrived(change.timestamp)
+        if at is None:  # made up by concealment, or long ago
+            end = int(self.positions[change.line, WRITTEN])
+            at = now - (end - change.position) / RATE
+        if change.speaking:
+            return SpeechStarted(change.line, at, change.position)
+        return SpeechStopped(change.line, at, change.position)
+
+
+def _payload_types(command: OpenLine | ChangeCodec) -> tuple[dict[int, int], frozenset[int]]:
+    """Decoders by payload type, and the types of digits."""
+    kinds = {**STATIC, command.payload_type: KINDS[command.codec]}
+    digit_types = {OWN_TELEPHONE_EVENT, command.telephone_event} - {None, *kinds}
+    return kinds, frozenset(each for each in digit_types if each is not None)
+
+
+def _digit(
+    line: int, inbound: InboundLine, payload: bytes, timestamp: int, *, marker: bool, now: float
+) -> DigitReceived | None:
+    try:
+        digit = inbound.digits.receive(payload, timestamp, marker=marker)
+    except MalformedMessage:
+        inbound.malformed += 1
+        return None
+    return None if digit is None else DigitReceived(line, now, digit)
