@@ -1,7 +1,7 @@
 """Honest fakes of a line and of the providers, for tests of a live call."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
@@ -16,8 +16,9 @@ PCM = b"\x01\x00"
 class FakeLine:
     """Plays what is written at once when told to, and lets the test say what happens."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = lambda: 1.0) -> None:
         self.events: asyncio.Queue[LineEvent] = asyncio.Queue()
+        self._clock = clock
         self.position = 8000
         self.log: list[str] = []
         self._begun: dict[int, int] = {}
@@ -33,7 +34,7 @@ class FakeLine:
         self._begun[utterance] = 0
         self._playing = utterance
         self.log.append(f"begin {utterance}")
-        self.events.put_nowait(media.PlayoutStarted(0, 1.0, utterance))
+        self.events.put_nowait(media.PlayoutStarted(0, self._clock(), utterance))
 
     async def write(self, pcm: bytes) -> None:
         self._begun[self._playing] += len(pcm) // 2
@@ -44,12 +45,14 @@ class FakeLine:
     def played(self, utterance: int) -> None:
         """All of an utterance has left."""
         samples = self._begun.pop(utterance)
-        self.events.put_nowait(media.PlayoutEnded(0, 2.0, utterance, samples, True))
+        self.events.put_nowait(media.PlayoutEnded(0, self._clock(), utterance, samples, True))
 
     def stop_playing(self) -> None:
         self.log.append("stop")
         for utterance, samples in self._begun.items():
-            self.events.put_nowait(media.PlayoutEnded(0, 2.0, utterance, samples // 2, False))
+            self.events.put_nowait(
+                media.PlayoutEnded(0, self._clock(), utterance, samples // 2, False)
+            )
         self._begun = {}
 
     def send_digits(self, digits: str) -> None:

@@ -41,6 +41,11 @@ class Dispatcher:
         """How many more calls this worker may take now."""
         return 0 if self._draining else self._lines - len(self._calls)
 
+    async def introduce(self) -> None:
+        """Give the first sign of life: before it, whatever we took would count as lost."""
+        at = self._at
+        await at.store.beat(at.worker, lines=self._lines, busy=0, now=time.time())
+
     async def run(self) -> None:
         """Hold calls, give signs of life and settle the calls of the dead, until cancelled."""
         async with asyncio.TaskGroup() as tasks:

@@ -3,22 +3,25 @@
 import asyncio
 import time
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import structlog
 
+from strowger.agent import Scalar
 from strowger.calls import outcome
 from strowger.calls.chronicle import Chronicle
+from strowger.calls.kept import KeptConversation
 from strowger.calls.listening import Ear
 from strowger.calls.replying import Mind
 from strowger.calls.session import CallSession, Senses
 from strowger.calls.speaking import Voice
-from strowger.conversation.conversation import Conversation
 from strowger.conversation.events import EndRequested
 from strowger.errors import CallRefused, ProviderError, StrowgerError
 from strowger.lifecycle import CallStatus, EndReason
-from strowger.model import Call, CallId, CallResult, Recording, WorkerId, WorkspaceId
+from strowger.model import Call, CallId, CallResult, Turn, WorkerId, WorkspaceId
 from strowger.ports import CallStore, DialRequest, Line, Providers, Telephone
 
 log = structlog.get_logger()
@@ -71,17 +74,18 @@ class CallRunner:
             writer.cancel()
 
     async def _result(self) -> CallResult:
+        broken = False
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._holding = tasks.create_task(self._hold(), name=f"hold {self._call.id}")
         except* Exception as errors:  # the edge of the call: whatever broke, the call must end
             log.exception("call.broken", exc_info=errors)
+            broken = True
+        if broken or self._holding is None:
             return _failed(EndReason.INTERNAL_ERROR, "an internal error; the log has more")
         if self._holding.cancelled():
             reason = self._requested or EndReason.API_REQUEST
-            return CallResult(
-                status=CallStatus.CANCELED, end_reason=reason, ended_at=time.time()
-            )
+            return CallResult(status=CallStatus.CANCELED, end_reason=reason, ended_at=time.time())
         return self._holding.result()
 
     async def _hold(self) -> CallResult:
@@ -124,8 +128,8 @@ class CallRunner:
 
     async def _talk(self, line: Line) -> CallResult:
         call = self._call
-        conversation = Conversation(call.agent, call.variables)
-        session = CallSession(line, conversation, self._senses(), self._chronicle_turns)
+        machine = KeptConversation(call.agent, self._variables(), self._note_turn)
+        session = CallSession(line, machine, self._senses())
         self._session = session
         if self._requested is not None:
             session.tell(EndRequested())
@@ -139,13 +143,24 @@ class CallRunner:
             ended_at=ended_at,
             sip_status=200,
             hangup_cause=session.hangup_cause,
-            answered_by="unknown",
-            transcript=conversation.transcript,
-            outcome=conversation.outcome,
-            extracted=conversation.extracted,
-            recording=Recording(),
-            journal=b"",
+            transcript=machine.conversation.transcript,
+            outcome=machine.conversation.outcome,
+            extracted=machine.conversation.extracted,
+            journal=machine.journal.to_lines(),
         )
+
+    def _variables(self) -> dict[str, Scalar]:
+        """Those of the call, with what every agent may speak of."""
+        call, zone = self._call, ZoneInfo(self._call.agent.timezone)
+        return {
+            **call.variables,
+            "now": datetime.now(zone).isoformat(timespec="seconds"),
+            "call_id": call.id,
+            "direction": call.direction,
+            "user_number": call.to,
+            "agent_number": call.from_,
+            "timezone": call.agent.timezone,
+        }
 
     def _senses(self) -> Senses:
         """Raises ProviderError where the agent names a provider that is not configured."""
@@ -171,6 +186,11 @@ class CallRunner:
     def _ringing(self, status: int) -> None:
         log.info("call.ringing", sip_status=status)
         self._note_status(CallStatus.RINGING)
+
+    def _note_turn(self, turn: Turn) -> None:
+        add_turn, call, now = self._at.store.add_turn, self._call.id, time.time()
+        log.debug("call.turn", role=turn.role)
+        self._chronicle.write(lambda: add_turn(call, turn, now=now))
 
     def _note_status(self, status: CallStatus) -> None:
         store, call, worker = self._at.store, self._call.id, self._at.worker

@@ -1,0 +1,283 @@
+"""The composition root: builds the parts of each process and ends them in order.
+
+Only this file knows which adapter fills which port.
+"""
+
+import asyncio
+import gc
+import logging
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
+from typing import TextIO, TypeVar
+
+import structlog
+
+from strowger.config import Settings
+from strowger.errors import ConfigurationError
+from strowger.model import DEFAULT_WORKSPACE, Trunk, TrunkId, WorkerId
+
+T = TypeVar("T")
+
+Ready = Callable[[str], None]
+UntilStopped = Callable[[], Awaitable[None]]
+
+CONFIGURED_TRUNK = TrunkId("trunk_default")
+"""The id of the trunk that STROWGER_TRUNK describes."""
+POOL = 10
+"""Database connections of one process."""
+
+
+def configure_logging(settings: Settings, process: str, stream: TextIO | None = None) -> None:
+    """Log lines on standard error, with the process and, within a call, its id."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer(colors=False)]
+    if settings.log_format == "json":
+        renderer = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    structlog.configure(
+        processors=[*shared, *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    logging.basicConfig(stream=stream or sys.stderr, level=max(level, logging.WARNING))
+
+
+def run_loop(main: Coroutine[None, None, T]) -> T:
+    """Run to the end on uvloop. Raises ConfigurationError plainly, never in a group."""
+    import uvloop
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(main)
+    except* ConfigurationError as errors:
+        raise next(_leaves(errors)) from None
+    raise AssertionError("either it returned or it raised")
+
+
+def _leaves(group: BaseExceptionGroup[ConfigurationError]) -> Iterator[ConfigurationError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+# ── the database ─────────────────────────────────────────────────────────────────────────────
+
+
+def database_url(settings: Settings) -> str:
+    """The operator's database, or the embedded one, started where it is not running. Blocks."""
+    from strowger.store import embedded
+
+    if settings.database_url is not None:
+        return settings.database_url
+    return embedded.start(settings.data).url
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """A database at this version, for a command: what it started, it stops. Blocks."""
+    from strowger.store import embedded
+
+    running = None if settings.database_url is not None else embedded.start(settings.data)
+    url = settings.database_url if running is None else running.url
+    assert url is not None
+    try:
+        asyncio.run(bring_up(url, settings))
+        yield url
+    finally:
+        if running is not None and running.started:
+            with suppress(ConfigurationError), embedded.claim(settings.data):
+                running.stop()  # unless a server came up meanwhile and needs it
+
+
+async def prepare(settings: Settings, ready: Ready) -> None:
+    """Make the database ready for the processes that follow."""
+    url = await asyncio.to_thread(database_url, settings)
+    await bring_up(url, settings)
+    ready("database")
+
+
+async def bring_up(url: str, settings: Settings) -> None:
+    """Bring the database to this version, and write down what the configuration names."""
+    from strowger.store.connect import open_engine
+    from strowger.store.migrate import migrate
+    from strowger.store.records import PostgresRecords
+
+    await migrate(url)
+    engine = open_engine(url, pool_size=1)
+    try:
+        records, now = PostgresRecords(engine), time.time()
+        await records.ensure_workspace(DEFAULT_WORKSPACE, now=now)
+        if (trunk := settings.trunk) is not None:
+            await records.ensure_trunk(
+                Trunk(
+                    id=CONFIGURED_TRUNK,
+                    workspace_id=DEFAULT_WORKSPACE,
+                    name="from the configuration",
+                    host=trunk.host,
+                    port=trunk.port,
+                    username=trunk.username,
+                    password=trunk.password,
+                    is_default=True,
+                    created_at=now,
+                    updated_at=now,
+                )
+            )
+    finally:
+        await engine.dispose()
+
+
+# ── the API process ──────────────────────────────────────────────────────────────────────────
+
+
+async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> None:
+    """Serve HTTP and deliver webhooks until told to stop."""
+    import uvicorn
+
+    from strowger.api.app import create_app
+    from strowger.api.services import build_services
+    from strowger.calls.numbers import DialPolicy
+    from strowger.calls.runner import recording_path
+    from strowger.store.connect import open_engine
+    from strowger.store.ids import new_id
+    from strowger.store.jobs import JobQueue
+    from strowger.store.outbox import PostgresOutbox
+    from strowger.store.queue import Kind
+    from strowger.store.records import PostgresRecords
+    from strowger.webhooks.deliver import Deliverer
+    from strowger.webhooks.egress import guarded_client
+
+    url = await asyncio.to_thread(database_url, settings)
+    async with AsyncExitStack() as stack:
+        engine = open_engine(url, pool_size=POOL)
+        stack.push_async_callback(engine.dispose)
+        services = build_services(
+            PostgresRecords(engine),
+            ids=new_id,
+            clock=time.time,
+            policy=DialPolicy(
+                allow_countries=frozenset(settings.allow_countries),
+                allow_sip_uris=settings.allow_sip_uris,
+            ),
+            recording_path=partial(recording_path, settings.recordings),
+        )
+        listening = _listen(settings.host, settings.port)
+        stack.callback(listening.close)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create_app(services),
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        client = await stack.enter_async_context(guarded_client(settings.allow_networks))
+        deliverer = Deliverer(PostgresOutbox(engine), client)
+        gc.freeze()
+        async with asyncio.TaskGroup() as tasks:
+            # Not `serve`: that takes the signals, which are `stopped`'s to hear.
+            serving = tasks.create_task(server._serve([listening]), name="http")
+            jobs = tasks.create_task(
+                JobQueue(url).run({Kind.DELIVER: deliverer.deliver}, capacity=lambda: 0),
+                name="deliveries",
+            )
+            host, port = listening.getsockname()[:2]
+            ready(f"http://{host}:{port}")
+            await stopped()
+            server.should_exit = True
+            await asyncio.wait([serving])
+            jobs.cancel()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Raises ConfigurationError where the address is taken, not ours or not allowed."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(1024)
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
+        ) from error
+    return listening
+
+
+# ── a worker process ─────────────────────────────────────────────────────────────────────────
+
+
+async def run_worker(settings: Settings, number: int, ready: Ready, stopped: UntilStopped) -> None:
+    """Conduct calls until told to stop; then let them end."""
+    from strowger.calls.dispatcher import Dispatcher
+    from strowger.calls.runner import Workplace
+    from strowger.providers.registry import ConfiguredProviders
+    from strowger.store.calls import PostgresCallStore
+    from strowger.store.connect import open_engine
+    from strowger.store.ids import new_id
+    from strowger.store.jobs import JobQueue
+    from strowger.store.queue import Kind
+    from strowger.telephony.silero import SileroModel
+    from strowger.telephony.telephone import TelephoneSettings, open_telephone
+
+    url = await asyncio.to_thread(database_url, settings)
+    telephone_settings = TelephoneSettings(
+        listen=(settings.sip.host, settings.sip.port + number - 1),
+        public_host=settings.public_address,
+        rtp_ports=_share_of_ports(settings, number),
+        lines=settings.lines,
+    )
+    async with AsyncExitStack() as stack:
+        engine = open_engine(url, pool_size=POOL)
+        stack.push_async_callback(engine.dispose)
+        providers = await stack.enter_async_context(
+            ConfiguredProviders(provider_settings(settings))
+        )
+        telephone = await stack.enter_async_context(
+            open_telephone(telephone_settings, SileroModel())
+        )
+        dispatcher = Dispatcher(
+            Workplace(
+                store=PostgresCallStore(engine),
+                telephone=telephone,
+                providers=providers,
+                worker=WorkerId(new_id("worker")),
+                recordings=settings.recordings,
+            ),
+            lines=settings.lines,
+        )
+        await dispatcher.introduce()
+        gc.freeze()
+        async with asyncio.TaskGroup() as tasks:
+            calls = tasks.create_task(dispatcher.run(), name="dispatcher")
+            jobs = tasks.create_task(
+                JobQueue(url).run({Kind.DIAL: dispatcher.dial}, capacity=dispatcher.free_lines),
+                name="dial jobs",
+            )
+            host, port = telephone_settings.listen
+            ready(f"sip:{host}:{port}")
+            await stopped()
+            jobs.cancel()
+            await dispatcher.drain(settings.stop_timeout)
+            calls.cancel()
+
+
+def _share_of_ports(settings: Settings, number: int) -> tuple[int, int]:
+    """The RTP ports of one worker: the range is dealt out evenly."""
+    ports = settings.rtp_ports
+    share = (ports.last - ports.first + 1) // max(settings.workers, 1) // 2 * 2
+    first = ports.first + (number - 1) * share
+    return first, first + share - 1

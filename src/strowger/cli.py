@@ -1,0 +1,238 @@
+"""The command line. Each command's work is in `commands/`; here are its words.
+
+Whatever the operator has to change is said in one line, with exit status 2.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from strowger import __version__
+from strowger.config import (
+    Settings,
+    find_file,
+    help_of,
+    load_settings,
+    process_environment,
+    variable_of,
+)
+from strowger.errors import ConfigurationError
+
+CONFIGURATION_STATUS = 2
+
+app = typer.Typer(
+    help="Phone calls that an AI agent conducts. Begin with: strowger demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
+simulate_app = typer.Typer(help="Telephones that answer by themselves.", no_args_is_help=True)
+bench_app = typer.Typer(help="Published measurements.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+app.add_typer(simulate_app, name="simulate")
+app.add_typer(bench_app, name="bench")
+
+
+def _option(name: str, *flags: str) -> Any:
+    """The option of a setting, explained as everywhere."""
+    described = f"{help_of(name)} [env: {variable_of(name)}]"
+    return typer.Option(*flags, help=described, show_default=False)
+
+
+Host = Annotated[str | None, _option("host", "--host")]
+Port = Annotated[str | None, _option("port", "--port")]
+Data = Annotated[str | None, _option("data", "--data")]
+Sip = Annotated[str | None, _option("sip", "--sip")]
+Workers = Annotated[str | None, _option("workers", "--workers")]
+Lines = Annotated[str | None, _option("lines", "--lines")]
+Server = Annotated[str | None, _option("server", "--server")]
+ApiKey = Annotated[str | None, _option("api_key", "--key")]
+Database = Annotated[str | None, _option("database_url", "--database-url")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="Configuration file; strowger.toml here otherwise. [env: STROWGER_CONFIG]"
+    ),
+]
+
+
+def settings_of(config: Path | None = None, **overrides: object) -> Settings:
+    environ = process_environment()
+    return load_settings(overrides, environ=environ, file=find_file(config, environ=environ))
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"strowger {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def serve(
+    host: Host = None,
+    port: Port = None,
+    data: Data = None,
+    sip: Sip = None,
+    workers: Workers = None,
+    lines: Lines = None,
+    database_url: Database = None,
+    config: ConfigFile = None,
+) -> None:
+    """Run everything on this machine: database, API and line workers. Ctrl-C stops in order."""
+    from strowger.commands.serve import serve as run
+
+    settings = settings_of(
+        config,
+        host=host,
+        port=port,
+        data=data,
+        sip=sip,
+        workers=workers,
+        lines=lines,
+        database_url=database_url,
+    )
+    raise typer.Exit(run(settings))
+
+
+@app.command()
+def demo(
+    persona: Annotated[
+        str, typer.Option(help="Who answers: a persona's name or a YAML file.")
+    ] = "agrees",
+    data: Annotated[Path, typer.Option(help="Folder for the demonstration's data.")] = Path(
+        "demo-data"
+    ),
+) -> None:
+    """Place one real call on this machine, from Strowger to a simulated callee, and show it."""
+    from strowger.commands.demo import demo as run
+
+    raise typer.Exit(run(persona, data))
+
+
+@app.command()
+def call(
+    number: Annotated[str, typer.Argument(help="Whom to call, such as +14155550100.")],
+    agent: Annotated[
+        str, typer.Option("--agent", help="An agent's id, or a YAML or JSON file that defines one.")
+    ],
+    caller: Annotated[
+        str | None, typer.Option("--from", help="The number of yours that the callee sees.")
+    ] = None,
+    variable: Annotated[
+        list[str] | None, typer.Option("--variable", help="NAME=VALUE for the agent; repeatable.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the call until it is over.")] = False,
+    server: Server = None,
+    key: ApiKey = None,
+    config: ConfigFile = None,
+) -> None:
+    """Place a call on a running server; with --watch the exit status tells whether it completed."""
+    from strowger.commands.call import call as run
+
+    settings = settings_of(config, server=server, api_key=key)
+    raise typer.Exit(run(settings, number, agent, caller, tuple(variable or ()), watch=watch))
+
+
+@keys_app.command("create")
+def create_key(
+    name: Annotated[str, typer.Option("--name", help="What the key is for.")],
+    scopes: Annotated[
+        str, typer.Option("--scopes", help="Such as calls:write,calls:read; * for all.")
+    ] = "*",
+    data: Data = None,
+    database_url: Database = None,
+    config: ConfigFile = None,
+) -> None:
+    """Make an API key and print it, alone, on standard output. It is shown this once."""
+    from strowger.commands.keys import create_key as run
+
+    settings = settings_of(config, data=data, database_url=database_url)
+    raise typer.Exit(run(settings, name, scopes))
+
+
+@simulate_app.command("callee")
+def simulate_callee(
+    listen: Annotated[
+        str, typer.Option("--listen", help="SIP address and port it answers at.")
+    ] = "127.0.0.1:5070",
+    persona: Annotated[
+        str,
+        typer.Option("--persona", help="A persona's name, a YAML file, or `list` for the names."),
+    ] = "agrees",
+    log: Annotated[
+        Path | None, typer.Option("--log", help="File that gets a JSON line for every INVITE.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Report as lines of JSON.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Answer real SIP calls the way somebody would who agrees, is busy, interrupts, hangs up …"""
+    from strowger.commands.callee import callee as run
+
+    raise typer.Exit(run(settings_of(config), listen, persona, log, as_json=as_json))
+
+
+@bench_app.command("latency")
+def bench_latency(
+    calls: Annotated[int, typer.Option(help="Calls at the same time.")] = 5,
+    turns: Annotated[int, typer.Option(help="Turns of each call.")] = 20,
+) -> None:
+    """Response latency at the wire, seen by the far end, with providers that answer at once."""
+    from strowger.commands.bench import latency as run
+
+    raise typer.Exit(run(calls, turns))
+
+
+@bench_app.command("lines")
+def bench_lines(
+    lines: Annotated[int, typer.Option(help="Lines at the same time.")] = 200,
+    seconds: Annotated[float, typer.Option(help="Seconds to measure.")] = 20.0,
+) -> None:
+    """Many lines with voice detection and recording; the load comes from another process."""
+    from strowger.commands.bench import lines as run
+
+    raise typer.Exit(run(lines, seconds))
+
+
+@app.command()
+def doctor(
+    host: Host = None,
+    port: Port = None,
+    data: Data = None,
+    sip: Sip = None,
+    database_url: Database = None,
+    config: ConfigFile = None,
+) -> None:
+    """Check database, ports, trunk, speech and clock, and say what to do about what is wrong."""
+    from strowger.commands.doctor import doctor as run
+
+    settings = settings_of(
+        config, host=host, port=port, data=data, sip=sip, database_url=database_url
+    )
+    raise typer.Exit(run(settings))
+
+
+@app.command()
+def migrate(data: Data = None, database_url: Database = None, config: ConfigFile = None) -> None:
+    """Bring the database to this version. `serve` does it by itself."""
+    from strowger.commands.serve import migrate as run
+
+    raise typer.Exit(run(settings_of(config, data=data, database_url=database_url)))
+
+
+def main() -> int:
+    """Exit status 0 for success, 1 for a call that did not work out, 2 for a mistake to mend."""
+    try:
+        app(standalone_mode=True)
+    except ConfigurationError as error:
+        sys.stderr.write(f"strowger: {error}\n")
+        return CONFIGURATION_STATUS
+    except KeyboardInterrupt:
+        return 130
+    return 0

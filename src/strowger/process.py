@@ -1,0 +1,106 @@
+"""The entry of a child process: `python -m strowger.process ROLE [NUMBER]`.
+
+Settings come as one line of JSON on standard input; the end of that input is the order to stop.
+The first line on standard output says that the process is ready.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import fields
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from urllib.parse import quote
+
+from strowger.config import Endpoint, PortRange, Settings, TrunkAddress, load_settings
+from strowger.errors import ConfigurationError
+from strowger.supervisor import CONFIGURATION_STATUS
+
+Ready = Callable[[str], None]
+
+
+def encode_settings(settings: Settings) -> bytes:
+    """One line that `decode_settings` reads. It holds secrets: it goes through pipes only."""
+    values = {field.name: _plain(getattr(settings, field.name)) for field in fields(settings)}
+    return json.dumps(values).encode()
+
+
+def decode_settings(line: bytes) -> Settings:
+    values = json.loads(line)
+    assert isinstance(values, dict)
+    return load_settings(values, environ={}, file=None)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case TrunkAddress():
+            user = "" if value.username is None else quote(value.username, safe="")
+            password = "" if value.password is None else ":" + quote(value.password, safe="")
+            at = "@" if user else ""
+            return f"sip:{user}{password}{at}{value.host}:{value.port};transport={value.transport}"
+        case Endpoint() | PortRange() | Path() | IPv4Network() | IPv6Network():
+            return str(value)
+        case tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return value
+
+
+async def _until_told_to_stop() -> None:
+    """Return at the end of standard input or on SIGTERM."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, told.set)
+    reader = asyncio.StreamReader()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            ended = tasks.create_task(reader.read(), name="standard input")
+            ended.add_done_callback(lambda _: told.set())
+            await told.wait()
+            ended.cancel()
+    finally:
+        transport.close()
+
+
+def _first_line() -> bytes:
+    """Read byte by byte: what follows, if only the end, is for the event loop to see."""
+    line = b""
+    while (byte := os.read(sys.stdin.fileno(), 1)) not in {b"", b"\n"}:
+        line += byte
+    return line
+
+
+def _say_ready(message: str) -> None:
+    sys.stdout.write(message + "\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str]) -> int:
+    """Run a role to its end; the exit status says how it went."""
+    from strowger import app
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to hear
+    role, number = arguments[0], int(arguments[1]) if len(arguments) > 1 else 0
+    settings = decode_settings(_first_line())
+    app.configure_logging(settings, role if role != "worker" else f"worker {number}")
+    roles: dict[str, Callable[[], Coroutine[None, None, None]]] = {
+        "prepare": lambda: app.prepare(settings, _say_ready),
+        "api": lambda: app.run_api(settings, _say_ready, _until_told_to_stop),
+        "worker": lambda: app.run_worker(settings, number, _say_ready, _until_told_to_stop),
+    }
+    try:
+        app.run_loop(roles[role]())
+    except ConfigurationError as error:
+        sys.stderr.write(f"strowger: {error}\n")
+        return CONFIGURATION_STATUS
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,360 @@
+"""A call from its dial attempt to the last word in the store, with fakes around it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from strowger.agent import AgentDefinition, AskNode, EndNode, Expectation, Flow
+from strowger.calls.dispatcher import Dispatcher
+from strowger.calls.runner import CallRunner, Workplace
+from strowger.conversation.journal import parse_journal, replay
+from strowger.errors import CallRefused, NotFound, ProviderError, RefusalCause, Unavailable
+from strowger.lifecycle import CallStatus, EndReason
+from strowger.model import (
+    DEFAULT_WORKSPACE,
+    Call,
+    CallId,
+    CallResult,
+    Trunk,
+    TrunkId,
+    Turn,
+    WorkerId,
+)
+from strowger.ports import DialRequest, LineHungUp
+from tests.calls.fakes import FakeLine, FakeRecogniser, FakeVoice
+
+WORKER = WorkerId("worker_1")
+GOODBYE = AgentDefinition(
+    name="goodbye",
+    flow=Flow(start="end", nodes={"end": EndNode(type="end", text="Goodbye.", outcome="said")}),
+)
+ASKING = AgentDefinition(
+    name="asks",
+    flow=Flow(
+        start="ask",
+        nodes={
+            "ask": AskNode(
+                type="ask", text="Yes or no?", expect=Expectation(type="yes_no"), next="end"
+            ),
+            "end": EndNode(type="end", text="Goodbye."),
+        },
+    ),
+)
+CALL = Call(
+    id=CallId("call_1"),
+    workspace_id=DEFAULT_WORKSPACE,
+    agent_id=None,
+    agent_version=None,
+    agent=GOODBYE,
+    to="+14155550100",
+    from_=None,
+    trunk_id=TrunkId("trunk_1"),
+)
+
+
+class FakeStore:
+    """Keeps calls in a dict; can be away for a number of writes."""
+
+    def __init__(self, *calls: Call, away_for: int = 0) -> None:
+        self.calls = {call.id: call for call in calls}
+        self.attempts: dict[CallId, WorkerId] = {}
+        self.statuses: list[CallStatus] = []
+        self.turns: list[Turn] = []
+        self.results: dict[CallId, CallResult] = {}
+        self.ends: list[CallId] = []
+        self.beats = 0
+        self._away_for = away_for
+
+    def _reach(self) -> None:
+        if self._away_for:
+            self._away_for -= 1
+            raise Unavailable("no database for a moment")
+
+    async def get_call(self, call_id: CallId) -> Call:
+        if call_id not in self.calls:
+            raise NotFound(call_id)
+        return self.calls[call_id]
+
+    async def get_trunk_of(self, call: Call) -> Trunk:
+        return Trunk(id=call.trunk_id, workspace_id=call.workspace_id, name="t", host="127.0.0.1")
+
+    async def claim_dial_attempt(self, call_id: CallId, worker: WorkerId, *, now: float) -> bool:
+        return self.attempts.setdefault(call_id, worker) is worker and self._first(call_id)
+
+    def _first(self, call_id: CallId) -> bool:
+        first = call_id not in self.results and self.statuses == []
+        return first
+
+    async def set_status(
+        self, call_id: CallId, status: CallStatus, worker: WorkerId, *, now: float
+    ) -> None:
+        self._reach()
+        self.statuses.append(status)
+
+    async def add_turn(self, call_id: CallId, turn: Turn, *, now: float) -> None:
+        self._reach()
+        self.turns.append(turn)
+
+    async def finish(self, call_id: CallId, result: CallResult) -> None:
+        self._reach()
+        self.results[call_id] = result
+
+    async def beat(self, worker: WorkerId, *, lines: int, busy: int, now: float) -> None:
+        self.beats += 1
+
+    async def settle_lost_calls(self, *, now: float, silent_for: float) -> list[CallId]:
+        return []
+
+    async def end_requested(self, worker: WorkerId) -> list[CallId]:
+        return self.ends
+
+
+class FakeTelephone:
+    """Rings, then answers with a line, refuses, or rings for ever."""
+
+    def __init__(self, refusal: Exception | None = None, *, rings_for_ever: bool = False) -> None:
+        self.line = FakeLine(time.monotonic)
+        self.dialled: list[str] = []
+        self.hung_up = False
+        self._refusal = refusal
+        self._rings_for_ever = rings_for_ever
+
+    @asynccontextmanager
+    async def dial(
+        self, request: DialRequest, on_ringing: Callable[[int], None]
+    ) -> AsyncIterator[FakeLine]:
+        self.dialled.append(request.to)
+        on_ringing(180)
+        if self._rings_for_ever:
+            await asyncio.Event().wait()
+        if self._refusal is not None:
+            raise self._refusal
+        try:
+            yield self.line
+        finally:
+            self.hung_up = True
+
+
+class FakeProviders:
+    """One voice and one recogniser under any name; no language model."""
+
+    def __init__(self) -> None:
+        self.voice = FakeVoice()
+
+    def speech_to_text(self, name: str) -> FakeRecogniser:
+        return FakeRecogniser()
+
+    def text_to_speech(self, name: str) -> FakeVoice:
+        return self.voice
+
+    def language_model(self, name: str) -> "FakeVoice":
+        raise ProviderError("no language model is configured", retryable=False)
+
+    def fallback_voice(self) -> FakeVoice | None:
+        return None
+
+
+def workplace(store: FakeStore, telephone: FakeTelephone) -> Workplace:
+    return Workplace(
+        store=store,
+        telephone=telephone,
+        providers=FakeProviders(),  # type: ignore[arg-type]  # its model has no use
+        worker=WORKER,
+        recordings=Path("unused"),
+    )
+
+
+async def run(
+    telephone: FakeTelephone, *, call: Call = CALL, store: FakeStore | None = None
+) -> tuple[FakeStore, CallResult]:
+    store = store or FakeStore(call)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(CallRunner(call, workplace(store, telephone)).run())
+        while not running.done():
+            if "end 1" in telephone.line.log and telephone.line.log[-1] != "played":
+                telephone.line.log.append("played")
+                telephone.line.played(1)
+            await asyncio.sleep(0.001)
+    return store, store.results[call.id]
+
+
+def test_a_call_that_is_answered_talks_and_completes() -> None:
+    telephone = FakeTelephone()
+    store, result = asyncio.run(run(telephone))
+    assert (result.status, result.end_reason) == (CallStatus.COMPLETED, EndReason.AGENT_HANGUP)
+    assert result.outcome == "said"
+    assert [turn.text for turn in result.transcript] == ["Goodbye."]
+    assert store.statuses == [CallStatus.INITIATED, CallStatus.RINGING, CallStatus.IN_PROGRESS]
+    assert [turn.text for turn in store.turns] == ["Goodbye."]
+    assert telephone.hung_up
+
+
+def test_the_journal_of_a_call_replays_to_the_same_words() -> None:
+    _, result = asyncio.run(run(FakeTelephone()))
+    effects = [effect for _, effect in replay(parse_journal(result.journal))]
+    assert "Goodbye." in [getattr(effect, "text", None) for effect in effects]
+    assert getattr(effects[-1], "reason", None) == "agent_hangup"
+
+
+REFUSALS = [
+    (CallRefused(486, "Busy Here"), CallStatus.BUSY, EndReason.CALLEE_BUSY),
+    (CallRefused(600, "Busy Everywhere"), CallStatus.BUSY, EndReason.CALLEE_BUSY),
+    (CallRefused(603, "Decline"), CallStatus.BUSY, EndReason.CALLEE_DECLINED),
+    (CallRefused(480, "Unavailable"), CallStatus.NO_ANSWER, EndReason.RING_TIMEOUT),
+    (CallRefused(503, "Service Unavailable"), CallStatus.FAILED, EndReason.CARRIER_REJECTED),
+    (CallRefused(404, "Not Found"), CallStatus.FAILED, EndReason.CARRIER_REJECTED),
+    (
+        CallRefused(487, "45 s", cause=RefusalCause.RING_TIMEOUT),
+        CallStatus.NO_ANSWER,
+        EndReason.RING_TIMEOUT,
+    ),
+    (
+        CallRefused(408, "nothing", cause=RefusalCause.UNREACHABLE),
+        CallStatus.FAILED,
+        EndReason.TRUNK_UNREACHABLE,
+    ),
+    (
+        CallRefused(407, "no", cause=RefusalCause.UNAUTHORIZED),
+        CallStatus.FAILED,
+        EndReason.TRUNK_UNAUTHORIZED,
+    ),
+    (
+        CallRefused(488, "no", cause=RefusalCause.NO_COMMON_CODEC),
+        CallStatus.FAILED,
+        EndReason.NO_COMMON_CODEC,
+    ),
+]
+
+
+@pytest.mark.parametrize(("refusal", "status", "reason"), REFUSALS, ids=lambda v: str(v)[:30])
+def test_a_call_that_is_refused_says_how(
+    refusal: CallRefused, status: CallStatus, reason: EndReason
+) -> None:
+    _, result = asyncio.run(run(FakeTelephone(refusal)))
+    assert (result.status, result.end_reason) == (status, reason)
+    assert result.sip_status == refusal.status
+    assert result.error == refusal.reason
+
+
+def test_an_error_nobody_foresaw_still_ends_the_call() -> None:
+    _, result = asyncio.run(run(FakeTelephone(ZeroDivisionError("a defect"))))
+    assert (result.status, result.end_reason) == (CallStatus.FAILED, EndReason.INTERNAL_ERROR)
+
+
+def test_an_agent_that_needs_a_model_nobody_configured_fails_with_the_reason() -> None:
+    call = replace(CALL, agent=AgentDefinition(name="talker", prompt="Talk."))
+    _, result = asyncio.run(run(FakeTelephone(), call=call))
+    assert (result.status, result.end_reason) == (CallStatus.FAILED, EndReason.PROVIDER_FAILED)
+    assert result.error == "no language model is configured"
+
+
+def test_what_happened_while_the_database_was_away_is_written_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("strowger.calls.chronicle.RETRY_EVERY", 0.001)
+    store, result = asyncio.run(run(FakeTelephone(), store=FakeStore(CALL, away_for=5)))
+    assert result.status is CallStatus.COMPLETED
+    assert store.statuses == [CallStatus.INITIATED, CallStatus.RINGING, CallStatus.IN_PROGRESS]
+
+
+async def dispatch(store: FakeStore, telephone: FakeTelephone, *, lines: int = 2) -> Dispatcher:
+    return Dispatcher(workplace(store, telephone), lines=lines)
+
+
+def test_a_job_that_comes_twice_dials_once() -> None:
+    async def main() -> None:
+        store, telephone = FakeStore(CALL), FakeTelephone(rings_for_ever=True)
+        dispatcher = await dispatch(store, telephone)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(dispatcher.run())
+            await asyncio.sleep(0)
+            await dispatcher.dial(CALL.id)
+            while not store.statuses:
+                await asyncio.sleep(0)
+            await dispatcher.dial(CALL.id)
+            assert dispatcher.free_lines() == 1
+            running.cancel()
+        assert telephone.dialled == [CALL.to]
+
+    asyncio.run(main())
+
+
+def test_a_job_whose_attempt_another_worker_made_is_left_alone() -> None:
+    async def main() -> None:
+        store, telephone = FakeStore(CALL), FakeTelephone()
+        store.attempts[CALL.id] = WorkerId("worker_2")
+        dispatcher = await dispatch(store, telephone)
+        await dispatcher.dial(CALL.id)
+        await dispatcher.dial("call_unknown")
+        assert telephone.dialled == []
+
+    asyncio.run(main())
+
+
+def test_a_call_that_is_over_is_not_dialled() -> None:
+    async def main() -> None:
+        call = replace(CALL, status=CallStatus.CANCELED)
+        store, telephone = FakeStore(call), FakeTelephone()
+        await (await dispatch(store, telephone)).dial(call.id)
+        assert store.attempts == {}
+        assert telephone.dialled == []
+
+    asyncio.run(main())
+
+
+def test_a_customers_wish_to_end_cancels_a_call_that_rings() -> None:
+    async def main() -> None:
+        store, telephone = FakeStore(CALL), FakeTelephone(rings_for_ever=True)
+        dispatcher = await dispatch(store, telephone)
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(dispatcher.run())
+            await asyncio.sleep(0)
+            await dispatcher.dial(CALL.id)
+            store.ends = [CALL.id]
+            while not store.results:
+                await asyncio.sleep(0.01)
+            running.cancel()
+        result = store.results[CALL.id]
+        assert (result.status, result.end_reason) == (CallStatus.CANCELED, EndReason.API_REQUEST)
+
+    asyncio.run(main())
+
+
+def test_a_worker_that_stops_ends_its_calls_after_their_time() -> None:
+    async def main() -> None:
+        store, telephone = FakeStore(replace(CALL, agent=ASKING)), FakeTelephone()
+        dispatcher = await dispatch(store, telephone)
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(dispatcher.run())
+            await asyncio.sleep(0)
+            await dispatcher.dial(CALL.id)
+            while CallStatus.IN_PROGRESS not in store.statuses:
+                await asyncio.sleep(0)
+            await dispatcher.drain(0.01)
+            assert dispatcher.free_lines() == 0
+            running.cancel()
+        result = store.results[CALL.id]
+        assert (result.status, result.end_reason) == (
+            CallStatus.COMPLETED, EndReason.WORKER_STOPPED,
+        )  # fmt: skip
+        assert telephone.hung_up
+
+    asyncio.run(main())
+
+
+def test_the_callee_hanging_up_is_the_reason_of_the_end() -> None:
+    async def main() -> None:
+        telephone = FakeTelephone()
+        telephone.line.events.put_nowait(LineHungUp("bye", 16))
+        _, result = await run(telephone)
+        assert (result.status, result.end_reason) == (
+            CallStatus.COMPLETED, EndReason.CALLEE_HANGUP,
+        )  # fmt: skip
+        assert result.hangup_cause == 16
+
+    asyncio.run(main())
