@@ -1,0 +1,118 @@
+"""Speech by espeak-ng, in a child process (see `espeak_child.py` for why).
+
+Decides which voice speaks a language, and how fast. The default voices are the Klatt variants:
+recognisers, and people on a bad line, understand them better than espeak-ng's own.
+"""
+
+import re
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from strowger.agent import VoiceSettings
+from strowger.errors import ProviderError
+from strowger.providers.child import ChildPolicy, ChildPool, python_child
+from strowger.providers.espeak_child import RATE
+from strowger.providers.loudness import TelephoneSpeech, gain_for
+
+DEFAULT_VARIANT = "+klatt"
+WORDS_PER_MINUTE = 160
+"""At speed 1.0: a little slower than espeak-ng's own 175, as people speak on the telephone."""
+SLOWEST, FASTEST = 0.5, 2.0
+LONGEST_TEXT = 5000
+VOICE_NAME = re.compile(r"[A-Za-z0-9-]{1,32}(\+[A-Za-z0-9]{1,32})?")
+CALIBRATION = "The quick brown fox jumps over the lazy dog; five wizards box quickly."
+INSTALL = "local speech is not installed: pip install strowger[local]"
+
+
+@dataclass(frozen=True, slots=True)
+class EspeakFiles:
+    library: str
+    data_folder: str
+
+
+def find_espeak() -> EspeakFiles:
+    """Where the extra `local` has put espeak-ng. Raises ProviderError where it has not."""
+    spec = find_spec("espeakng_loader")
+    if spec is None or spec.origin is None:
+        raise ProviderError(INSTALL, retryable=False)
+    folder = Path(spec.origin).parent
+    suffix = "dylib" if sys.platform == "darwin" else "so"
+    files = EspeakFiles(str(folder / f"libespeak-ng.{suffix}"), str(folder / "espeak-ng-data"))
+    if not Path(files.library).exists() or not Path(files.data_folder).is_dir():
+        raise ProviderError(f"espeak-ng is incomplete in {folder}", retryable=False)
+    return files
+
+
+def voices_of(files: EspeakFiles) -> dict[str, str]:
+    """Each language tag that espeak-ng speaks, lower case, and the name of its voice."""
+    voices: dict[str, str] = {}
+    for path in sorted(Path(files.data_folder, "lang").rglob("*")):
+        if path.is_file():
+            for line in path.read_text(errors="replace").splitlines():
+                words = line.split()
+                if len(words) > 1 and words[0] == "language":
+                    voices.setdefault(words[1].lower(), path.name)
+    return voices
+
+
+class EspeakSpeech:
+    """TextToSpeech by espeak-ng."""
+
+    def __init__(
+        self, files: EspeakFiles, policy: ChildPolicy, *, python: str = sys.executable
+    ) -> None:
+        command = python_child(
+            python, "strowger.providers.espeak_child", files.library, files.data_folder
+        )
+        self._children = ChildPool("espeak-ng", command, policy)
+        self._voices = voices_of(files)
+        self._gains: dict[str, float] = {}
+
+    def voices(self) -> list[str]:
+        """Voices by language; any takes a variant after a plus sign, such as `en-us+klatt`."""
+        return sorted(self._voices)
+
+    async def speak(
+        self, text: str, settings: VoiceSettings, *, language: str
+    ) -> AsyncIterator[bytes]:
+        if len(text) > LONGEST_TEXT:
+            raise ProviderError(
+                f"a text of {len(text)} characters; espeak-ng takes {LONGEST_TEXT}", retryable=False
+            )
+        voice = self._voice(settings.voice_id, language)
+        if voice not in self._gains:
+            sample = b"".join([piece async for piece in self._pcm(CALIBRATION, voice, 1.0)])
+            self._gains[voice] = gain_for(sample, RATE)
+        speech = TelephoneSpeech(RATE, self._gains[voice])
+        async with aclosing(self._pcm(text, voice, settings.speed)) as pieces:
+            async for piece in pieces:
+                if pcm := speech.process(piece):
+                    yield pcm
+        if pcm := speech.flush():
+            yield pcm
+
+    async def close(self) -> None:
+        await self._children.close()
+
+    def _pcm(self, text: str, voice: str, speed: float) -> AsyncGenerator[bytes, None]:
+        rate = round(WORDS_PER_MINUTE * min(max(speed, SLOWEST), FASTEST))
+        return self._children.ask({"text": text.replace("\0", " "), "voice": voice, "rate": rate})
+
+    def _voice(self, voice_id: str | None, language: str) -> str:
+        if voice_id is None:
+            return self._voice_of(language.lower().replace("_", "-")) + DEFAULT_VARIANT
+        if not VOICE_NAME.fullmatch(voice_id):
+            raise ProviderError(f"{voice_id!r} is no name of an espeak-ng voice", retryable=False)
+        name, plus, variant = voice_id.partition("+")
+        return self._voices.get(name.lower(), name) + plus + variant
+
+    def _voice_of(self, language: str) -> str:
+        while language not in self._voices:
+            language, dash, _ = language.rpartition("-")
+            if not dash:
+                raise ProviderError("espeak-ng does not speak this language", retryable=False)
+        return self._voices[language]

@@ -1,0 +1,110 @@
+"""Recognition by pocketsphinx in a child process, made for a question's expected answers.
+
+Keeps the audio of a turn; each flush has all of it recognised anew, which takes a few hundredths
+of its length. Free dictation exists, but is nearly useless on telephone audio: its confidence
+says so.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import structlog
+
+from strowger.agent import TranscriberSettings
+from strowger.errors import ProviderError
+from strowger.ports import LINE_RATE, Recognised
+from strowger.providers.child import ChildPolicy, ChildPool, python_child
+from strowger.providers.hearing import prepare
+
+LONGEST_TURN = 30
+"""Seconds. Of a longer turn the end is kept: answers come last."""
+INSTALL = "local recognition is not installed: pip install strowger[local]"
+
+
+def find_pocketsphinx() -> str:
+    """The folder that holds the package. Raises ProviderError where there is none."""
+    spec = find_spec("pocketsphinx")
+    if spec is None or spec.origin is None:
+        raise ProviderError(INSTALL, retryable=False)
+    return str(Path(spec.origin).parents[1])
+
+
+class PocketsphinxRecogniser:
+    """SpeechToText by pocketsphinx; US English alone."""
+
+    def __init__(
+        self, folder: str, policy: ChildPolicy, *, size: int = 1, python: str = sys.executable
+    ) -> None:
+        command = python_child(python, "strowger.providers.pocketsphinx_child", folders=[folder])
+        self._children = ChildPool("pocketsphinx", command, policy, size=size)
+        self._warned: set[str] = set()
+        self._log = structlog.get_logger()
+
+    @asynccontextmanager
+    async def recognise(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
+    ) -> AsyncIterator["PocketsphinxTurn"]:
+        if language.lower().split("-")[0] != "en":
+            raise ProviderError(f"pocketsphinx knows English, not {language}", retryable=False)
+        expected = tuple(dict.fromkeys([*phrases, *settings.keywords])) if phrases else ()
+        turn = PocketsphinxTurn(self, expected)
+        try:
+            yield turn
+        finally:
+            turn.close()
+
+    async def transcribe(self, pcm: bytes, phrases: tuple[str, ...]) -> Recognised:
+        """All words of a whole turn, heard at LINE_RATE."""
+        heard = prepare(pcm)
+        if not heard:
+            return Recognised("", final=True, confidence=0.0)
+        parts = [part async for part in self._children.ask({"phrases": phrases}, heard)]
+        found = json.loads(b"".join(parts))
+        self._warn_of(found["skipped"])
+        return Recognised(found["text"], final=True, confidence=found["confidence"])
+
+    async def close(self) -> None:
+        await self._children.close()
+
+    def _warn_of(self, skipped: Sequence[str]) -> None:
+        new = set(skipped) - self._warned
+        if new:
+            self._warned |= new
+            self._log.warning(
+                "words_not_in_dictionary", words=sorted(new), recogniser="pocketsphinx"
+            )
+
+
+class PocketsphinxTurn:
+    """The recognition of one turn."""
+
+    def __init__(self, recogniser: PocketsphinxRecogniser, phrases: tuple[str, ...]) -> None:
+        self._recogniser = recogniser
+        self._phrases = phrases
+        self._pcm = bytearray()
+        self._flushed = asyncio.Event()
+        self._closed = False
+
+    async def send(self, pcm: bytes) -> None:
+        self._pcm += pcm
+        del self._pcm[: max(0, len(self._pcm) - 2 * LONGEST_TURN * LINE_RATE)]
+
+    async def flush(self) -> None:
+        self._flushed.set()
+
+    async def results(self) -> AsyncIterator[Recognised]:
+        while True:
+            await self._flushed.wait()
+            if self._closed:
+                return
+            self._flushed.clear()  # a flush that comes meanwhile has the turn recognised again
+            yield await self._recogniser.transcribe(bytes(self._pcm), self._phrases)
+
+    def close(self) -> None:
+        self._closed = True
+        self._flushed.set()

@@ -1,0 +1,207 @@
+"""Recognition by pocketsphinx, in a process of its own: 100 MB, and it holds the interpreter.
+
+A request is a line of JSON `{"phrases": [...]}` and the 16 kHz PCM of one whole turn after it.
+DONE is JSON `{"text", "confidence", "skipped": [words missing in the dictionary]}`. Without
+phrases the turn is dictation by the US-English language model, which telephone audio makes little
+better than guessing.
+
+The settings were chosen by measurement (`bench/recognition.py`). Two passes: the first takes the
+phrases as a grammar, the second any sequence of phones. Where the phones explain the sound much
+better than the best phrase does, it was none of the phrases.
+"""
+
+import json
+import math
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+
+from pocketsphinx import Decoder
+
+from strowger.providers.child_program import Answer, end_with_parent, serve
+
+SETTINGS = {"samprate": 16000, "lw": 2.0, "silprob": 0.1, "allphone_ci": True}
+SAMPLES_PER_FRAME = 160
+CEPSTRAL_MEAN = (48.0, 2.0, -15.7, 11.4, -7.8, -11.1, 0.2, -14.0, -5.9, -4.3, -8.2, 0.6, -7.2)
+"""Average over speech of the telephone band at the level that the parent gives it."""
+MEAN_WEIGHT = 100
+"""How many frames of the turn the average is worth: one word alone says little of the channel."""
+FILLERS = ("uh", "um", "well", "please", "thank you", "thanks", "okay", "so")
+FILLER_PROBABILITY = 0.02
+LEAST_CONFIDENCE = 0.1
+"""Below this the answer is empty: none of the phrases."""
+GRAMMARS_KEPT = 64
+DICTATION_CONFIDENCE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    name: str
+    phrases: dict[str, str]
+    """Words as the dictionary has them, and the phrase they stand for."""
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    words: tuple[str, ...]
+    score: float
+    """Acoustic score of the whole turn, greater is better."""
+    frames: int
+    """Frames in which somebody speaks."""
+
+
+def words_of(phrase: str) -> list[str]:
+    """Lower case, apostrophes kept, anything else between words dropped."""
+    kept = "".join(c if c.isalnum() or c == "'" else " " for c in phrase.lower())
+    return kept.split()
+
+
+class Recogniser:
+    def __init__(self) -> None:
+        self._decoder = Decoder(lm=None, loglevel="FATAL", **SETTINGS)
+        self._decoder.add_allphone_file("phones", None)
+        self._dictation: Decoder | None = None
+        self._grammars: OrderedDict[tuple[str, ...], Grammar] = OrderedDict()
+        self._count = 0
+
+    def handle(self, payload: bytes, answer: Answer) -> bytes:
+        head, _, pcm = payload.partition(b"\n")
+        phrases = tuple(json.loads(head)["phrases"])
+        found = self._listen(phrases, pcm) if phrases else self._take_dictation(pcm)
+        return json.dumps(found).encode()
+
+    def _listen(self, phrases: tuple[str, ...], pcm: bytes) -> dict[str, object]:
+        grammar = self._grammar(phrases)
+        nothing = {"text": "", "confidence": 0.0, "skipped": grammar.skipped}
+        if not grammar.phrases or len(pcm) < 2 * 10 * SAMPLES_PER_FRAME:
+            return nothing
+        mean = self._channel(grammar.name, pcm)
+        best = self._decode(grammar.name, pcm, mean)
+        text = phrase_in(best.words, grammar.phrases)
+        if not text:
+            return nothing
+        loop = self._decode("phones", pcm, mean)
+        confidence = confidence_of((loop.score - best.score) / max(best.frames, 1))
+        if confidence < LEAST_CONFIDENCE:
+            return nothing | {"confidence": confidence}
+        return {"text": text, "confidence": confidence, "skipped": grammar.skipped}
+
+    def _take_dictation(self, pcm: bytes) -> dict[str, object]:
+        if self._dictation is None:  # 60 MB more, and seldom of use
+            self._dictation = Decoder(loglevel="FATAL")
+        self._dictation.start_utt()
+        self._dictation.process_raw(pcm, full_utt=True)
+        self._dictation.end_utt()
+        hypothesis = self._dictation.hyp()
+        text = hypothesis.hypstr if hypothesis is not None else ""
+        confidence = DICTATION_CONFIDENCE if text else 0.0
+        return {"text": text, "confidence": confidence, "skipped": ()}
+
+    def _channel(self, search: str, pcm: bytes) -> str:
+        """The cepstral mean to subtract: that of the turn, drawn towards the average."""
+        self._decoder.activate_search(search)
+        self._decoder.start_utt()
+        self._decoder.process_raw(pcm, no_search=True, full_utt=True)
+        self._decoder.end_utt()
+        own = [float(value) for value in self._decoder.get_cmn().split(",") if value]
+        frames = len(pcm) / 2 / SAMPLES_PER_FRAME
+        return ",".join(
+            f"{(average * MEAN_WEIGHT + value * frames) / (MEAN_WEIGHT + frames):.3f}"
+            for average, value in zip(CEPSTRAL_MEAN, own, strict=True)
+        )
+
+    def _decode(self, search: str, pcm: bytes, mean: str) -> Decoded:
+        self._decoder.activate_search(search)
+        self._decoder.set_cmn(mean)
+        self._decoder.start_utt()
+        self._decoder.process_raw(pcm)
+        self._decoder.end_utt()
+        hypothesis = self._decoder.hyp()
+        if hypothesis is None:
+            return Decoded((), -math.inf, 0)
+        segments = list(self._decoder.seg())
+        spoken = [segment for segment in segments if is_word(segment.word)]
+        return Decoded(
+            tuple(segment.word.partition("(")[0] for segment in spoken),
+            sum(segment.ascore for segment in segments),
+            sum(segment.end_frame - segment.start_frame + 1 for segment in spoken),
+        )
+
+    def _grammar(self, phrases: tuple[str, ...]) -> Grammar:
+        if phrases in self._grammars:
+            self._grammars.move_to_end(phrases)
+            return self._grammars[phrases]
+        if len(self._grammars) >= GRAMMARS_KEPT:
+            _, oldest = self._grammars.popitem(last=False)
+            if oldest.phrases:
+                self._decoder.remove_search(oldest.name)
+        known: dict[str, str] = {}
+        skipped: set[str] = set()
+        for phrase in phrases:
+            words = words_of(phrase)
+            missing = {word for word in words if self._decoder.lookup_word(word) is None}
+            skipped |= missing
+            if words and not missing:
+                known.setdefault(" ".join(words), phrase)
+        self._count += 1
+        grammar = Grammar(f"phrases{self._count}", known, tuple(sorted(skipped)))
+        if known:
+            transitions = list(transitions_of(known))
+            fsg = self._decoder.create_fsg(grammar.name, START, END, transitions)
+            self._decoder.add_fsg(grammar.name, fsg)
+        self._grammars[phrases] = grammar
+        return grammar
+
+
+START, BEFORE, AFTER, END = range(4)
+Transition = tuple[int, int, float, str] | tuple[int, int, float]
+
+
+def transitions_of(phrases: Iterable[str]) -> Iterable[Transition]:
+    """A graph: perhaps a filler, one of the phrases, perhaps a filler.
+
+    The four named states are the joints; the words of each phrase lie between, on their own.
+    """
+    states = count(END + 1)
+    phrases = list(phrases)
+    for start, to, alternatives, share in (
+        (START, BEFORE, FILLERS, FILLER_PROBABILITY),
+        (BEFORE, AFTER, phrases, 1.0),
+        (AFTER, END, FILLERS, FILLER_PROBABILITY),
+    ):
+        probability = share / len(alternatives)
+        for words in (alternative.split() for alternative in alternatives):
+            at = start
+            for word in words[:-1]:
+                between = next(states)
+                yield at, between, 1.0, word
+                at = between
+            yield at, to, probability, words[-1]
+    yield START, BEFORE, 1 - FILLER_PROBABILITY
+    yield AFTER, END, 1 - FILLER_PROBABILITY
+
+
+def phrase_in(words: tuple[str, ...], phrases: dict[str, str]) -> str:
+    """The phrase that was said, without the fillers around it."""
+    for length in range(len(words), 0, -1):
+        for start in range(len(words) - length + 1):
+            if (said := " ".join(words[start : start + length])) in phrases:
+                return phrases[said]
+    return ""
+
+
+def is_word(segment: str) -> bool:
+    """Not silence, noise or an empty transition."""
+    return not segment.startswith(("<", "[", "(", "+"))
+
+
+def confidence_of(lead: float) -> float:
+    """From how much better, per frame, free phones explain the sound than the phrase does."""
+    return 1 / (1 + math.exp(min(lead, 50.0)))
+
+
+def main() -> None:
+    end_with_parent()
+    serve(Recogniser().handle)
