@@ -16,6 +16,25 @@ STATEMENT_TIMEOUT = 30.0  # seconds; no statement here should need a hundredth o
 POOL_TIMEOUT = 10.0  # seconds to wait for a free connection
 
 
+FAILURES = (
+    exc.TimeoutError,  # no connection became free
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+PASSING = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # it shuts down, starts up or was told to stop us
+    asyncpg.InsufficientResourcesError,  # disk, memory or connections have run out
+    asyncpg.TransactionRollbackError,  # deadlock, serialisation
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby has not taken over yet
+)
+"""Failures that may be over when somebody tries again."""
+
+
 async def connect(url: str) -> asyncpg.Connection:
     """One connection of one's own, as LISTEN needs it. Raises Unavailable."""
     async with translated():
@@ -61,13 +80,17 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Raise what went wrong with the database in the house's own words."""
+    """Raise what went wrong with the database in the house's own words.
+
+    What is nobody's fault but ours, such as bad SQL, goes on as it is.
+    """
     try:
         yield
-    except exc.DBAPIError as error:
-        raise _meaning(_cause(error)) from error
-    except (exc.TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise _meaning(error) from error
+    except (exc.DBAPIError, *FAILURES) as error:
+        meaning = _meaning(_cause(error) if isinstance(error, exc.DBAPIError) else error)
+        if meaning is None:
+            raise
+        raise meaning from error
 
 
 async def _connect(
@@ -94,15 +117,19 @@ def _cause(error: exc.DBAPIError) -> BaseException:
     return getattr(error.orig, "__cause__", None) or error.orig or error
 
 
-def _meaning(error: BaseException) -> StrowgerError:
-    """What a failure of the database means to who called."""
+def _meaning(error: BaseException) -> StrowgerError | None:
+    """What a failure of the database means to who called; None for a defect of ours."""
     match error:
         case asyncpg.UniqueViolationError():
             return Conflict(_subject(error, "there is one like it already"))
         case asyncpg.ForeignKeyViolationError():
             return NotFound(_subject(error, "it refers to something that is not there"))
-        case asyncpg.InvalidPasswordError() | asyncpg.InvalidCatalogNameError():
-            return ConfigurationError(f"the database refuses us: {error}")
+        case asyncpg.InvalidAuthorizationSpecificationError() | asyncpg.InvalidCatalogNameError():
+            return ConfigurationError(f"the database does not let us in: {error}")
+        case asyncpg.ClientConfigurationError():
+            return ConfigurationError(f"the database URL is not understood: {error}")
+        case asyncpg.PostgresError() if not isinstance(error, PASSING):
+            return None
         case _:
             return Unavailable(f"the database cannot be used: {type(error).__name__}: {error}")
 

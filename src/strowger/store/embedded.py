@@ -12,8 +12,9 @@ import os
 import pwd
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +25,12 @@ import structlog
 from strowger.errors import ConfigurationError
 
 VERSION = 18
+START_ATTEMPTS = 3
+POLL = 0.2  # seconds
 START_TIMEOUT = 60  # seconds; a server that was killed replays its log first
 PORT = 5432  # only part of the socket's name
 LONGEST_SOCKET_PATH = 107  # bytes, sun_path in unix(7) without its closing NUL
+NO_PROCESS = 2**22 + 1  # Linux gives out none above 2**22
 SYSTEM_USER = "strowger"
 """Who runs the server when we are root: PostgreSQL refuses to be."""
 
@@ -74,8 +78,18 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Close all connections in order and end the server. Stopping twice is harmless."""
         cluster = _Cluster(self.folder)
-        if cluster.running():
-            cluster.control("stop", "--mode=fast", "--wait", f"--timeout={START_TIMEOUT}")
+        if not cluster.running():
+            return
+        socket_folder = cluster.found_socket_folder()
+        cluster.control("stop", "--mode=fast", "--wait", f"--timeout={START_TIMEOUT}")
+        if socket_folder is not None and Path(socket_folder) != self.folder:
+            with suppress(OSError):
+                Path(socket_folder).rmdir()
+
+
+def stop(data: Path) -> None:
+    """Stop the server in `data/postgres`, whoever started it."""
+    EmbeddedPostgres("", data.absolute() / "postgres", started=False).stop()
 
 
 def start(data: Path) -> EmbeddedPostgres:
@@ -85,11 +99,32 @@ def start(data: Path) -> EmbeddedPostgres:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two who start at once: the second finds it running
         cluster = _Cluster(data / "postgres")
         cluster.create()
-        started = not cluster.running()
-        if started:
-            cluster.start()
-        cluster.wait_until_ready()
+        started = _bring_up(cluster)
     return EmbeddedPostgres(cluster.url(), cluster.folder, started)
+
+
+def _bring_up(cluster: "_Cluster") -> bool:
+    """Start the server unless it runs, and wait until it answers: True if it was us.
+
+    One that is just dying, or whose children are, is neither running nor out of the way; one
+    that was killed replays its log first.
+    """
+    started = False
+    failure = ConfigurationError(f"the database in {cluster.folder} does not get ready")
+    give_up_at = time.monotonic() + START_TIMEOUT
+    failures = 0
+    while time.monotonic() < give_up_at and failures < START_ATTEMPTS:
+        if not cluster.running():
+            try:
+                cluster.start()
+                started = True
+            except ConfigurationError as error:
+                failure = error
+                failures += 1
+        if cluster.ready():
+            return started
+        time.sleep(POLL)
+    raise failure
 
 
 class _Cluster:
@@ -127,7 +162,6 @@ class _Cluster:
             "--encoding=UTF8",
             "--locale-provider=builtin",
             "--locale=C.UTF-8",
-            f"--pgdata={self.folder}",
         )
 
     def _check_version(self, found: str) -> None:
@@ -138,10 +172,14 @@ class _Cluster:
             )
 
     def running(self) -> bool:
-        return self._call("pg_ctl", "status", f"--pgdata={self.folder}").returncode == 0
+        if self._died_unburied():
+            return False
+        return self._call("pg_ctl", "status").returncode == 0
 
     def start(self) -> None:
         self._open_path()
+        if self._died_unburied():
+            self._forget_pid()
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": f'"{self._socket_folder()}"',
@@ -153,22 +191,20 @@ class _Cluster:
             "start",
             "--wait",
             f"--timeout={START_TIMEOUT}",
-            f"--log={self.folder / 'server.log'}",
+            f"--log={self.folder.name}/server.log",
             f"--options={options}",
         )
 
     def control(self, *arguments: str) -> None:
-        self._run("pg_ctl", *arguments, f"--pgdata={self.folder}", "--silent")
+        self._run("pg_ctl", *arguments, "--silent")
 
-    def wait_until_ready(self) -> None:
-        """A server found running may still be replaying its log after a crash."""
-        for _ in range(START_TIMEOUT):
-            folder = self.found_socket_folder()
-            if folder is not None:
-                answer = self._call("pg_isready", f"--host={folder}", f"--port={PORT}", "-t", "1")
-                if answer.returncode == 0:
-                    return
-        raise ConfigurationError(f"the database in {self.folder} does not get ready")
+    def ready(self) -> bool:
+        folder = self.found_socket_folder()
+        if folder is None:
+            return False
+        where = (f"--host={folder}", f"--port={PORT}")
+        who = ("--username=postgres", "--dbname=postgres")
+        return self._call("pg_isready", *where, *who).returncode == 0
 
     def url(self) -> str:
         socket_folder = quote(str(self.found_socket_folder()), safe="")
@@ -176,11 +212,37 @@ class _Cluster:
 
     def found_socket_folder(self) -> str | None:
         """Where the running server listens: the fifth line of its lock file."""
-        try:
-            lines = (self.folder / "postmaster.pid").read_text().splitlines()
-        except FileNotFoundError:
-            return None
+        lines = self._pid_file()
         return lines[4] if len(lines) > 4 else None
+
+    def _pid_file(self) -> list[str]:
+        try:
+            return (self.folder / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _died_unburied(self) -> bool:
+        """The server is dead but its process id is taken, by its own corpse.
+
+        In a container the first process rarely buries the orphans that it inherits, and to
+        pg_ctl and to PostgreSQL itself a process that can be signalled is alive.
+        """
+        lines = self._pid_file()
+        try:
+            status = Path(f"/proc/{int(lines[0])}/stat").read_text() if lines else ""
+        except (OSError, ValueError):
+            return False
+        return status.rpartition(")")[2].split()[:1] == ["Z"]
+
+    def _forget_pid(self) -> None:
+        """Name a process that cannot be in the file. The rest of it stays: PostgreSQL finds by
+        it whether children of the dead server are still at work on its memory."""
+        socket_folder = self.found_socket_folder()
+        lines = self._pid_file()
+        text = "\n".join([str(NO_PROCESS), *lines[1:]]) + "\n"
+        (self.folder / "postmaster.pid").write_text(text)
+        if socket_folder is not None:
+            (Path(socket_folder) / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
     def _socket_folder(self) -> Path:
         """The database's own folder, or, where its path is too long, one of our own in /tmp."""
@@ -223,6 +285,10 @@ class _Cluster:
                         f"{self.user.pw_name} cannot pass through {folder}: {error}"
                     ) from error
 
+    def _where(self, program: str) -> list[str]:
+        """By the folder's own name, from the one above: pg_ctl lets a shell read the path."""
+        return [] if program == "pg_isready" else [f"--pgdata={self.folder.name}"]
+
     def _run(self, program: str, *arguments: str) -> None:
         done = self._call(program, *arguments)
         if done.returncode != 0:
@@ -246,11 +312,11 @@ class _Cluster:
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as problems:
             try:
                 done = subprocess.run(  # noqa: S603 our own programs, no shell
-                    [self.programs / program, *arguments],
+                    [self.programs / program, *arguments, *self._where(program)],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=problems,
-                    cwd="/",
+                    cwd=self.folder.parent,
                     env={"LC_ALL": "C", "TZ": "UTC"},
                     timeout=2 * START_TIMEOUT,
                     check=False,

@@ -1,7 +1,6 @@
 """The tables. Times are Unix seconds, as in the records; ids sort by the time they were made.
 
-Every change here needs a migration; a test compares the two. Ids collate by byte, so that a
-page of a list is a short walk along an index whatever the database's locale.
+Every change here needs a migration; a test compares the two.
 """
 
 from collections.abc import Mapping
@@ -18,7 +17,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
     UniqueConstraint,
     text,
@@ -28,7 +26,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from strowger.agent import AgentDefinition, Scalar
 from strowger.lifecycle import TERMINAL
 from strowger.model import Recording, Turn
-from strowger.store.codec import CleanText, Json
+from strowger.store.codec import CleanText, Id, Json
 
 metadata = MetaData(
     naming_convention={
@@ -39,7 +37,6 @@ metadata = MetaData(
     }
 )
 
-Id = String(collation="C")
 LIVE = text("status NOT IN ({})".format(", ".join(f"'{status}'" for status in sorted(TERMINAL))))
 """Condition of the small indexes that hold only calls that are not over."""
 

@@ -15,14 +15,14 @@ depends_on = None
 
 TABLES = """
 CREATE TABLE calls (
-    id varchar COLLATE "C" NOT NULL,
-    workspace_id varchar COLLATE "C" NOT NULL,
-    agent_id varchar COLLATE "C",
+    id TEXT COLLATE "C" NOT NULL,
+    workspace_id TEXT COLLATE "C" NOT NULL,
+    agent_id TEXT COLLATE "C",
     agent_version INTEGER,
     agent JSONB NOT NULL,
     "to" TEXT NOT NULL,
     "from" TEXT,
-    trunk_id varchar COLLATE "C" NOT NULL,
+    trunk_id TEXT COLLATE "C" NOT NULL,
     direction TEXT NOT NULL,
     channel TEXT NOT NULL,
     status TEXT NOT NULL,
@@ -45,7 +45,7 @@ CREATE TABLE calls (
     outcome TEXT,
     extracted JSONB NOT NULL,
     recording JSONB NOT NULL,
-    worker_id varchar COLLATE "C",
+    worker_id TEXT COLLATE "C",
     end_requested BOOLEAN DEFAULT false NOT NULL,
     CONSTRAINT calls_pkey PRIMARY KEY (id)
 );
@@ -66,9 +66,9 @@ CREATE INDEX calls_worker_idx ON calls (worker_id)
 
 CREATE TABLE events (
     sequence BIGINT GENERATED ALWAYS AS IDENTITY,
-    id varchar COLLATE "C" NOT NULL,
-    workspace_id varchar COLLATE "C" NOT NULL,
-    call_id varchar COLLATE "C",
+    id TEXT COLLATE "C" NOT NULL,
+    workspace_id TEXT COLLATE "C" NOT NULL,
+    call_id TEXT COLLATE "C",
     type TEXT NOT NULL,
     payload JSON NOT NULL,
     created_at DOUBLE PRECISION NOT NULL,
@@ -81,7 +81,7 @@ CREATE INDEX events_call_idx ON events (call_id, sequence);
 CREATE INDEX events_workspace_idx ON events (workspace_id, sequence);
 
 CREATE TABLE workers (
-    id varchar COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
     lines INTEGER NOT NULL,
     busy INTEGER NOT NULL,
     beat_at DOUBLE PRECISION NOT NULL,
@@ -89,7 +89,7 @@ CREATE TABLE workers (
 );
 
 CREATE TABLE workspaces (
-    id varchar COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
     name TEXT NOT NULL,
     webhook_secret TEXT,
     created_at DOUBLE PRECISION NOT NULL,
@@ -97,8 +97,8 @@ CREATE TABLE workspaces (
 );
 
 CREATE TABLE agents (
-    id varchar COLLATE "C" NOT NULL,
-    workspace_id varchar COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    workspace_id TEXT COLLATE "C" NOT NULL,
     version INTEGER NOT NULL,
     definition JSONB NOT NULL,
     created_at DOUBLE PRECISION NOT NULL,
@@ -110,8 +110,8 @@ CREATE TABLE agents (
 );
 
 CREATE TABLE api_keys (
-    id varchar COLLATE "C" NOT NULL,
-    workspace_id varchar COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    workspace_id TEXT COLLATE "C" NOT NULL,
     name TEXT NOT NULL,
     sha256 BYTEA NOT NULL,
     scopes TEXT[] NOT NULL,
@@ -125,7 +125,7 @@ CREATE TABLE api_keys (
 );
 
 CREATE TABLE call_journals (
-    call_id varchar COLLATE "C" NOT NULL,
+    call_id TEXT COLLATE "C" NOT NULL,
     journal BYTEA NOT NULL,
     CONSTRAINT call_journals_pkey PRIMARY KEY (call_id),
     CONSTRAINT call_journals_call_id_fkey
@@ -133,7 +133,7 @@ CREATE TABLE call_journals (
 );
 
 CREATE TABLE call_turns (
-    call_id varchar COLLATE "C" NOT NULL,
+    call_id TEXT COLLATE "C" NOT NULL,
     position INTEGER NOT NULL,
     turn JSONB NOT NULL,
     CONSTRAINT call_turns_pkey PRIMARY KEY (call_id, position),
@@ -142,8 +142,8 @@ CREATE TABLE call_turns (
 );
 
 CREATE TABLE dial_attempts (
-    call_id varchar COLLATE "C" NOT NULL,
-    worker_id varchar COLLATE "C" NOT NULL,
+    call_id TEXT COLLATE "C" NOT NULL,
+    worker_id TEXT COLLATE "C" NOT NULL,
     made_at DOUBLE PRECISION NOT NULL,
     CONSTRAINT dial_attempts_pkey PRIMARY KEY (call_id),
     CONSTRAINT dial_attempts_call_id_fkey
@@ -151,8 +151,8 @@ CREATE TABLE dial_attempts (
 );
 
 CREATE TABLE trunks (
-    id varchar COLLATE "C" NOT NULL,
-    workspace_id varchar COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    workspace_id TEXT COLLATE "C" NOT NULL,
     name TEXT NOT NULL,
     host TEXT NOT NULL,
     port INTEGER NOT NULL,
@@ -171,8 +171,8 @@ CREATE TABLE trunks (
 CREATE UNIQUE INDEX trunks_default_idx ON trunks (workspace_id) WHERE is_default;
 
 CREATE TABLE webhooks (
-    id varchar COLLATE "C" NOT NULL,
-    workspace_id varchar COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    workspace_id TEXT COLLATE "C" NOT NULL,
     url TEXT NOT NULL,
     events TEXT[] NOT NULL,
     secret TEXT NOT NULL,
@@ -187,7 +187,7 @@ CREATE TABLE webhooks (
 CREATE INDEX webhooks_page_idx ON webhooks (workspace_id, id);
 
 CREATE TABLE agent_versions (
-    agent_id varchar COLLATE "C" NOT NULL,
+    agent_id TEXT COLLATE "C" NOT NULL,
     version INTEGER NOT NULL,
     definition JSONB NOT NULL,
     created_at DOUBLE PRECISION NOT NULL,
@@ -197,11 +197,11 @@ CREATE TABLE agent_versions (
 );
 
 CREATE TABLE deliveries (
-    id varchar COLLATE "C" NOT NULL,
-    workspace_id varchar COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    workspace_id TEXT COLLATE "C" NOT NULL,
     sequence BIGINT NOT NULL,
-    call_id varchar COLLATE "C",
-    webhook_id varchar COLLATE "C",
+    call_id TEXT COLLATE "C",
+    webhook_id TEXT COLLATE "C",
     endpoint TEXT NOT NULL,
     url TEXT NOT NULL,
     state TEXT NOT NULL,
@@ -223,12 +223,12 @@ CREATE INDEX deliveries_line_idx ON deliveries (call_id, endpoint, sequence)
 CREATE INDEX deliveries_webhook_idx ON deliveries (webhook_id, id);
 
 CREATE TABLE phone_numbers (
-    id varchar COLLATE "C" NOT NULL,
-    workspace_id varchar COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    workspace_id TEXT COLLATE "C" NOT NULL,
     number TEXT NOT NULL,
     label TEXT NOT NULL,
-    trunk_id varchar COLLATE "C",
-    inbound_agent_id varchar COLLATE "C",
+    trunk_id TEXT COLLATE "C",
+    inbound_agent_id TEXT COLLATE "C",
     created_at DOUBLE PRECISION NOT NULL,
     updated_at DOUBLE PRECISION NOT NULL,
     CONSTRAINT phone_numbers_pkey PRIMARY KEY (id),
@@ -246,7 +246,7 @@ CREATE TABLE phone_numbers (
 CREATE INDEX phone_numbers_page_idx ON phone_numbers (workspace_id, id);
 
 CREATE TABLE delivery_attempts (
-    delivery_id varchar COLLATE "C" NOT NULL,
+    delivery_id TEXT COLLATE "C" NOT NULL,
     number INTEGER NOT NULL,
     at DOUBLE PRECISION NOT NULL,
     status INTEGER,
