@@ -237,9 +237,10 @@ class TurnMachine:
 
     def _ended(self, *, now: float) -> TurnEnded:
         turn = self._turn
+        digits, turn.digits = turn.digits, ""
         return TurnEnded(
-            text="" if turn.digits else turn.text,
-            digits=turn.digits.partition("#")[0],
+            text="" if digits else turn.text,
+            digits=digits.partition("#")[0],
             confidence=turn.confidence,
             started_at=now if turn.started_at is None else turn.started_at,
             ended_at=now if turn.started_at is None else turn.ended_at,
