@@ -2,11 +2,10 @@
 
 import base64
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TypeVar
 
 from strowger.agent import AgentDefinition
-from strowger.calls.render import render_call
 from strowger.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from strowger.lifecycle import TERMINAL, CallStatus, EndReason
 from strowger.model import (
@@ -211,7 +210,13 @@ class InMemoryRecords:
     # ── what tests do in a worker's place ──
 
     def tell_of(self, call: Call, type: str, now: float) -> None:
-        self._tell(call.workspace_id, type, render_call(call), now, call.id)
+        state = asdict(call)
+        for unsaid in ("id", "agent", "from_", "worker_id"):
+            del state[unsaid]
+        if call.status not in TERMINAL:
+            del state["transcript"]
+        payload = {"call_id": call.id, "from": call.from_, **state}
+        self._tell(call.workspace_id, type, payload, now, call.id)
 
     # ── inside ──
 

@@ -9,11 +9,11 @@ from strowger.api import requests
 from strowger.api.auth import requires
 from strowger.api.body import body_of
 from strowger.api.describe import operation
-from strowger.api.routing import ListQuery, ServicesOf, page_answer, plausible_ids
+from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
 from strowger.calls.render import render_agent
 from strowger.model import AgentId, ApiKey
 
-router = APIRouter(prefix="/v1/agents", tags=["agents"], dependencies=[Depends(plausible_ids)])
+router = APIRouter(prefix="/v1/agents", tags=["agents"])
 
 Reader = Annotated[ApiKey, Depends(requires("agents:read"))]
 Writer = Annotated[ApiKey, Depends(requires("agents:write"))]
@@ -50,7 +50,7 @@ async def list_agents(
     summary="Read an agent",
     **operation("agents:read", answer="Agent", errors=(404,)),
 )
-async def get_agent(agent_id: str, key: Reader, services: ServicesOf) -> Response:
+async def get_agent(agent_id: PathId, key: Reader, services: ServicesOf) -> Response:
     """The present version."""
     return JSONResponse(
         render_agent(await services.agents.get(key.workspace_id, AgentId(agent_id)))
@@ -63,7 +63,7 @@ async def get_agent(agent_id: str, key: Reader, services: ServicesOf) -> Respons
     **operation("agents:write", takes="AgentChanges", answer="Agent", errors=(404,)),
 )
 async def update_agent(
-    agent_id: str,
+    agent_id: PathId,
     key: Writer,
     services: ServicesOf,
     body: Annotated[requests.AgentChanges, Depends(body_of(requests.AGENT_CHANGES))],
@@ -78,7 +78,7 @@ async def update_agent(
     summary="Delete an agent",
     **operation("agents:write", answer=None, status=204, errors=(404, 409)),
 )
-async def delete_agent(agent_id: str, key: Writer, services: ServicesOf) -> Response:
+async def delete_agent(agent_id: PathId, key: Writer, services: ServicesOf) -> Response:
     """Calls that used it keep their copy."""
     await services.agents.delete(key.workspace_id, AgentId(agent_id))
     return Response(status_code=204)

@@ -117,7 +117,7 @@ def _integer(digits: str) -> int:
 
 def _check_depth(given: object) -> None:
     level = [given]
-    for _ in range(DEEPEST + 1):
+    for _ in range(DEEPEST):
         level = [
             item
             for value in level

@@ -12,14 +12,14 @@ from strowger.api import requests
 from strowger.api.auth import requires
 from strowger.api.body import body_of
 from strowger.api.describe import operation
-from strowger.api.routing import ListQuery, ServicesOf, page_answer, plausible_ids
+from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
 from strowger.api.shapes import DestinationInQuery, Strict
 from strowger.calls.render import render_call, render_call_summary, render_event, render_turn
 from strowger.lifecycle import TERMINAL, CallStatus
 from strowger.model import AgentId, ApiKey, CallId, Event, WorkspaceId
 from strowger.ports import CallFilter
 
-router = APIRouter(prefix="/v1/calls", tags=["calls"], dependencies=[Depends(plausible_ids)])
+router = APIRouter(prefix="/v1/calls", tags=["calls"])
 
 Reader = Annotated[ApiKey, Depends(requires("calls:read"))]
 Writer = Annotated[ApiKey, Depends(requires("calls:write"))]
@@ -88,7 +88,7 @@ async def list_calls(
     summary="Read a call",
     **operation("calls:read", answer="Call", errors=(404,)),
 )
-async def get_call(call_id: str, key: Reader, services: ServicesOf) -> Response:
+async def get_call(call_id: PathId, key: Reader, services: ServicesOf) -> Response:
     """The call as it stands, with what was said so far."""
     return JSONResponse(render_call(await services.calls.get(key.workspace_id, CallId(call_id))))
 
@@ -98,7 +98,7 @@ async def get_call(call_id: str, key: Reader, services: ServicesOf) -> Response:
     summary="End a call",
     **operation("calls:write", answer="Call", errors=(404, 409)),
 )
-async def end_call(call_id: str, key: Writer, services: ServicesOf) -> Response:
+async def end_call(call_id: PathId, key: Writer, services: ServicesOf) -> Response:
     """Hang up. A call that still waits is canceled at once; a live one ends a moment later."""
     return JSONResponse(render_call(await services.calls.end(key.workspace_id, CallId(call_id))))
 
@@ -108,7 +108,7 @@ async def end_call(call_id: str, key: Writer, services: ServicesOf) -> Response:
     summary="Read what was said",
     **operation("calls:read", answer="Transcript", errors=(404,)),
 )
-async def get_transcript(call_id: str, key: Reader, services: ServicesOf) -> Response:
+async def get_transcript(call_id: PathId, key: Reader, services: ServicesOf) -> Response:
     """The turns so far, as they were heard."""
     call = await services.calls.get(key.workspace_id, CallId(call_id))
     turns = [render_turn(turn) for turn in call.transcript]
@@ -121,7 +121,7 @@ async def get_transcript(call_id: str, key: Reader, services: ServicesOf) -> Res
     **operation("calls:read", answer="EventList", errors=(404, 422)),
 )
 async def list_events(
-    call_id: str,
+    call_id: PathId,
     request: Request,
     key: Reader,
     services: ServicesOf,

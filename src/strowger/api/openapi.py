@@ -72,6 +72,11 @@ def build_document(app: FastAPI) -> Schema:
         routes=app.routes,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
+    for item in document["paths"].values():
+        for described in item.values():
+            # FastAPI gives every path parameter a 422; an id that cannot be is a 404 here.
+            if "application/json" in described["responses"].get("422", {}).get("content", {}):
+                del described["responses"]["422"]
     components = document.setdefault("components", {})
     components["schemas"] = _schemas()
     components["securitySchemes"] = {
@@ -129,9 +134,13 @@ def _tidy(schemas: Schema) -> None:
     for name in ANSWERS:
         if name.endswith("List"):
             schemas[name].setdefault("description", "One page of a list, newest first.")
-    for record, ranges in RANGES.items():
+    schemas["AgentDefinition"]["examples"] = [requests.CALL_EXAMPLE["agent"]]
+    bounds = {record.__name__: ranges for record, ranges in RANGES.items()}
+    limits = RANGES[agent.Limits]
+    bounds["NewCall"] = {name: limits[name] for name in ("max_duration", "ring_timeout")}
+    for name, ranges in bounds.items():
         for field, (least, greatest) in ranges.items():
-            bounded = schemas[record.__name__]["properties"][field]
+            bounded = schemas[name]["properties"][field]
             for schema in _numbers(bounded):
                 schema |= {"minimum": least, "maximum": greatest}
     for name in ("AgentChanges", "TrunkChanges", "PhoneNumberChanges", "WebhookChanges"):

@@ -9,13 +9,11 @@ from strowger.api import requests
 from strowger.api.auth import requires
 from strowger.api.body import body_of
 from strowger.api.describe import operation
-from strowger.api.routing import ListQuery, ServicesOf, page_answer, plausible_ids
+from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
 from strowger.calls.render import render_number
 from strowger.model import ApiKey, NumberId
 
-router = APIRouter(
-    prefix="/v1/phone-numbers", tags=["phone numbers"], dependencies=[Depends(plausible_ids)]
-)
+router = APIRouter(prefix="/v1/phone-numbers", tags=["phone numbers"])
 
 Reader = Annotated[ApiKey, Depends(requires("phone_numbers:read"))]
 Writer = Annotated[ApiKey, Depends(requires("phone_numbers:write"))]
@@ -61,7 +59,7 @@ async def list_phone_numbers(
     summary="Read a phone number",
     **operation("phone_numbers:read", answer="PhoneNumber", errors=(404,)),
 )
-async def get_phone_number(number_id: str, key: Reader, services: ServicesOf) -> Response:
+async def get_phone_number(number_id: PathId, key: Reader, services: ServicesOf) -> Response:
     """One phone number."""
     return JSONResponse(
         render_number(await services.numbers.get(key.workspace_id, NumberId(number_id)))
@@ -76,7 +74,7 @@ async def get_phone_number(number_id: str, key: Reader, services: ServicesOf) ->
     ),
 )
 async def update_phone_number(
-    number_id: str,
+    number_id: PathId,
     key: Writer,
     services: ServicesOf,
     body: Annotated[requests.PhoneNumberChanges, Depends(body_of(requests.PHONE_NUMBER_CHANGES))],
@@ -92,7 +90,7 @@ async def update_phone_number(
     summary="Delete a phone number",
     **operation("phone_numbers:write", answer=None, status=204, errors=(404,)),
 )
-async def delete_phone_number(number_id: str, key: Writer, services: ServicesOf) -> Response:
+async def delete_phone_number(number_id: PathId, key: Writer, services: ServicesOf) -> Response:
     """Calls under way go on."""
     await services.numbers.delete(key.workspace_id, NumberId(number_id))
     return Response(status_code=204)

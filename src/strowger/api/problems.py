@@ -1,5 +1,6 @@
 """Errors on the wire: RFC 9457 `application/problem+json`, whatever went wrong."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -9,7 +10,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match
 
 from strowger.api.validation import problems_of
 from strowger.errors import (
@@ -136,11 +136,10 @@ def _http_exception(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
-    return methods
+    for template, operations in request.app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), request.url.path):
+            return {method.upper() for method in operations}
+    return {"GET"}  # the document itself
 
 
 def internal_error(request: Request) -> Response:

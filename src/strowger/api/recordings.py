@@ -12,11 +12,11 @@ from starlette.responses import Response, StreamingResponse
 from strowger.api.auth import requires
 from strowger.api.describe import operation
 from strowger.api.problems import RangeNotSatisfiable
-from strowger.api.routing import ServicesOf, plausible_ids
+from strowger.api.routing import PathId, ServicesOf
 from strowger.errors import NotFound
 from strowger.model import ApiKey, CallId
 
-router = APIRouter(prefix="/v1/calls", tags=["calls"], dependencies=[Depends(plausible_ids)])
+router = APIRouter(prefix="/v1/calls", tags=["calls"])
 
 Reader = Annotated[ApiKey, Depends(requires("calls:read"))]
 
@@ -54,7 +54,7 @@ def _recording(method: str) -> dict[str, Any]:
 
 @router.get("/{call_id}/recording", summary="Hear a call", **_recording("GET"))
 async def get_recording(
-    call_id: str, request: Request, key: Reader, services: ServicesOf
+    call_id: PathId, request: Request, key: Reader, services: ServicesOf
 ) -> Response:
     """Stereo WAV, there when the call is over: left the callee, right the agent."""
     return await _answer(call_id, request, key, services)
@@ -62,13 +62,13 @@ async def get_recording(
 
 @router.head("/{call_id}/recording", summary="Size of a recording", **_recording("HEAD"))
 async def head_recording(
-    call_id: str, request: Request, key: Reader, services: ServicesOf
+    call_id: PathId, request: Request, key: Reader, services: ServicesOf
 ) -> Response:
     """The headers of the recording alone."""
     return await _answer(call_id, request, key, services)
 
 
-async def _answer(call_id: str, request: Request, key: ApiKey, services: ServicesOf) -> Response:
+async def _answer(call_id: PathId, request: Request, key: ApiKey, services: ServicesOf) -> Response:
     path = anyio.Path(await services.calls.recording(key.workspace_id, CallId(call_id)))
     try:
         state = await path.stat()

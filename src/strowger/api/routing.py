@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from fastapi import Depends
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -28,11 +28,14 @@ def services_of(request: Request) -> Services:
 ServicesOf = Annotated[Services, Depends(services_of)]
 
 
-async def plausible_ids(request: Request) -> None:
-    """Answer 404 to ids that cannot be, before the database sees them (NUL characters, say)."""
-    for value in request.path_params.values():
-        if not ID.fullmatch(str(value)):
-            raise NotFound("there is nothing with this id")
+def _plausible(id: str) -> str:
+    """Answer 404 to an id that cannot be, before the database sees it (NUL characters, say)."""
+    if not ID.fullmatch(id):
+        raise NotFound("there is nothing with this id")
+    return id
+
+
+PathId = Annotated[str, AfterValidator(_plausible)]
 
 
 class ListQuery(Strict):

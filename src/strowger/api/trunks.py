@@ -9,11 +9,11 @@ from strowger.api import requests
 from strowger.api.auth import requires
 from strowger.api.body import body_of
 from strowger.api.describe import operation
-from strowger.api.routing import ListQuery, ServicesOf, page_answer, plausible_ids
+from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
 from strowger.calls.render import render_trunk
 from strowger.model import ApiKey, TrunkId
 
-router = APIRouter(prefix="/v1/trunks", tags=["trunks"], dependencies=[Depends(plausible_ids)])
+router = APIRouter(prefix="/v1/trunks", tags=["trunks"])
 
 Reader = Annotated[ApiKey, Depends(requires("trunks:read"))]
 Writer = Annotated[ApiKey, Depends(requires("trunks:write"))]
@@ -52,7 +52,7 @@ async def list_trunks(
     summary="Read a trunk",
     **operation("trunks:read", answer="Trunk", errors=(404,)),
 )
-async def get_trunk(trunk_id: str, key: Reader, services: ServicesOf) -> Response:
+async def get_trunk(trunk_id: PathId, key: Reader, services: ServicesOf) -> Response:
     """Without its password."""
     return JSONResponse(
         render_trunk(await services.trunks.get(key.workspace_id, TrunkId(trunk_id)))
@@ -65,7 +65,7 @@ async def get_trunk(trunk_id: str, key: Reader, services: ServicesOf) -> Respons
     **operation("trunks:write", takes="TrunkChanges", answer="Trunk", errors=(404,)),
 )
 async def update_trunk(
-    trunk_id: str,
+    trunk_id: PathId,
     key: Writer,
     services: ServicesOf,
     body: Annotated[requests.TrunkChanges, Depends(body_of(requests.TRUNK_CHANGES))],
@@ -81,7 +81,7 @@ async def update_trunk(
     summary="Delete a trunk",
     **operation("trunks:write", answer=None, status=204, errors=(404, 409)),
 )
-async def delete_trunk(trunk_id: str, key: Writer, services: ServicesOf) -> Response:
+async def delete_trunk(trunk_id: PathId, key: Writer, services: ServicesOf) -> Response:
     """Refused while calls that are not over use it."""
     await services.trunks.delete(key.workspace_id, TrunkId(trunk_id))
     return Response(status_code=204)

@@ -9,11 +9,11 @@ from strowger.api import requests
 from strowger.api.auth import requires
 from strowger.api.body import body_of
 from strowger.api.describe import operation
-from strowger.api.routing import ListQuery, ServicesOf, page_answer, plausible_ids
+from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
 from strowger.calls.render import render_new_webhook, render_webhook
 from strowger.model import ApiKey, WebhookId
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], dependencies=[Depends(plausible_ids)])
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
 Reader = Annotated[ApiKey, Depends(requires("webhooks:read"))]
 Writer = Annotated[ApiKey, Depends(requires("webhooks:write"))]
@@ -53,7 +53,7 @@ async def list_webhooks(
     summary="Read a webhook",
     **operation("webhooks:read", answer="Webhook", errors=(404,)),
 )
-async def get_webhook(webhook_id: str, key: Reader, services: ServicesOf) -> Response:
+async def get_webhook(webhook_id: PathId, key: Reader, services: ServicesOf) -> Response:
     """Without its secret."""
     return JSONResponse(
         render_webhook(await services.webhooks.get(key.workspace_id, WebhookId(webhook_id)))
@@ -66,7 +66,7 @@ async def get_webhook(webhook_id: str, key: Reader, services: ServicesOf) -> Res
     **operation("webhooks:write", takes="WebhookChanges", answer="Webhook", errors=(404,)),
 )
 async def update_webhook(
-    webhook_id: str,
+    webhook_id: PathId,
     key: Writer,
     services: ServicesOf,
     body: Annotated[requests.WebhookChanges, Depends(body_of(requests.WEBHOOK_CHANGES))],
@@ -82,7 +82,7 @@ async def update_webhook(
     summary="Delete a webhook",
     **operation("webhooks:write", answer=None, status=204, errors=(404,)),
 )
-async def delete_webhook(webhook_id: str, key: Writer, services: ServicesOf) -> Response:
+async def delete_webhook(webhook_id: PathId, key: Writer, services: ServicesOf) -> Response:
     """Nothing more is sent to it."""
     await services.webhooks.delete(key.workspace_id, WebhookId(webhook_id))
     return Response(status_code=204)

@@ -32,7 +32,9 @@ def render_call(call: Call) -> Wire:
     return {
         **render_call_summary(call),
         "transcript": [render_turn(turn) for turn in call.transcript],
-        "latency": render_latency(call.transcript),
+        "latency": render_latency(
+            turn.latency for turn in call.transcript if turn.latency is not None
+        ),
     }
 
 
@@ -64,7 +66,7 @@ def render_call_summary(call: Call) -> Wire:
         "started_at": _optional_timestamp(call.started_at),
         "answered_at": _optional_timestamp(call.answered_at),
         "ended_at": _optional_timestamp(call.ended_at),
-        "duration": _duration(call),
+        "duration": _duration(call.answered_at, call.ended_at),
         "answered_by": call.answered_by,
         "outcome": call.outcome,
         "extracted": dict(call.extracted),
@@ -72,10 +74,10 @@ def render_call_summary(call: Call) -> Wire:
     }
 
 
-def _duration(call: Call) -> float | None:
-    if call.answered_at is None or call.ended_at is None:
+def _duration(answered_at: float | None, ended_at: float | None) -> float | None:
+    if answered_at is None or ended_at is None:
         return None
-    return round(max(0.0, call.ended_at - call.answered_at), 3)
+    return round(max(0.0, ended_at - answered_at), 3)
 
 
 def render_turn(turn: Turn) -> Wire:
@@ -94,9 +96,9 @@ def _render_turn_latency(latency: TurnLatency) -> Wire:
     return {field.name: _rounded(getattr(latency, field.name)) for field in fields(latency)}
 
 
-def render_latency(turns: Iterable[Turn]) -> Wire | None:
+def render_latency(replies: Iterable[TurnLatency]) -> Wire | None:
     """How long the callee waited for the agent over a call; None where no reply was measured."""
-    measured = [turn.latency for turn in turns if turn.latency is not None]
+    measured = list(replies)
     totals = [latency.total for latency in measured if latency.total is not None]
     if not totals:
         return None
@@ -126,14 +128,42 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def render_event(event: Event) -> Wire:
+    """The event as the API answers it; webhooks carry the same `data`."""
     return {
         "id": event.id,
         "sequence": event.sequence,
         "type": event.type,
         "timestamp": timestamp(event.created_at),
         "call_id": event.call_id,
-        "data": dict(event.payload),
+        "data": render_event_data(event),
     }
+
+
+def render_event_data(event: Event) -> Wire:
+    """What happened, from the plain values that were kept when it did.
+
+    Where that is the state of a call, it becomes the call object of the API, which has its
+    transcript and latency once the call is over.
+    """
+    kept = event.payload
+    if "call_id" not in kept or "status" not in kept:
+        return dict(kept)
+    wire: Wire = {"call_id": kept["call_id"], "id": kept["call_id"], **kept}
+    wire["duration"] = _duration(_seconds(kept, "answered_at"), _seconds(kept, "ended_at"))
+    for name in kept:
+        if name.endswith("_at"):
+            wire[name] = _optional_timestamp(_seconds(kept, name))
+    transcript = kept.get("transcript")
+    if isinstance(transcript, list | tuple):
+        wire["latency"] = render_latency(
+            TurnLatency(**turn["latency"]) for turn in transcript if turn["latency"] is not None
+        )
+    return wire
+
+
+def _seconds(kept: Mapping[str, object], name: str) -> float | None:
+    value = kept.get(name)
+    return float(value) if isinstance(value, int | float) else None
 
 
 def render_definition(definition: AgentDefinition) -> Wire:

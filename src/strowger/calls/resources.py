@@ -49,6 +49,7 @@ EVENT_TYPES = (
     "call.turn",
     "call.completed",
     "call.failed",
+    "call.recording_ready",
     "agent.updated",
 )
 """What a webhook can ask for by name."""
