@@ -35,6 +35,16 @@ class Resampler:
         self._lead = (self._width - 1) // 2
         self._begin()
 
+    def _begin(self) -> None:
+        self._waiting: NDArray[np.float32] = np.zeros(self._lead, np.float32)
+        """Input from `_place` on; the stream begins with silence."""
+        self._place: int = 0
+        """Input samples, the leading silence included, that were dropped."""
+        self._taken: int = 0
+        self._made: int = 0
+        """Samples in and out so far."""
+        self._odd: bytes = b""
+
     def process(self, pcm: bytes) -> bytes:
         """Take a chunk of any length, even half a sample; return what can be said by now."""
         if self._up == self._down:
@@ -57,16 +67,6 @@ class Resampler:
         self._begin()
         return rest
 
-    def _begin(self) -> None:
-        self._waiting: NDArray[np.float32] = np.zeros(self._lead, np.float32)
-        """Input from `_place` on; the stream begins with silence."""
-        self._place: int = 0
-        """Input samples, the leading silence included, that were dropped."""
-        self._taken: int = 0
-        self._made: int = 0
-        """Samples in and out so far."""
-        self._odd: bytes = b""
-
     def _ready(self) -> int:
         """Output samples for which the filter has all the input it needs."""
         windows = self._place + len(self._waiting) - self._width + 1
@@ -88,8 +88,10 @@ class Resampler:
         self._place += used
         if not parts:
             return b""
-        samples = np.rint(np.concatenate(parts)).clip(-32768, 32767).astype("<i2")
-        return samples.tobytes()
+        rounded: NDArray[np.int16] = (
+            np.rint(np.concatenate(parts)).clip(-32768, 32767).astype("<i2")
+        )
+        return rounded.tobytes()
 
 
 def _filter_bank(up: int, down: int) -> NDArray[np.float32]:
