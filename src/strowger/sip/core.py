@@ -21,14 +21,16 @@ from strowger.sip.validation import ALLOW
 class Capacity:
     """How much the network may make us remember."""
 
-    incoming_sessions: int = 2_000
-    """Sessions alive beyond which an INVITE is answered 503."""
+    sessions: int = 2_000
+    """Alive in either direction; beyond it, an INVITE is answered 503."""
     server_transactions: int = 20_000
     """Beyond it, requests are answered 503 or dropped."""
 
 
 class Phase(Protocol):
     """One stretch of a session's life."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def session(self) -> SessionId: ...
@@ -79,6 +81,7 @@ class Core:
         """Forget the session, unless it has gone on to another phase."""
         if self.sessions.get(phase.session) is phase:
             del self.sessions[phase.session]
+        self.timers.arm(phase)
 
     def contact(self, user: str, address: Address | None = None) -> str:
         """The value of our Contact."""
@@ -87,7 +90,7 @@ class Core:
         return f"<sip:{at}{host_of((host, port))}:{port}>"
 
     def response(
-        self, request: Request, status: int, *, to_tag: str, reason: str | None = None
+        self, request: Request, status: int, *, to_tag: str | None, reason: str | None = None
     ) -> Response:
         response = response_to(request, status, to_tag=to_tag, reason=reason)
         response.headers.add("server", self.user_agent)

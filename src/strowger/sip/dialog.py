@@ -28,8 +28,10 @@ class Dialog:
     local_tag: str
     remote_tag: str
     """Empty where the far end is of RFC 2543 and gave none (12.1.1)."""
-    remote_target: str
-    """URI of the far end's Contact."""
+    remote_contact: str | None
+    """URI of the far end's Contact, where it gave a usable one."""
+    fallback_target: str
+    """Request URI of our requests where it did not."""
     route_set: tuple[str, ...]
     local_cseq: int
     remote_cseq: int | None
@@ -49,7 +51,8 @@ class Dialog:
             remote=response.headers.get("to") or "",
             local_tag=request.from_.tag or "",
             remote_tag=response.to.tag or "",
-            remote_target=contact_uri(response) or request.uri,
+            remote_contact=contact_uri(response),
+            fallback_target=request.uri,
             route_set=tuple(reversed(response.headers.members("record-route"))),
             local_cseq=request.cseq.number,
             remote_cseq=None,
@@ -68,7 +71,8 @@ class Dialog:
             remote=request.headers.get("from") or "",
             local_tag=local_tag,
             remote_tag=request.from_.tag or "",
-            remote_target=contact_uri(request) or f"sip:{host_of(source)}:{source[1]}",
+            remote_contact=contact_uri(request),
+            fallback_target=f"sip:{host_of(source)}:{source[1]}",
             route_set=tuple(request.headers.members("record-route")),
             local_cseq=0,
             remote_cseq=request.cseq.number,
@@ -87,7 +91,7 @@ class Dialog:
     def refresh(self, message: Message, source: Address) -> None:
         """Take over the far end's new Contact, from a re-INVITE or its 2xx (12.2)."""
         self.last_source = source
-        self.remote_target = contact_uri(message) or self.remote_target
+        self.remote_contact = contact_uri(message) or self.remote_contact
 
     def new_request(self, method: str, via: str) -> Request:
         """A request within the dialog, with the next CSeq (12.2.1.1)."""
@@ -104,7 +108,7 @@ class Dialog:
 
     def next_hop(self) -> Address:
         """Where requests of this dialog go."""
-        first = self.route_set[0] if self.route_set else f"<{self.remote_target}>"
+        first = self.route_set[0] if self.route_set else f"<{self.remote_contact}>"
         return _literal_address(first) or self.last_source
 
     def _request(self, method: str, via: str, number: int) -> Request:
@@ -124,13 +128,14 @@ class Dialog:
 
     def _route(self) -> tuple[str, Iterable[str]]:
         """Request URI and Route values: loose routing, or strict where the first hop asks it."""
+        target = self.remote_contact or self.fallback_target
         if not self.route_set or _is_loose(self.route_set[0]):
-            return self.remote_target, self.route_set
+            return target, self.route_set
         try:
             first = NameAddr.parse(self.route_set[0]).uri.text
         except MalformedMessage:
-            return self.remote_target, self.route_set
-        return first, (*self.route_set[1:], f"<{self.remote_target}>")
+            return target, self.route_set
+        return first, (*self.route_set[1:], f"<{target}>")
 
 
 def contact_uri(message: Message) -> str | None:

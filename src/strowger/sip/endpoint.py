@@ -23,7 +23,7 @@ from strowger.sip.events import (
     SessionId,
 )
 from strowger.sip.headers import Uri, host_of, printable
-from strowger.sip.invitation import Invitation
+from strowger.sip.invitation import Invitation, check_uri
 from strowger.sip.invited import Invited
 from strowger.sip.layer import Answer, NoAnswer, note_source
 from strowger.sip.message import (
@@ -160,6 +160,7 @@ class Endpoint:
 
     def options(self, uri: str, destination: Address, *, now: float) -> str:
         """Ask what is there (11.1); the token comes back in OptionsAnswered."""
+        check_uri(uri)
         token = self._core.new_token()
 
         def receive_answer(answer: Answer, source: Address, at: float) -> None:
@@ -178,13 +179,13 @@ class Endpoint:
         headers.add("via", str(self._core.layer.new_via()))
         headers.add("max-forwards", MAX_FORWARDS)
         headers.add("from", f"<sip:{host_of(self._core.local)}>;tag={self._core.new_token()}")
-        headers.add("to", f"<{Uri.parse(uri).text}>")
+        headers.add("to", f"<{uri}>")
         headers.add("call-id", self._core.new_token())
         headers.add("cseq", "1 OPTIONS")
         headers.add("contact", self._core.contact(""))
         headers.add("accept", SDP)
         headers.add("user-agent", self._core.user_agent)
-        request = Request(method="OPTIONS", uri=Uri.parse(uri).text, headers=headers)
+        request = Request(method="OPTIONS", uri=uri, headers=headers)
         self._core.layer.send_request(request, destination, receive_answer, now=now)
         return token
 
@@ -228,7 +229,7 @@ class Endpoint:
         if layer.is_merged(request) or SessionId(request.call_id) in sessions:  # 8.2.2.2
             layer.answer_statelessly(request, source, 482)
             return
-        full = len(sessions) >= self._core.capacity.incoming_sessions
+        full = len(sessions) >= self._core.capacity.sessions
         transaction = None if full else layer.accept_request(request, source, now=now)
         if transaction is None:
             layer.answer_statelessly(request, source, 503)
@@ -276,11 +277,13 @@ class Endpoint:
         if transaction is None:
             self._core.layer.answer_statelessly(request, source, 481)
             return
-        self._core.layer.answer_statelessly(request, source, 200)
-        match self._phase(SessionId(transaction.request.call_id)):
-            case Invited() as phase if phase.transaction is transaction:
+        phase = self._phase(SessionId(transaction.request.call_id))
+        tag = phase.local_tag if isinstance(phase, Invited | Established) else None  # 9.2
+        self._core.layer.answer_statelessly(request, source, 200, to_tag=tag)
+        match phase:
+            case Invited() if phase.transaction is transaction:
                 phase.receive_cancel(now=now)
-            case Established() as phase:
+            case Established():
                 phase.receive_cancel(transaction, now=now)
             case _:
                 pass  # it was too late

@@ -147,6 +147,10 @@ class Established:
         self._reason = ""
         """Why we hang up, once we do."""
 
+    @property
+    def local_tag(self) -> str:
+        return self.dialog.local_tag
+
     # ── what the application wants ───────────────────────────────────────────────────────────
 
     def hang_up(self, *, now: float, reason: str | None) -> None:
@@ -203,6 +207,7 @@ class Established:
         if answer is None or not answer.is_acknowledged_by(ack) or not self._step(Input.ACK):
             return
         self._unacknowledged = None
+        self._core.timers.arm(self)
         self.dialog.last_source = source
         sdp = sdp_of(ack)
         if self.state is State.CONFIRMED and (answer.initial or sdp is not None):

@@ -27,6 +27,7 @@ _VIA = re.compile(
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?", re.ASCII)
 _CSEQ = re.compile(r"(\d{1,10})\s+(\S+)", re.ASCII)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_UNDECODABLE = re.compile("[\ud800-\udfff]")
 _ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 
 
@@ -160,8 +161,8 @@ class Uri:
 
 
 def printable(text: str) -> str:
-    """Text from the network without control characters and undecodable bytes."""
-    readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """Text for people and logs: no control characters, no bytes that were not UTF-8."""
+    readable = _UNDECODABLE.sub("\N{REPLACEMENT CHARACTER}", text)
     return "".join(sign for sign in readable if sign.isprintable())
 
 

@@ -20,6 +20,8 @@ RESERVED = frozenset({
 """Header fields that callers cannot set: they are ours."""
 
 _NAME = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
+_CALL_ID = re.compile(r"[!-~]{1,255}")
+_UNENCODABLE = re.compile("[\ud800-\udfff]")
 _UNSAFE = re.compile(r'[\s<>"\x00-\x1f\x7f]')
 
 
@@ -48,12 +50,17 @@ class Invitation:
 
     def __post_init__(self) -> None:
         for uri in (self.request_uri, self.from_uri, self.to_uri or self.request_uri):
-            _check_uri(uri)
+            check_uri(uri)
         for name, _ in self.headers:
             if not _NAME.fullmatch(name) or name.lower() in RESERVED:
                 raise InvalidRequest(f"{name!r} is no header field that a call may set")
-        if self.call_id is not None and not re.fullmatch(r"[!-~]{1,255}", self.call_id):
+        for text in (self.from_display, *(value for _, value in self.headers)):
+            if not text.isprintable():
+                raise InvalidRequest(f"{text!r} has signs that cannot stand in a header field")
+        if self.call_id is not None and not _CALL_ID.fullmatch(self.call_id):
             raise InvalidRequest("a Call-ID is printable ASCII without spaces, up to 255 signs")
+        if _UNENCODABLE.search(f"{self.username}{self.password}"):
+            raise InvalidRequest("user name and password must be encodable as UTF-8")
 
     @property
     def credentials(self) -> Credentials | None:
@@ -62,14 +69,15 @@ class Invitation:
         return Credentials(username=self.username, password=self.password or "")
 
 
-def _check_uri(text: str) -> None:
+def check_uri(text: str) -> None:
+    """Raise InvalidRequest unless it can be called, and stand in a request line as it is."""
     try:
         uri = Uri.parse(text)
     except MalformedMessage as error:
         raise InvalidRequest(str(error)) from error
     if _UNSAFE.search(text) or not text.isascii() or uri.has_headers:
         raise InvalidRequest(f"{text!r} cannot stand in a request")
-    if uri.scheme not in ("sip", "sips", "tel"):
+    if uri.scheme not in ("sip", "tel"):  # sips would promise TLS
         raise InvalidRequest(f"cannot call a {uri.scheme} URI")
 
 

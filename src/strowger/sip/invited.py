@@ -63,7 +63,7 @@ class Invited:
         self._expires_at = now + _patience(request.headers.get("expires"))
         self._repeat_at: float | None = None
         self._provisional: Response | None = None
-        trying = core.response(request, 100, to_tag="")
+        trying = core.response(request, 100, to_tag=None)
         core.layer.send_response(transaction, trying, now=now)
 
     # ── what the application wants ───────────────────────────────────────────────────────────
@@ -92,6 +92,7 @@ class Invited:
             request, 200, to_tag=self.local_tag, contact=self._contact, sdp=sdp
         )
         self._core.layer.send_response(self.transaction, response, now=now)
+        self._core.timers.arm(self)
         answer = UnacknowledgedAnswer(self.transaction, response, initial=True, now=now)
         authenticator = Authenticator(None, self._core.new_token)
         self._core.enter(Established(self._core, dialog, authenticator, unacknowledged=answer))

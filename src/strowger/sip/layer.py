@@ -139,13 +139,14 @@ class TransactionLayer:
         source: Address,
         status: int,
         *,
-        reason: str | None = None,
+        to_tag: str | None = None,
         headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         """Answer without remembering it (8.2.7): the same request gets the same answer."""
-        seed = f"{self._secret} {request.via} {request.call_id} {request.headers.get('cseq')}"
-        tag = hashlib.sha256(seed.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        response = response_to(request, status, to_tag=tag, reason=reason)
+        if to_tag is None:
+            seed = f"{self._secret} {request.via} {request.call_id} {request.headers.get('cseq')}"
+            to_tag = hashlib.sha256(seed.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        response = response_to(request, status, to_tag=to_tag)
         response.headers.add("server", self.user_agent)
         for name, value in headers:
             response.headers.add(name, value)
@@ -178,13 +179,13 @@ class TransactionLayer:
         """Send what a transaction wants sent, and drop it or set its alarm."""
         for data in transaction.data_to_send():
             self._outgoing.append((data, transaction.destination))
+        self._timers.arm(transaction)
         if not transaction.terminated:
-            self._timers.arm(transaction)
-        elif isinstance(transaction, ClientTransaction):
-            request = transaction.request
+            return
+        request = transaction.request
+        if isinstance(transaction, ClientTransaction):
             self._clients.pop(client_key(request.via.branch, request.method), None)
         else:
-            request = transaction.request
             self._servers.pop(server_key(request, request.method), None)
             if self._merged.get(_merge_key(request)) is transaction:
                 del self._merged[_merge_key(request)]

@@ -84,4 +84,4 @@ def reason_text(message: Message) -> str:
 
 def print_reason(text: str) -> str:
     """Q.850 cause 16, normal call clearing, with our words."""
-    return f"Q.850;cause=16;text={quote_string(text)}"
+    return f"Q.850;cause=16;text={quote_string(printable(text))}"
