@@ -224,9 +224,7 @@ class CallService:
             status=CallStatus.QUEUED,
             variables={**definition.default_variables, **wanted.variables},
             metadata=wanted.metadata,
-            webhook_url=definition.webhook_url
-            if wanted.webhook_url is None
-            else wanted.webhook_url,
+            webhook_url=wanted.webhook_url,
             record=definition.recording if wanted.record is None else wanted.record,
             max_duration=_given(wanted.max_duration, limits.max_duration),
             ring_timeout=_given(wanted.ring_timeout, limits.ring_timeout),

@@ -1,0 +1,7 @@
+"""Prints docs/reference/configuration.md."""
+
+import sys
+
+from strowger.config import reference
+
+sys.stdout.write(reference())
