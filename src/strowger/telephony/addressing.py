@@ -5,8 +5,8 @@ import socket
 
 from strowger.errors import CallRefused, RefusalCause
 from strowger.ports import DialRequest
-from strowger.sip.endpoint import Invitation
 from strowger.sip.events import Address
+from strowger.sip.invitation import Invitation
 
 EVERY_ADDRESS = {"0.0.0.0", ""}  # noqa: S104 - compared with, not bound to
 

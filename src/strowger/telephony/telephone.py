@@ -133,7 +133,8 @@ class SipTelephone:
     async def probe(self, trunk: Trunk) -> sip.OptionsAnswered:
         """Ask a trunk whether it is there (OPTIONS); status 408 where nothing comes back."""
         destination = await resolve(trunk.host, trunk.port)
-        token = self._endpoint.options(destination, now=self._now())
+        uri = f"sip:{trunk.host}:{trunk.port}"
+        token = self._endpoint.options(uri, destination, now=self._now())
         answered: asyncio.Future[sip.OptionsAnswered] = self._loop.create_future()
         self._probes[token] = answered
         self._flush()

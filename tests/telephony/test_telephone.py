@@ -1,0 +1,262 @@
+"""Two telephones on loopback that really call each other."""
+
+import asyncio
+import math
+import socket
+import wave
+from array import array
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from strowger.errors import CallRefused, ConfigurationError, RefusalCause
+from strowger.media import events as media
+from strowger.model import DEFAULT_WORKSPACE, CallId, Trunk, TrunkId
+from strowger.ports import DialRequest, LineHungUp
+from strowger.telephony.line import SipLine
+from strowger.telephony.telephone import (
+    IncomingCall,
+    SipTelephone,
+    TelephoneSettings,
+    open_telephone,
+)
+
+HOST = "127.0.0.1"
+TONE = array(
+    "h", (int(8000 * math.sin(2 * math.pi * 440 * n / 8000)) for n in range(4000))
+).tobytes()
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def settings(port: int, first_rtp: int) -> TelephoneSettings:
+    rtp_ports = (first_rtp, first_rtp + 98)
+    return TelephoneSettings(listen=(HOST, port), rtp_ports=rtp_ports, lines=2)
+
+
+def request(port: int, *, ring_timeout: float = 5.0, recording: Path | None = None) -> DialRequest:
+    trunk = Trunk(
+        id=TrunkId("trunk_1"), workspace_id=DEFAULT_WORKSPACE, name="t", host=HOST, port=port
+    )
+    return DialRequest(
+        call_id=CallId("call_1"),
+        to="+14155550100",
+        caller_id="+14155550199",
+        trunk=trunk,
+        ring_timeout=ring_timeout,
+        recording=recording,
+    )
+
+
+class Pair:
+    """Who calls, who is called, and the calls that have come in."""
+
+    def __init__(self, caller: SipTelephone, port: int, incoming: asyncio.Queue[IncomingCall]):
+        self.caller = caller
+        self.port = port
+        self.incoming = incoming
+        self.ringing: list[int] = []
+
+    def dial(
+        self, *, ring_timeout: float = 5.0, recording: Path | None = None
+    ) -> AbstractAsyncContextManager[SipLine]:
+        wanted = request(self.port, ring_timeout=ring_timeout, recording=recording)
+        return self.caller.dial(wanted, self.ringing.append)
+
+
+@asynccontextmanager
+async def pair() -> AsyncIterator[Pair]:
+    incoming: asyncio.Queue[IncomingCall] = asyncio.Queue()
+    port = free_port()
+    async with (
+        asyncio.timeout(20),
+        open_telephone(settings(port, 22000), None, incoming.put_nowait),
+        open_telephone(settings(free_port(), 22100), None) as caller,
+    ):
+        yield Pair(caller, port, incoming)
+
+
+async def until(line: SipLine, kind: type[object]) -> object:
+    while not isinstance(event := await line.next_event(), kind):
+        continue
+    return event
+
+
+async def heard(line: SipLine, samples: int) -> "array[int]":
+    """The first so many samples that are not silence."""
+    while True:
+        pcm = array("h", line.captured(0)[0])
+        start = next((n for n, sample in enumerate(pcm) if abs(sample) > 500), None)
+        if start is not None and len(pcm) - start >= samples:
+            return pcm[start : start + samples]
+        await asyncio.sleep(0.02)
+
+
+def test_a_call_carries_sound_both_ways_and_is_recorded(tmp_path: Path) -> None:
+    recording = tmp_path / "call.wav"
+
+    async def main() -> None:
+        async with pair() as call:
+
+            async def answer() -> None:
+                ringing = await call.incoming.get()
+                assert (ringing.to, ringing.from_) == ("+14155550100", "+14155550199")
+                ringing.ring()
+                async with ringing.answer() as line:
+                    line.begin_utterance(1)
+                    await line.write(TONE)
+                    line.end_utterance(1)
+                    assert len(await heard(line, 3000)) == 3000
+                    assert isinstance(await until(line, LineHungUp), LineHungUp)
+
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(answer())
+                async with call.dial(recording=recording) as line:
+                    assert call.ringing == [180]
+                    line.begin_utterance(7)
+                    await line.write(TONE)
+                    line.end_utterance(7)
+                    ended = await until(line, media.PlayoutEnded)
+                    assert isinstance(ended, media.PlayoutEnded)
+                    assert (ended.utterance, ended.samples, ended.complete) == (7, 4000, True)
+                    assert len(await heard(line, 3000)) == 3000
+
+    asyncio.run(main())
+    with wave.open(str(recording)) as file:
+        stereo = array("h", file.readframes(file.getnframes()))
+    for channel in (stereo[0::2], stereo[1::2]):
+        assert 7000 < max(channel) < 9000
+        assert sum(abs(sample) > 500 for sample in channel) > 3000
+
+
+def test_a_busy_callee_refuses_with_its_status() -> None:
+    async def main() -> None:
+        async with pair() as call, asyncio.TaskGroup() as tasks:
+
+            async def refuse() -> None:
+                (await call.incoming.get()).reject(486)
+
+            tasks.create_task(refuse())
+            with pytest.raises(CallRefused) as refused:
+                async with call.dial():
+                    raise AssertionError("it is busy")
+            assert (refused.value.status, refused.value.cause) == (486, RefusalCause.FAR_END)
+
+    asyncio.run(main())
+
+
+def test_a_callee_that_does_not_answer_is_given_up_and_hears_of_it() -> None:
+    async def main() -> None:
+        async with pair() as call, asyncio.TaskGroup() as tasks:
+
+            async def ring() -> None:
+                ringing = await call.incoming.get()
+                ringing.ring()
+                await ringing.given_up()
+
+            tasks.create_task(ring())
+            with pytest.raises(CallRefused) as refused:
+                async with call.dial(ring_timeout=0.3):
+                    raise AssertionError("nobody answers")
+            assert refused.value.cause is RefusalCause.RING_TIMEOUT
+
+    asyncio.run(main())
+
+
+def test_giving_up_a_call_that_rings_cancels_it() -> None:
+    async def main() -> None:
+        async with pair() as call, asyncio.TaskGroup() as tasks:
+
+            async def dial() -> None:
+                async with call.dial():
+                    raise AssertionError("nobody answers")
+
+            dialling = tasks.create_task(dial())
+            ringing = await call.incoming.get()
+            ringing.ring()
+            while not call.ringing:
+                await asyncio.sleep(0.01)
+            dialling.cancel()
+            await ringing.given_up()
+
+    asyncio.run(main())
+
+
+def test_the_callee_hanging_up_is_heard_on_the_line() -> None:
+    async def main() -> None:
+        async with pair() as call, asyncio.TaskGroup() as tasks:
+
+            async def answer_and_hang_up() -> None:
+                async with (await call.incoming.get()).answer():
+                    pass
+
+            tasks.create_task(answer_and_hang_up())
+            async with call.dial() as line:
+                assert isinstance(await until(line, LineHungUp), LineHungUp)
+
+    asyncio.run(main())
+
+
+def test_a_telephone_that_takes_no_calls_says_so() -> None:
+    async def main() -> None:
+        port = free_port()
+        async with (
+            open_telephone(settings(port, 22200), None),
+            open_telephone(settings(free_port(), 22300), None) as caller,
+        ):
+            with pytest.raises(CallRefused) as refused:
+                async with caller.dial(request(port), lambda status: None):
+                    raise AssertionError("it takes no calls")
+            assert refused.value.status == 480
+
+    asyncio.run(main())
+
+
+def test_a_trunk_that_is_there_answers_a_probe() -> None:
+    async def main() -> None:
+        async with pair() as call:
+            answer = await call.caller.probe(request(call.port).trunk)
+            assert answer.status == 200
+            assert "INVITE" in answer.allow
+
+    asyncio.run(main())
+
+
+def test_an_address_that_is_taken_is_said_in_one_line() -> None:
+    async def main() -> None:
+        port = free_port()
+        async with open_telephone(settings(port, 22400), None):
+            with pytest.raises(ConfigurationError, match="--sip"):
+                async with open_telephone(settings(port, 22500), None):
+                    raise AssertionError("it is taken")
+
+    asyncio.run(main())
+
+
+def test_a_trunk_nobody_can_find_is_unreachable() -> None:
+    async def main() -> None:
+        async with open_telephone(settings(free_port(), 22600), None) as caller:
+            nowhere = request(5060)
+            trunk = Trunk(
+                id=TrunkId("t"), workspace_id=DEFAULT_WORKSPACE, name="t", host="no.invalid"
+            )
+            nowhere = DialRequest(
+                call_id=nowhere.call_id,
+                to=nowhere.to,
+                caller_id=None,
+                trunk=trunk,
+                ring_timeout=1,
+                recording=None,
+            )
+            with pytest.raises(CallRefused) as refused:
+                async with caller.dial(nowhere, lambda status: None):
+                    raise AssertionError("there is nobody")
+            assert refused.value.cause is RefusalCause.UNREACHABLE
+
+    asyncio.run(main())
