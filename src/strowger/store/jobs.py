@@ -104,10 +104,12 @@ class JobQueue:
         queries = _GatedQueries(AsyncpgDriver(connection), *builders(), gate=gate)
         manager = QueueManager(queries, channel=settings().channel)
         manager.register_executor(kind.value, _Persistent(_parameters(handler), gate=gate))
+        # It would find out by itself, but only when it next has something to ask.
+        connection.add_termination_listener(lambda _: manager.shutdown.set())
         async with asyncio.TaskGroup() as tasks:
             runner = tasks.create_task(
                 manager.run(
-                    dequeue_timeout=LOOK_AGAIN_AFTER,
+                    dequeue_timeout=min(LOOK_AGAIN_AFTER, self._silence / 2),
                     batch_size=BATCH,
                     shutdown_on_listener_failure=True,
                     heartbeat_timeout=self._silence,
