@@ -377,6 +377,16 @@ def test_a_caller_of_rfc_2543_is_served() -> None:
     assert far.statuses() == [100, 100, 200]
 
 
+def test_an_endpoint_on_every_address_names_the_one_that_was_called() -> None:
+    far = FarEnd(Endpoint(local=("0.0.0.0", 5060), new_token=tokens("a")))
+    far.invite()
+    far.end.answer(CALL, ANSWER, now=far.now)
+    assert far.last_response().headers.get("contact") == "<sip:agent@192.0.2.1:5060>"
+    far.within("ACK", number=1)
+    far.end.hang_up(CALL, now=far.now)
+    assert far.request_heard("BYE").via.host == "192.0.2.1"
+
+
 def test_a_status_that_makes_no_sense_is_a_programming_error() -> None:
     far, _ = invited()
     with pytest.raises(ValueError, match="provisional"):

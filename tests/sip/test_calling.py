@@ -9,7 +9,7 @@ from strowger.sip.invitation import Invitation
 from strowger.sip.message import Request, Response
 from strowger.sip.transaction import TIMEOUT
 from tests.sip.far_end import FarEnd
-from tests.sip.network import ANSWER, CALLEE, CALLER, OFFER, invitation
+from tests.sip.network import ANSWER, CALLEE, OFFER, invitation
 
 NORMAL = "Normal call clearing"
 
@@ -55,7 +55,7 @@ def test_the_invite_says_who_calls_whom_and_how_to_answer() -> None:
     assert invite.headers.get("p-asserted-identity") == "<sip:+14155550199@example.com>"
     assert invite.headers.get("max-forwards") == "70"
     assert "rport" in invite.via.parameters
-    assert (invite.via.host, invite.via.port) == CALLER
+    assert (invite.via.host, invite.via.port) == ("203.0.113.9", 6060)
     assert invite.body == OFFER
     assert far.sent_to == [CALLEE]
 

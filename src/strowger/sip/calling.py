@@ -86,7 +86,8 @@ class Calling:
         self._rounds = Rounds()
         self._tag = core.new_token()
         user = Uri.parse(invitation.from_uri).user
-        self._contact = core.contact(user, invitation.contact)
+        self._own = invitation.contact or core.local
+        self._contact = core.contact(user, self._own)
         self._give_up_at: float | None = None
         self._acks: dict[str, tuple[bytes, Address]] = {}
         """The ACK of each branch that answered, by its tag, to be sent again with each 2xx."""
@@ -178,7 +179,7 @@ class Calling:
             call_id=self.session,
             tag=self._tag,
             number=self._number,
-            via=str(self._core.layer.new_via()),
+            via=str(self._core.layer.new_via(self._own)),
             contact=self._contact,
             user_agent=self._core.user_agent,
         )
@@ -201,8 +202,10 @@ class Calling:
 
     def _acknowledge(self, response: Response, source: Address) -> Dialog:
         invite = self._invite.request
-        dialog = Dialog.from_response(invite, response, contact=self._contact, source=source)
-        ack = dialog.acknowledge(str(self._core.layer.new_via()), invite)
+        dialog = Dialog.from_response(
+            invite, response, contact=self._contact, own=self._own, source=source
+        )
+        ack = dialog.acknowledge(str(self._core.layer.new_via(self._own)), invite)
         ack.headers.add("user-agent", self._core.user_agent)
         sent = ack.serialise(), dialog.next_hop()
         self._acks[dialog.remote_tag] = sent

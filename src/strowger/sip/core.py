@@ -10,11 +10,13 @@ from typing import Protocol
 
 from strowger.sip.bodies import SDP
 from strowger.sip.events import Address, Event, SessionId
-from strowger.sip.headers import host_of
+from strowger.sip.headers import DEFAULT_PORT, Uri, host_of
 from strowger.sip.layer import TransactionLayer, response_to
 from strowger.sip.message import Request, Response
 from strowger.sip.timers import Timers
 from strowger.sip.validation import ALLOW
+
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,6 @@ class Core:
         self.timers = Timers()
         self.sessions: dict[SessionId, Phase] = {}
         self.layer = TransactionLayer(
-            local=local,
             new_token=new_token,
             user_agent=user_agent,
             timers=self.timers,
@@ -83,9 +84,16 @@ class Core:
             del self.sessions[phase.session]
         self.timers.arm(phase)
 
-    def contact(self, user: str, address: Address | None = None) -> str:
+    def address_called(self, request: Request) -> Address:
+        """Where the far end of an INVITE to us reaches us: where it did."""
+        if self.local[0] not in _EVERY_ADDRESS:
+            return self.local
+        called = Uri.parse(request.uri)
+        return (called.host, called.port or DEFAULT_PORT) if called.host else self.local
+
+    def contact(self, user: str, address: Address) -> str:
         """The value of our Contact."""
-        host, port = address or self.local
+        host, port = address
         at = f"{user}@" if user else ""
         return f"<sip:{at}{host_of((host, port))}:{port}>"
 

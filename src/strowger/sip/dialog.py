@@ -37,12 +37,14 @@ class Dialog:
     remote_cseq: int | None
     contact: str
     """Value of our Contact."""
+    own_address: Address
+    """Where the far end reaches us, for our Via."""
     last_source: Address
     """Where the far end's last message came from."""
 
     @classmethod
     def from_response(
-        cls, request: Request, response: Response, *, contact: str, source: Address
+        cls, request: Request, response: Response, *, contact: str, own: Address, source: Address
     ) -> "Dialog":
         """The caller's side of the dialog that a response to its INVITE makes (12.1.2)."""
         return cls(
@@ -57,12 +59,13 @@ class Dialog:
             local_cseq=request.cseq.number,
             remote_cseq=None,
             contact=contact,
+            own_address=own,
             last_source=source,
         )
 
     @classmethod
     def from_request(
-        cls, request: Request, *, local_tag: str, contact: str, source: Address
+        cls, request: Request, *, local_tag: str, contact: str, own: Address, source: Address
     ) -> "Dialog":
         """The callee's side of the dialog that an INVITE asks for (12.1.1)."""
         return cls(
@@ -77,6 +80,7 @@ class Dialog:
             local_cseq=0,
             remote_cseq=request.cseq.number,
             contact=contact,
+            own_address=own,
             last_source=source,
         )
 

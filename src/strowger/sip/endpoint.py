@@ -52,8 +52,11 @@ class Endpoint:
         limits: Limits = DEFAULT_LIMITS,
         capacity: Capacity | None = None,
     ) -> None:
-        """`local` is the address that the far end reaches us at; `new_token` gives unguessable
-        text of letters and digits, never the same twice."""
+        """`local` is the address that others reach us at. With `0.0.0.0`, what we send names
+        the `contact` of the call, and what we answer the host that was called.
+
+        `new_token` gives unguessable letters and digits, never the same twice.
+        """
         self._limits = limits
         self._core = Core(
             local=local,
@@ -158,9 +161,12 @@ class Endpoint:
         if isinstance(phase := self._phase(session), Established):
             phase.reject_reoffer(status, now=now)
 
-    def options(self, uri: str, destination: Address, *, now: float) -> str:
+    def options(
+        self, uri: str, destination: Address, *, now: float, contact: Address | None = None
+    ) -> str:
         """Ask what is there (11.1); the token comes back in OptionsAnswered."""
         check_uri(uri)
+        own = contact or self._core.local
         token = self._core.new_token()
 
         def receive_answer(answer: Answer, source: Address, at: float) -> None:
@@ -176,13 +182,13 @@ class Endpoint:
             )
 
         headers = Headers()
-        headers.add("via", str(self._core.layer.new_via()))
+        headers.add("via", str(self._core.layer.new_via(own)))
         headers.add("max-forwards", MAX_FORWARDS)
-        headers.add("from", f"<sip:{host_of(self._core.local)}>;tag={self._core.new_token()}")
+        headers.add("from", f"<sip:{host_of(own)}>;tag={self._core.new_token()}")
         headers.add("to", f"<{uri}>")
         headers.add("call-id", self._core.new_token())
         headers.add("cseq", "1 OPTIONS")
-        headers.add("contact", self._core.contact(""))
+        headers.add("contact", self._core.contact("", own))
         headers.add("accept", SDP)
         headers.add("user-agent", self._core.user_agent)
         request = Request(method="OPTIONS", uri=uri, headers=headers)

@@ -110,7 +110,7 @@ class Farewell:
 
     def _send(self, now: float) -> None:
         layer = self._core.layer
-        bye = self._dialog.new_request("BYE", str(layer.new_via()))
+        bye = self._dialog.new_request("BYE", str(layer.new_via(self._dialog.own_address)))
         bye.headers.add("user-agent", self._core.user_agent)
         bye.headers.add("reason", print_reason(self._reason))
         self._authenticator.authorise(bye)

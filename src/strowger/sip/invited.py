@@ -59,7 +59,8 @@ class Invited:
         self.local_tag = core.new_token()
         self._core = core
         self._source = source
-        self._contact = core.contact(Uri.parse(request.uri).user)
+        self._own = core.address_called(request)
+        self._contact = core.contact(Uri.parse(request.uri).user, self._own)
         self._expires_at = now + _patience(request.headers.get("expires"))
         self._repeat_at: float | None = None
         self._provisional: Response | None = None
@@ -86,7 +87,11 @@ class Invited:
             return
         request = self.transaction.request
         dialog = Dialog.from_request(
-            request, local_tag=self.local_tag, contact=self._contact, source=self._source
+            request,
+            local_tag=self.local_tag,
+            contact=self._contact,
+            own=self._own,
+            source=self._source,
         )
         response = self._core.session_response(
             request, 200, to_tag=self.local_tag, contact=self._contact, sdp=sdp

@@ -37,14 +37,12 @@ class TransactionLayer:
     def __init__(
         self,
         *,
-        local: Address,
         new_token: Callable[[], str],
         user_agent: str,
         timers: Timers,
         max_server_transactions: int,
     ) -> None:
         self.user_agent = user_agent
-        self._local = local
         self._new_token = new_token
         self._secret = new_token()
         self._timers = timers
@@ -57,10 +55,10 @@ class TransactionLayer:
 
     # ── requests of ours ─────────────────────────────────────────────────────────────────────
 
-    def new_via(self) -> Via:
+    def new_via(self, address: Address) -> Via:
         """A Via with a branch of its own, asking for answers to where we send from (RFC 3581)."""
         branch = f"z9hG4bK{self._new_token()}"
-        host, port = self._local
+        host, port = address
         return Via("UDP", host.lower(), port, {"branch": branch, "rport": None})
 
     def send_request(
