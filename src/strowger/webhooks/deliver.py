@@ -53,7 +53,7 @@ class Deliverer:
         delivery = await self._outbox.get_delivery(delivery_id)
         if delivery is None:
             return
-        endpoint = httpx2.URL(delivery.url).netloc.decode()
+        endpoint = _endpoint(delivery.url)
         if self._in_flight[endpoint] >= PER_ENDPOINT:
             raise Unavailable(f"{endpoint} has {PER_ENDPOINT} deliveries in flight")
         self._in_flight[endpoint] += 1
@@ -112,6 +112,14 @@ def body_of(event: Event, render: Render) -> bytes:
         "data": render(event),
     }
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _endpoint(url: str) -> str:
+    """Host and port: who shares the limit. A URL that is none has it to itself."""
+    try:
+        return httpx2.URL(url).netloc.decode()
+    except httpx2.InvalidURL:
+        return url
 
 
 def _payload(event: Event) -> Mapping[str, object]:

@@ -78,6 +78,8 @@ class EgressGuard(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: SocketOptions | None = None,
     ) -> httpcore2.AsyncNetworkStream:
+        if not 0 < port < 65536:
+            raise httpcore2.ConnectError(f"there is no port {port}")
         addresses = await self._addresses(host, port)
         failure: httpcore2.ConnectError | httpcore2.ConnectTimeout | None = None
         for address in addresses:
