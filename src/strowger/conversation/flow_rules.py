@@ -20,17 +20,8 @@ def validate_flow(flow: Flow) -> tuple[FieldProblem, ...]:
     """Everything that is wrong with a flow, each with its dotted path below `flow`."""
     if len(flow.nodes) > MOST_NODES:
         return (FieldProblem("flow.nodes", f"expected at most {MOST_NODES} nodes"),)
-    return tuple(
-        FieldProblem(f"flow.{path}", message)
-        for path, message in chain(
-            _start_problems(flow),
-            *(
-                ((f"nodes.{name}.{path}", message) for path, message in _node_problems(node, flow))
-                for name, node in flow.nodes.items()
-            ),
-            _path_problems(flow),
-        )
-    )
+    found = chain(_start_problems(flow), _problems_of_nodes(flow), _path_problems(flow))
+    return tuple(FieldProblem(f"flow.{path}", message) for path, message in found)
 
 
 _Problems = Iterator[tuple[str, str]]
@@ -42,6 +33,12 @@ def _start_problems(flow: Flow) -> _Problems:
         yield "nodes", "expected at least one node"
     elif flow.start not in flow.nodes:
         yield "start", f"there is no node {flow.start!r}"
+
+
+def _problems_of_nodes(flow: Flow) -> _Problems:
+    for name, node in flow.nodes.items():
+        for path, message in _node_problems(node, flow):
+            yield f"nodes.{name}.{path}", message
 
 
 def _node_problems(node: Node, flow: Flow) -> _Problems:

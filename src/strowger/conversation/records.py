@@ -36,12 +36,16 @@ def _make(kind: object, value: object, path: str) -> object:
     if origin is tuple:
         if not isinstance(value, list):
             raise BadRecord(f"{path}: expected a list")
-        return tuple(_make(inner[0], item, f"{path}.{n}") for n, item in enumerate(value))
+        return tuple(_make(inner[0], item, _below(path, str(n))) for n, item in enumerate(value))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         if not isinstance(value, dict):
             raise BadRecord(f"{path}: expected an object")
-        return {name: _make(inner[1], item, f"{path}.{name}") for name, item in value.items()}
+        return {name: _make(inner[1], item, _below(path, name)) for name, item in value.items()}
     return _plain(kind, value, path)
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _plain(kind: object, value: object, path: str) -> object:
@@ -67,10 +71,11 @@ def _union(kinds: tuple[object, ...], value: object, path: str) -> object:
     for kind in kinds:
         if type(value) is kind:
             return value
-    if isinstance(value, dict):
-        return _dataclass(_named(kinds, value, path), value, path)
+    records = [kind for kind in kinds if isinstance(kind, type) and is_dataclass(kind)]
+    if records and isinstance(value, dict):
+        return _dataclass(_named(records, value, path), value, path)
     for kind in kinds:
-        if kind is not types.NoneType and not (isinstance(kind, type) and is_dataclass(kind)):
+        if kind is not types.NoneType and kind not in records:
             try:
                 return _make(kind, value, path)
             except BadRecord:
@@ -78,13 +83,12 @@ def _union(kinds: tuple[object, ...], value: object, path: str) -> object:
     raise BadRecord(f"{path}: unexpected value {value!r}")
 
 
-def _named(kinds: tuple[object, ...], value: Mapping[str, object], path: str) -> type:
+def _named(records: list[type], value: Mapping[str, object], path: str) -> type:
     """The record of several that the value's `type` names."""
-    records = [kind for kind in kinds if isinstance(kind, type) and is_dataclass(kind)]
-    for kind in records:
-        tags = get_args(get_type_hints(kind).get("type"))
+    for record in records:
+        tags = get_args(get_type_hints(record).get("type"))
         if len(records) == 1 or value.get("type") in tags:
-            return kind
+            return record
     raise BadRecord(f"{path}: there is no {value.get('type')!r} here")
 
 
@@ -95,11 +99,11 @@ def _dataclass(kind: type, value: object, path: str) -> object:
     known = {field.name: field for field in fields(kind)}
     for name in value:
         if name not in known:
-            raise BadRecord(f"{path}.{name}".lstrip(".") + ": unknown field")
+            raise BadRecord(f"{_below(path, name)}: unknown field")
     made: dict[str, object] = {}
     for name, field in known.items():
         if name in value:
-            made[name] = _make(hints[name], value[name], f"{path}.{name}".lstrip("."))
+            made[name] = _make(hints[name], value[name], _below(path, name))
         elif field.default is MISSING and field.default_factory is MISSING:
-            raise BadRecord(f"{path}.{name}".lstrip(".") + ": missing")
+            raise BadRecord(f"{_below(path, name)}: missing")
     return kind(**made)

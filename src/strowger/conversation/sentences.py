@@ -11,13 +11,13 @@ EARLIEST_BREAK = 80
 """Characters before which a long sentence is not broken at a comma."""
 
 _NEVER_LAST = frozenset((
-    "mr", "mrs", "ms", "dr", "prof", "rev", "hon", "sr", "jr", "st", "mt", "ft", "no", "vs",
+    "mr", "mrs", "ms", "dr", "prof", "rev", "hon", "sr", "jr", "st", "mt", "ft", "vs",
     "fig", "approx", "e.g", "i.e", "cf", "jan", "feb", "mar", "apr", "aug", "sept", "oct",
     "nov", "dec",
 ))  # fmt: skip
 """Abbreviations that something always follows."""
 _SOMETIMES_LAST = frozenset((
-    "a.m", "p.m", "am", "pm", "etc", "inc", "ltd", "co", "corp", "u.s", "u.k", "ave", "blvd",
+    "no", "a.m", "p.m", "am", "pm", "etc", "inc", "ltd", "co", "corp", "u.s", "u.k", "ave", "blvd",
     "rd",
 ))  # fmt: skip
 """Abbreviations that end a sentence where a capital letter follows."""
@@ -89,7 +89,7 @@ def _ending(text: str) -> bool | None:
     end = _END.search(text)
     if end is None:
         return False
-    if end.group().rstrip(_CLOSING) != ".":
+    if end.group() != ".":
         return True
     word = text[: end.start()].rsplit(maxsplit=1)[-1:]
     last = word[0].lstrip("\"'“‘(").lower() if word else ""

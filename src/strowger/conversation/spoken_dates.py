@@ -20,6 +20,8 @@ MONTHS = (
 _DAYS = {ordinal_in_words(day): day for day in range(1, 32)}
 _WRITTEN_DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
 _MONTH_LENGTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_BEFORE_A_DAY = frozenset(("the", "on", *WEEKDAYS))
+_TENS = frozenset(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"))
 _UNCERTAIN = frozenset(("not", "or", "except", "don't", "can't", "isn't"))
 
 
@@ -83,11 +85,13 @@ def _exact_days(words: list[str], today: date) -> set[date]:
 
 def _day_at(words: list[str], place: int, *, beside_month: bool) -> tuple[int | None, int]:
     """The day of a month said at `place`, and how many words it takes."""
+    before = words[place - 1] if place else "the"
     for length in (2, 1):
-        name = " ".join(words[place : place + length])
-        if name in _DAYS and len(name.split()) == length:
-            alone_second = name == "second" and not beside_month and words[place - 1 : place] == []
-            return (None if alone_second else _DAYS[name]), length
+        name = words[place : place + length]
+        day = _DAYS.get(" ".join(name)) if len(name) == length else None
+        if day is not None:  # `just a second` and `thirty second` are no days
+            fits = before in _BEFORE_A_DAY or (beside_month and before not in _TENS)
+            return day if fits else None, length
     if written := _WRITTEN_DAY.fullmatch(words[place]):
         return int(written.group(1)), 1
     if beside_month and words[place].isdigit():
