@@ -4,6 +4,7 @@ Plain ASGI, so that streamed answers stream and nothing is read before it is ask
 """
 
 import time
+import traceback
 from collections.abc import Callable
 
 import structlog
@@ -42,8 +43,9 @@ class RequestContext:
         )
         try:
             await self._app(scope, receive, send_with_id)
-        except Exception:  # the last edge: whatever it is, the client gets an answer
-            log.exception("request failed")
+        except Exception as error:  # the last edge: whatever it is, the client gets an answer
+            # Formatted here, not by the log's own means: those may print local variables.
+            log.error("request failed", exception="".join(traceback.format_exception(error)))
             if status:
                 raise  # too late for another answer: the server cuts the connection
             await internal_error(Request(scope))(scope, receive, send_with_id)

@@ -6,6 +6,7 @@
 import json
 import sys
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -58,9 +59,8 @@ Schema = dict[str, Any]
 
 
 def describe_api(app: FastAPI) -> None:
-    """Have the app serve the whole document."""
-    document = build_document(app)
-    app.openapi = lambda: document  # type: ignore[method-assign]
+    """Have the app serve the whole document, built when it is first asked for."""
+    app.openapi = cache(lambda: build_document(app))  # type: ignore[method-assign]
 
 
 def build_document(app: FastAPI) -> Schema:
