@@ -113,8 +113,10 @@ def test_a_flow_does_not_go_round_in_circles_by_itself() -> None:
         "c": BranchNode(type="branch", variable="x", branches={"2": "end"}, otherwise="a"),
         "end": END,
     }
-    circle = "leads back to itself without asking anything"
+    circle = "goes round in a circle without asking anything"
     assert problems(round_) == {f"flow.nodes.{name}": circle for name in "abc"}
+    led_in = {**round_, "z": SayNode(type="say", text="Now", next="a")}
+    assert "flow.nodes.z" not in problems(led_in)
     asked = {**round_, "b": replace(ASK, next="c")}
     assert problems(asked) == {}
 
@@ -164,3 +166,15 @@ def test_a_date_is_kept_as_a_date_and_said_as_people_say_it() -> None:
     runner.open()
     assert runner.answer("next friday", "").texts == ("Until Friday, March 6th.",)
     assert runner.outcome == "moved to 2026-03-06"
+
+
+def test_a_large_flow_is_checked_in_one_go() -> None:
+    names = [f"n{place}" for place in range(999)]
+    nodes: dict[str, Node] = {
+        name: SayNode(type="say", text="And", next=following)
+        for name, following in zip(names, [*names[1:], "end"], strict=True)
+    }
+    nodes["end"] = END
+    assert problems(nodes, start="n0") == {}
+    nodes["one more"] = END
+    assert problems(nodes, start="n0") == {"flow.nodes": "expected at most 1000 nodes"}

@@ -178,7 +178,7 @@ def hold(agent: str, happenings: list[Happening], ending: Event | None) -> Call:
     return call
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(NAMES, st.lists(HAPPENINGS, max_size=30), ENDINGS)
 def test_every_call_ends_once_by_its_longest_duration(
     agent: str, happenings: list[Happening], ending: Event | None
@@ -192,7 +192,7 @@ def test_every_call_ends_once_by_its_longest_duration(
     assert call.conversation.next_timer() is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(NAMES, st.lists(HAPPENINGS, max_size=30), ENDINGS)
 def test_a_replay_decides_the_same_at_the_same_times(
     agent: str, happenings: list[Happening], ending: Event | None
@@ -203,7 +203,7 @@ def test_a_replay_decides_the_same_at_the_same_times(
     assert replay(parse_journal(call.journal.to_lines())) == call.decided
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(NAMES, st.lists(HAPPENINGS, max_size=30))
 def test_while_nobody_else_does_anything_the_agent_does_something_within_its_limits(
     agent: str, happenings: list[Happening]
@@ -227,7 +227,7 @@ def test_while_nobody_else_does_anything_the_agent_does_something_within_its_lim
     assert call.conversation.ended
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(NAMES, st.lists(HAPPENINGS, max_size=30), ENDINGS)
 def test_the_transcript_only_grows_and_holds_only_words_that_were_asked_for(
     agent: str, happenings: list[Happening], ending: Event | None

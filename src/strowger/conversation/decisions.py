@@ -23,6 +23,36 @@ class TurnEnded:
         return replace(rest, text=f"{self.text} {rest.text}".strip(), started_at=self.started_at)
 
 
+@dataclass(slots=True)
+class TurnSoFar:
+    """What has come of the callee's turn until now."""
+
+    text: str = ""
+    confidence: float | None = None
+    complete: bool = False
+    """Nothing said before the last silence is missing from `text`."""
+    lost: bool = False
+    """The recogniser has failed: there will be no more words."""
+    digits: str = ""
+    started_at: float | None = None
+    """None while nothing has been heard."""
+    ended_at: float = 0.0
+    decided_at: float | None = None
+
+    def ended(self, *, now: float) -> TurnEnded:
+        """The turn as it stands; its digits are used up."""
+        digits, self.digits = self.digits, ""
+        unheard = self.started_at is None
+        return TurnEnded(
+            text="" if digits else self.text,
+            digits=digits.partition("#")[0],
+            confidence=self.confidence,
+            started_at=now if self.started_at is None else self.started_at,
+            ended_at=now if unheard else self.ended_at,
+            decided_at=now if self.decided_at is None else self.decided_at,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class WordsMissing:
     """The callee spoke, and the recogniser did not say what."""

@@ -1,7 +1,7 @@
 """What makes a flow sound: it leads on from every answer, and to an end. Reports all at once."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
 
 from strowger.agent import AskNode, BranchNode, EndNode, Expectation, Flow, Node, SayNode, SetNode
@@ -175,42 +175,61 @@ def _can_be(expect: Expectation, value: str) -> bool:
             return True
 
 
+_Ways = dict[str, set[str]]
+"""Where each node leads."""
+
+
 def _path_problems(flow: Flow) -> _Problems:
     """Ways through the flow as a whole: can it end, and can it go on for ever by itself?"""
     ways = {
         name: {following for _, following in _ways(node) if following in flow.nodes}
         for name, node in flow.nodes.items()
     }
-    ends = {name for name, node in flow.nodes.items() if isinstance(node, EndNode)}
-    ending = _leading_to(ends, ways)
-    for name in _reached_from(flow.start, ways):
+    ends = [name for name, node in flow.nodes.items() if isinstance(node, EndNode)]
+    ending = _reached_from(ends, _turned_round(ways))
+    for name in _reached_from([flow.start] if flow.start in ways else [], ways):
         if name not in ending:
             yield f"nodes.{name}", "no end can be reached from here"
-    silent = {
+    by_itself = {
         name: set() if isinstance(node, AskNode) else ways[name]
         for name, node in flow.nodes.items()
     }
+    circling = _without_dead_ends(_turned_round(_without_dead_ends(by_itself)))
     for name in flow.nodes:
-        if any(name in _reached_from(following, silent) for following in silent[name]):
-            yield f"nodes.{name}", "leads back to itself without asking anything"
+        if name in circling:
+            yield f"nodes.{name}", "goes round in a circle without asking anything"
 
 
-def _reached_from(start: str, ways: Mapping[str, set[str]]) -> list[str]:
-    """The node and all it leads to, in the order they are met."""
-    reached = {start: None} if start in ways else {}
+def _reached_from(starts: list[str], ways: _Ways) -> dict[str, None]:
+    """The nodes and all they lead to, in the order they are met."""
+    reached = dict.fromkeys(starts)
     waiting = list(reached)
     while waiting:
         for following in sorted(ways[waiting.pop()]):
             if following not in reached:
                 reached[following] = None
                 waiting.append(following)
-    return list(reached)
+    return reached
 
 
-def _leading_to(ends: set[str], ways: Mapping[str, set[str]]) -> set[str]:
-    leading = set(ends)
-    while True:
-        more = {name for name, following in ways.items() if following & leading} - leading
-        if not more:
-            return leading
-        leading |= more
+def _turned_round(ways: _Ways) -> _Ways:
+    """The same ways, walked backwards."""
+    back: _Ways = {name: set() for name in ways}
+    for name, following in ways.items():
+        for after in following:
+            back[after].add(name)
+    return back
+
+
+def _without_dead_ends(ways: _Ways) -> _Ways:
+    """The nodes from which one can walk for ever."""
+    back = _turned_round(ways)
+    left = {name: len(following) for name, following in ways.items()}
+    dead = [name for name, count in left.items() if count == 0]
+    for name in dead:  # grows while it is walked through
+        for before in back[name]:
+            left[before] -= 1
+            if left[before] == 0:
+                dead.append(before)
+    alive = set(ways) - set(dead)
+    return {name: ways[name] & alive for name in ways if name in alive}

@@ -70,9 +70,6 @@ class AgentSpeech:
             return max(first.asked_at, self._free_at) + self._patience
         return first.started_at + self._patience + SLOWEST * len(first.text)
 
-    def begin(self, turn: AgentTurn) -> None:
-        self.turn = turn
-
     def say(self, text: str, *, now: float) -> list[Effect]:
         """Speak in the agent's own voice."""
         return self._speak(text, now=now, fallback=False)

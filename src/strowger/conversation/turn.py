@@ -15,7 +15,7 @@ from strowger.conversation.decisions import (
     Dismissed,
     Interrupted,
     StayedSilent,
-    TurnEnded,
+    TurnSoFar,
     WordsMissing,
 )
 from strowger.conversation.events import DigitPressed, SpeechStarted, SpeechStopped, Transcribed
@@ -88,22 +88,6 @@ Heard = SpeechStarted | SpeechStopped | Transcribed | DigitPressed
 
 
 @dataclass(slots=True)
-class _Turn:
-    """What has come of the callee's turn so far."""
-
-    text: str = ""
-    confidence: float | None = None
-    complete: bool = False
-    """Nothing said before the last silence is missing from `text`."""
-    lost: bool = False
-    """The recogniser has failed: there will be no more words."""
-    digits: str = ""
-    started_at: float | None = None
-    ended_at: float = 0.0
-    decided_at: float | None = None
-
-
-@dataclass(slots=True)
 class TurnMachine:
     """Decides when the callee's turn is over, and when the agent must stop."""
 
@@ -115,7 +99,7 @@ class TurnMachine:
     floor: Floor = Floor.AGENT
     deadline: float | None = None
     """When `handle_timer` is to be called."""
-    _turn: _Turn = field(default_factory=_Turn)
+    _turn: TurnSoFar = field(default_factory=TurnSoFar)
     _speaking_since: float | None = None
     """When the sound began that the callee is making now; counted anew once it is dealt with."""
     _quiet_since: float = 0.0
@@ -143,24 +127,24 @@ class TurnMachine:
         match expired:
             case Floor.OPEN:
                 return StayedSilent()
-            case Floor.OVERLAP:
-                return self._interrupted()
+            case Floor.OVERLAP if self._speaking_since is not None:
+                return Interrupted(self._speaking_since)
             case Floor.PAUSE:
                 self._turn.decided_at = now
                 if self._turn.complete and self._step(Input.WORDS, now=now):
-                    return self._ended(now=now)
+                    return self._turn.ended(now=now)
                 return None
             case Floor.KEYS:
                 self._turn.decided_at = now
-                return self._ended(now=now)
+                return self._turn.ended(now=now)
             case Floor.WORDS:  # words that were not final are better than none
-                return self._ended(now=now) if self._turn.text else WordsMissing()
+                return self._turn.ended(now=now) if self._turn.text else WordsMissing()
             case _:
                 return None
 
     def listen(self) -> None:
         """A new turn of the callee's may begin: what came before belongs to none."""
-        self._turn = _Turn()
+        self._turn = TurnSoFar()
 
     def claim(self, *, now: float) -> bool:
         """Take the floor for the agent unasked; not where the callee has it."""
@@ -216,7 +200,7 @@ class TurnMachine:
         turn.complete = final and self._speaking_since is None
         awaited = self.floor is Floor.WORDS or (self.floor is Floor.OPEN and turn.text)
         if turn.complete and awaited and self._step(Input.WORDS, now=now):
-            return self._ended(now=now)
+            return self._turn.ended(now=now)
         return None
 
     def _key(self, digit: str, *, now: float) -> Decision | None:
@@ -230,22 +214,6 @@ class TurnMachine:
             return None
         self._step(Input.KEY, now=now)
         return Interrupted(now) if over_agent else None
-
-    def _interrupted(self) -> Interrupted:
-        assert self._speaking_since is not None, "there is an overlap only while the callee speaks"
-        return Interrupted(self._speaking_since)
-
-    def _ended(self, *, now: float) -> TurnEnded:
-        turn = self._turn
-        digits, turn.digits = turn.digits, ""
-        return TurnEnded(
-            text="" if digits else turn.text,
-            digits=digits.partition("#")[0],
-            confidence=turn.confidence,
-            started_at=now if turn.started_at is None else turn.started_at,
-            ended_at=now if turn.started_at is None else turn.ended_at,
-            decided_at=now if turn.decided_at is None else turn.decided_at,
-        )
 
     def _step(self, input: Input, *, now: float) -> bool:
         """Take the transition for `input`; what the floor has no place for is ignored."""
