@@ -325,6 +325,24 @@ def test_requests_follow_the_recorded_route_backwards() -> None:
     assert far.sent_to[1:] == [("198.51.100.7", 5060)] * 2
 
 
+def test_a_route_that_cannot_be_read_is_sent_back_as_it_came() -> None:
+    far, _, invite = calling()
+    far.answer(invite, 200, headers=(("record-route", "<sip:"),), sdp=ANSWER)
+    ack = far.request_heard("ACK")
+    assert ack.uri == "sip:far@192.0.2.2:5070;transport=UDP"
+    assert ack.headers.all("route") == ["<sip:"]
+    assert far.sent_to[-1] == CALLEE
+
+
+def test_a_provisional_answer_to_our_bye_is_waited_out() -> None:
+    far, session, _ = answered()
+    far.end.hang_up(session, now=far.now)
+    far.answer(far.request_heard("BYE"), 100, tag=None)
+    assert far.events[1:] == []
+    far.answer(far.request_heard("BYE"), 200)
+    assert [type(event) for event in far.events[1:]] == [Ended]
+
+
 def test_a_strict_router_is_served_as_it_wants() -> None:
     far, _, invite = calling()
     routes = (("record-route", "<sip:far.example.com;lr>, <sip:198.51.100.7>"),)
@@ -478,6 +496,25 @@ def test_calls_on_unknown_sessions_are_ignored() -> None:
     far.end.reject_reoffer(gone, 488, now=0.0)
     assert far.collect() == []
     assert far.end.is_idle
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/mixed", ANSWER),
+        ("multipart/mixed;boundary=b", b"--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n--b--"),
+        ("multipart/mixed;boundary=b", b"--b\r\nContent-Type: application/sdp\r\n--b--"),
+        ("text/plain", ANSWER),
+        ("application/sdp", b""),
+    ],
+)
+def test_where_there_is_no_description_none_is_told(kind: str, body: bytes) -> None:
+    far, session, invite = calling()
+    response = Response(status=200, reason="OK", headers=invite.headers, body=body)
+    response.headers.replace("content-type", [kind])
+    response.headers.replace("to", ["<sip:x@h>;tag=far"])
+    far.say(response)
+    assert far.events == [Answered(session=session, sdp=None)]
 
 
 def test_a_description_in_a_multipart_body_is_found() -> None:

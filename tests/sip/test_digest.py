@@ -166,6 +166,15 @@ def test_endless_staleness_is_left() -> None:
     assert len(tries) == MAX_ROUNDS
 
 
+def test_a_session_algorithm_without_qop_still_tells_the_cnonce() -> None:
+    known = authenticator()
+    answer = refusal("Basic realm=x", 'Digest realm="a", nonce="1", algorithm=MD5-sess')
+    assert known.learn(answer, Rounds())
+    request = bye()
+    known.authorise(request)
+    assert 'cnonce="cnonce1"' in (request.headers.get("authorization") or "")
+
+
 def test_without_credentials_nothing_is_answered() -> None:
     known = authenticator(None)
     assert not known.learn(refusal('Digest realm="a", nonce="1"'), Rounds())

@@ -97,13 +97,14 @@ def test_what_is_no_sip_is_malformed(data: bytes) -> None:
 
 
 def test_limits_are_kept() -> None:
-    limits = Limits(message_size=200, header_count=3, line_length=60)
+    limits = Limits(message_size=200, header_count=3, comma_count=5, line_length=60)
     start = b"OPTIONS sip:a@h SIP/2.0\r\n"
     parse(start + b"A: 1\r\n" * 3 + b"\r\n" + b"x" * 100, limits)
     for data in (
         start + b"\r\n" + b"x" * 200,
         start + b"A: 1\r\n" * 4 + b"\r\n",
         start + b"A: " + b"1" * 58 + b"\r\n\r\n",
+        start + b"A: ,,,,,,\r\n\r\n",
         start + b"A: 1" + b"\r\n 2345678" * 8 + b"\r\n\r\n",
     ):
         with pytest.raises(MalformedMessage):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from strowger.errors import MalformedMessage
 from strowger.sip.core import Capacity
 from strowger.sip.endpoint import Endpoint
-from strowger.sip.events import Incoming, SessionId
+from strowger.sip.events import Discarded, Incoming, SessionId
 from strowger.sip.message import parse
 from tests.sip.network import (
     ANSWER,
@@ -87,6 +87,8 @@ def test_ten_thousand_mutations_raise_nothing_and_leave_nothing() -> None:
         for event in end.events_received():
             outcomes[type(event).__name__] += 1
             repr(event).encode()  # what is told can be written down
+            if isinstance(event, Discarded):
+                event.problem.encode()
             if isinstance(event, Incoming):
                 incoming.append(event.session)
                 event.to.encode()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from strowger.errors import MalformedMessage
 from strowger.sip.events import Address
-from strowger.sip.headers import DEFAULT_PORT, NameAddr, host_of
+from strowger.sip.headers import DEFAULT_PORT, NameAddr, Uri, host_of
 from strowger.sip.message import Headers, Message, Request, Response
 
 MAX_FORWARDS = "70"
@@ -98,7 +98,7 @@ class Dialog:
         self.remote_contact = contact_uri(message) or self.remote_contact
 
     def new_request(self, method: str, via: str) -> Request:
-        """A request within the dialog, with the next CSeq (12.2.1.1)."""
+        """A request within the dialog that does not refresh its target (12.2.1.1)."""
         self.local_cseq += 1
         return self._request(method, via, self.local_cseq)
 
@@ -126,20 +126,15 @@ class Dialog:
         headers.add("to", self.remote)
         headers.add("call-id", self.call_id)
         headers.add("cseq", f"{number} {method}")
-        if method not in ("ACK", "BYE"):
-            headers.add("contact", self.contact)
         return Request(method=method, uri=uri, headers=headers)
 
     def _route(self) -> tuple[str, Iterable[str]]:
         """Request URI and Route values: loose routing, or strict where the first hop asks it."""
         target = self.remote_contact or self.fallback_target
-        if not self.route_set or _is_loose(self.route_set[0]):
+        first = _uri_of_route(self.route_set[0]) if self.route_set else None
+        if first is None or "lr" in first.parameters:
             return target, self.route_set
-        try:
-            first = NameAddr.parse(self.route_set[0]).uri.text
-        except MalformedMessage:
-            return target, self.route_set
-        return first, (*self.route_set[1:], f"<{target}>")
+        return first.text, (*self.route_set[1:], f"<{target}>")
 
 
 def contact_uri(message: Message) -> str | None:
@@ -154,18 +149,21 @@ def contact_uri(message: Message) -> str | None:
     return None if any(sign in text for sign in ' \t<>"') else text
 
 
-def _is_loose(route: str) -> bool:
+def _uri_of_route(route: str) -> Uri | None:
     try:
-        return "lr" in NameAddr.parse(route).uri.parameters
+        return NameAddr.parse(route).uri
     except MalformedMessage:
-        return True
+        return None
 
 
 def _literal_address(route: str) -> Address | None:
+    """The address in a route or Contact, where it is one that a datagram can be sent to."""
+    uri = _uri_of_route(route)
+    if uri is None:
+        return None
     try:
-        uri = NameAddr.parse(route).uri
         host = ipaddress.ip_address(uri.host)
-    except (MalformedMessage, ValueError):
+    except ValueError:
         return None
     if host.is_multicast or host.is_unspecified or uri.host == "255.255.255.255":
         return None

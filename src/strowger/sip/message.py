@@ -20,6 +20,8 @@ class Limits:
     message_size: int = 65_536
     """Bytes."""
     header_count: int = 256
+    comma_count: int = 512
+    """Commas in the header: what bounds the members of its lists."""
     line_length: int = 8_192
     """Bytes of one unfolded header line."""
 
@@ -181,6 +183,8 @@ def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Request | Response:
     data = data.lstrip(b"\r\n")  # 7.5
     blank = _BLANK_LINE.search(data)
     head, rest = (data[: blank.start()], data[blank.end() :]) if blank else (data, b"")
+    if head.count(b",") > limits.comma_count:
+        raise MalformedMessage(f"more than {limits.comma_count} commas in the header")
     if b"\n " in head or b"\n\t" in head:
         head = _FOLD.sub(b" ", head)
     lines = head.split(b"\n")
