@@ -110,14 +110,14 @@ class InMemoryRecords:
     async def delete_trunk(self, workspace: WorkspaceId, trunk: TrunkId) -> None:
         self._own(self.trunks, workspace, trunk)
         if any(c.trunk_id == trunk and c.status not in TERMINAL for c in self.calls.values()):
-            raise Conflict("calls that are not over use this trunk", code="trunk_in_use")
+            raise Conflict("calls that are not over use this trunk")
         del self.trunks[trunk]
 
     # ── numbers ──
 
     async def add_number(self, number: PhoneNumber) -> None:
         if await self.find_number(number.workspace_id, number.number) is not None:
-            raise Conflict(f"{number.number} is there already", code="number_exists")
+            raise Conflict("there is one like it already")
         self.numbers[number.id] = number
 
     async def get_number(self, workspace: WorkspaceId, number: NumberId) -> PhoneNumber:

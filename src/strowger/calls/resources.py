@@ -19,7 +19,7 @@ from strowger.calls.validation import (
     text_problem,
     url_problem,
 )
-from strowger.errors import NotFound
+from strowger.errors import Conflict, NotFound
 from strowger.model import (
     Agent,
     AgentId,
@@ -166,7 +166,11 @@ class TrunkService:
         return changed
 
     async def delete(self, workspace: WorkspaceId, trunk: TrunkId) -> None:
-        await self._records.delete_trunk(workspace, trunk)
+        """Raises Conflict while calls that are not over use it."""
+        try:
+            await self._records.delete_trunk(workspace, trunk)
+        except Conflict as error:
+            raise Conflict("calls that are not over use it", code="trunk_in_use") from error
 
     async def keep_configured(self, workspace: WorkspaceId, fields: Mapping[str, Any]) -> Trunk:
         """Bring the trunk of the configuration up to date at the start; it is the default."""
@@ -214,7 +218,10 @@ class NumberService:
             **fields,
         )
         await self._check(number)
-        await self._records.add_number(number)
+        try:
+            await self._records.add_number(number)
+        except Conflict as error:
+            raise Conflict(f"{number.number} is there already", code="number_exists") from error
         return number
 
     async def get(self, workspace: WorkspaceId, number: NumberId) -> PhoneNumber:
