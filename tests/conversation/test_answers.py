@@ -139,6 +139,7 @@ def test_a_number_out_of_the_range_asked_for_is_no_answer() -> None:
         ("february twenty ninth", "2028-02-29"),
         ("thursday the sixth of march", None),
         ("monday or tuesday", None),
+        ("march third and march fourth", None),
         ("not friday", None),
         ("the thirty second", None),
         ("february thirtieth", None),

@@ -4,10 +4,12 @@ import pytest
 
 from strowger.agent import Limits, TurnTaking
 from strowger.conversation import phrases
+from strowger.conversation.conversation import Conversation
 from strowger.conversation.events import (
     Answered,
     DigitPressed,
     EndRequested,
+    HangUp,
     HungUp,
     Listen,
     MediaLost,
@@ -317,3 +319,52 @@ def test_every_stock_phrase_is_a_sentence() -> None:
     texts = [text for name, text in vars(phrases).items() if name.isupper()]
     assert len(texts) == 7
     assert all(text[0].isupper() and text[-1] in ".?" for text in texts)
+
+
+def test_a_hello_before_the_greeting_is_heard_is_answered_with_the_greeting() -> None:
+    scene = play(scripted(), says(0.2, "hello", seconds=0.5), until=6.0)
+    assert scene.said[2:] == ["Hello from Bright Dental.", "Can you come on Tuesday?"]
+    assert scene.dialogue == ["agent: Hello —", "callee: hello", GREETING]
+
+
+def test_a_hello_over_the_greeting_is_no_answer_to_a_question_not_heard_yet() -> None:
+    scene = play(scripted(), says(0.6, "hello", seconds=0.5), says(6.0, "no"), until=8.5)
+    assert scene.said[2:4] == ["Hello from Bright Dental.", "Can you come on Tuesday?"]
+    assert scene.dialogue[:4] == [
+        "agent: Hello from Bright —",
+        "callee: hello",
+        GREETING,
+        "callee: no",
+    ]
+
+
+def test_who_interrupts_a_second_time_without_an_answer_is_told_what_is_asked() -> None:
+    scene = play(scripted(), says(0.6, "hello", seconds=0.5), says(3.0, "who is this"), until=7.0)
+    assert scene.said[4] == "Sorry, yes or no?"
+
+
+def test_a_noise_lets_the_agent_say_what_the_customer_wanted_said_meanwhile() -> None:
+    noise = [*sounds(4.0, seconds=0.2), (4.3, words(""))]
+    scene = play(scripted(), noise, (4.1, SayRequested("One more thing.")), until=6.0)
+    assert scene.spoken[2] == (4.7, "One more thing.")
+
+
+def test_a_callee_who_goes_on_before_the_first_answer_is_heard_is_greeted_once() -> None:
+    patient = scripted(turn_taking=TurnTaking(who_speaks_first="callee"))
+    scene = play(patient, says(1.0, "hello"), says(2.6, "who is there"), until=9.0)
+    assert scene.dialogue[:3] == ["callee: hello", "callee: who is there", GREETING]
+
+
+def test_a_goodbye_under_way_at_the_longest_duration_is_finished() -> None:
+    scene = play(scripted(limits=Limits(max_duration=6.0)), says(4.0, "yes"))
+    assert scene.said[-2:] == ["See you then.", "Goodbye."]
+    assert scene.hung_up == (6.625, "agent_hangup")
+
+
+def test_before_the_answer_there_is_no_transcript_and_no_timer() -> None:
+    conversation = Conversation(scripted(), {})
+    assert conversation.transcript == ()
+    assert conversation.next_timer() is None
+    assert conversation.receive(SpeechStarted(1.0), now=1.0) == []
+    assert conversation.handle_timer(now=5.0) == []
+    assert conversation.receive(HungUp(), now=6.0) == [HangUp("callee_hangup")]

@@ -79,6 +79,30 @@ def test_every_answer_leads_on(expect: Expectation, branches: dict[str, str], mi
     assert problems({"a": replace(ask, next="end"), "end": END}) == {}
 
 
+def test_branches_are_values_that_an_answer_can_have() -> None:
+    pin, day, free = (
+        replace(ASK, expect=expect)
+        for expect in (
+            Expectation(type="digits", length=2),
+            Expectation(type="date"),
+            Expectation(type="anything"),
+        )
+    )
+    nodes: dict[str, Node] = {
+        "a": replace(pin, branches={"12": "b", "123": "b", "x": "b"}),
+        "b": replace(day, branches={"2026-03-04": "c", "monday": "c"}),
+        "c": replace(free, branches={"whatever": "d"}),
+        "d": replace(ASK, expect=Expectation(type="number", minimum=-1)),
+        "end": END,
+    }
+    assert sorted(problems(nodes)) == [
+        "flow.nodes.a.branches.123",
+        "flow.nodes.a.branches.x",
+        "flow.nodes.b.branches.monday",
+        "flow.nodes.d.expect.minimum",
+    ]
+
+
 def test_keywords_have_phrases_that_mean_one_thing() -> None:
     keywords = (
         Phrases(value="tea", phrases=("Tea", "hot drink")),

@@ -96,6 +96,18 @@ def changed(place: int, change: Callable[[dict[str, object]], object]) -> bytes:
             changed(0, lambda line: line["definition"]["flow"]["nodes"]["greet"].update(type="x")),  # type: ignore[index]
             "flow.nodes.greet: there is no 'x' here",
         ),
+        (
+            changed(0, lambda line: line["definition"].update(end_call_phrases="bye")),  # type: ignore[attr-defined]
+            "end_call_phrases: expected a list",
+        ),
+        (
+            changed(0, lambda line: line["definition"].update(voice=1)),  # type: ignore[attr-defined]
+            "voice: expected an object",
+        ),
+        (
+            changed(1, lambda line: line.update(type="ProviderFailed", kind="taste")),
+            "'taste' is not a valid ProviderKind",
+        ),
         (changed(1, lambda line: line.update(type="Exploded")), "there is no event 'Exploded'"),
         (changed(1, lambda line: line.update(type=["Answered"])), "there is no event"),
         (changed(1, lambda line: line.update(loud=True)), "line 2: loud: unknown field"),

@@ -123,6 +123,13 @@ def test_the_model_answers_what_was_said_and_its_first_sentence_is_spoken_at_onc
     assert (latency.model, latency.speech, latency.total) == (0.25, 0.125, 0.875)
 
 
+def test_a_model_agent_stays_silent_at_a_noise_and_has_no_outcome() -> None:
+    scene = play(modelled(), sounds(3.0, seconds=1.0), (4.1, words("")), until=6.0)
+    assert scene.said == ["Hello, how can I help?"]
+    assert scene.conversation.outcome is None
+    assert scene.conversation.extracted == {}
+
+
 def test_the_dialogue_holds_only_what_was_heard() -> None:
     scene = play(
         modelled(),

@@ -55,11 +55,11 @@ class AgentSide:
             self.closing = EndReason.AGENT_HANGUP
         return effects + self.when_silent(now=now)
 
-    def resume(self, cut: AgentTurn, *, generating: bool, now: float) -> list[Effect]:
-        """Say again what a sound without words has cut off."""
-        texts = () if generating else tuple(cut.unfinished())
-        response = Response(texts=texts, generate=generating, expect=self._expect)
-        return self.perform(response, AgentTurn(words_at=now), now=now)
+    def resume(self, cut: AgentTurn, turn: AgentTurn, *, now: float) -> list[Effect]:
+        """Say again, from the sentence on that was cut off, what the callee has not heard."""
+        turn.resumes = True
+        response = Response(texts=tuple(cut.unfinished()), expect=self._expect)
+        return self.perform(response, turn, now=now)
 
     def pass_floor(self, *, now: float) -> list[Effect]:
         """Say nothing, but for what the customer wants said."""

@@ -41,7 +41,7 @@ from strowger.conversation.events import (
     UtteranceStarted,
 )
 from strowger.conversation.flow import FlowRunner, validate_flow
-from strowger.conversation.responder import ModelResponder, Responder
+from strowger.conversation.responder import ModelResponder, Responder, Response
 from strowger.conversation.transcript import AgentTurn, CalleeTurn
 from strowger.conversation.turn import TurnMachine
 from strowger.errors import InvalidRequest
@@ -84,6 +84,11 @@ class _Cut:
     """The model had not finished it."""
     continues: bool
     """The callee had not heard it yet: he went on with a turn taken for finished."""
+
+    @property
+    def can_be_resumed(self) -> bool:
+        """Once: who interrupts again means something else."""
+        return not self.continues and not self.turn.resumes and bool(self.turn.unfinished())
 
 
 class Conversation:
@@ -232,7 +237,7 @@ class Conversation:
         if ended.digits:
             self._call.reprompts = 0
             self._agent.transcript.add(CalleeTurn(ended, f"(pressed {ended.digits})"))
-            return self._answer(ended, question="", now=now)
+            return self._answer(ended, None, question="", now=now)
         question = ended.text
         if cut is not None and cut.continues:
             question = f"{cut.turn.question} {ended.text}".strip()
@@ -242,7 +247,7 @@ class Conversation:
         self._call.reprompts = 0
         if ended.text:
             self._agent.transcript.add(CalleeTurn(ended, ended.text))
-        return self._answer(ended, question=question, now=now)
+        return self._answer(ended, cut, question=question, now=now)
 
     def _take_back(self, turn: AgentTurn, ended: TurnEnded) -> TurnEnded:
         """Undo the answer to a turn that goes on, and join both parts if no answer was heard."""
@@ -256,8 +261,10 @@ class Conversation:
 
     def _heard_no_words(self, ended: TurnEnded, cut: _Cut | None, *, now: float) -> list[Effect]:
         """A sound without words: go on with what it interrupted, or ask again if it was long."""
-        if cut is not None and (cut.generating or cut.turn.unfinished()):
-            return self._agent.resume(cut.turn, generating=cut.generating, now=now)
+        if cut is not None and cut.generating:
+            return self._agent.perform(Response(generate=True), AgentTurn(words_at=now), now=now)
+        if cut is not None and cut.turn.unfinished():
+            return self._agent.resume(cut.turn, AgentTurn(words_at=now), now=now)
         shortest = self._definition.turn_taking.interruption_delay
         if self._call.opened and ended.ended_at - ended.started_at >= shortest:
             response = self._responder.not_understood()
@@ -269,11 +276,8 @@ class Conversation:
     def _yield_to_callee(self, at: float) -> list[Effect]:
         turn, generating = self._agent.speech.turn, self._agent.speech.generating
         began = turn.started_at
-        continues = (
-            turn.cause is not None
-            and bool(turn.question)
-            and (began is None or at < began + REACTION)
-        )
+        unheard = began is None or at < began + REACTION
+        continues = unheard and (turn.opens or bool(turn.question))
         effects, _ = self._agent.speech.stop()
         turn.open, turn.interrupted = False, True
         self._cut = _Cut(turn, generating, continues)
@@ -292,11 +296,16 @@ class Conversation:
         self._call.opened = turn.opens = True
         return self._agent.perform(self._responder.open(), turn, now=now)
 
-    def _answer(self, ended: TurnEnded, *, question: str, now: float) -> list[Effect]:
+    def _answer(
+        self, ended: TurnEnded, cut: _Cut | None, *, question: str, now: float
+    ) -> list[Effect]:
         turn = AgentTurn(cause=ended, question=question, words_at=now)
         if not self._call.opened:
             return self._open(turn, now=now)
         response = self._responder.answer(question, ended.digits)
+        if not response.understood and cut is not None and cut.can_be_resumed:
+            self._responder.take_back()  # how could he answer what he has not heard
+            return self._agent.resume(cut.turn, turn, now=now)
         return self._agent.perform(response, turn, now=now)
 
     # ── the providers ────────────────────────────────────────────────────────────────────────

@@ -64,8 +64,7 @@ class FlowRunner:
         """Go on by what was said or, where digits were pressed, by those."""
         self._before = self._place
         node = self._node
-        if not isinstance(node, AskNode):
-            return Response()
+        assert isinstance(node, AskNode), "answers come to questions"
         value = self._value(node, text, digits)
         if value is None:
             return self._misunderstood(node)
@@ -109,11 +108,13 @@ class FlowRunner:
         missed = self._place.misunderstood + 1
         if missed < node.attempts:
             self._place = replace(self._place, misunderstood=missed)
-            return self._ask(node, node.retry_text or node.text)
-        if node.otherwise is None:
-            return Response(texts=(NOT_UNDERSTOOD,), ends=True)
-        self._place = self._place.at(node.otherwise)
-        return self._walk()
+            response = self._ask(node, node.retry_text or node.text)
+        elif node.otherwise is None:
+            response = Response(texts=(NOT_UNDERSTOOD,), ends=True)
+        else:
+            self._place = self._place.at(node.otherwise)
+            response = self._walk()
+        return replace(response, understood=False)
 
     def _walk(self) -> Response:
         """Go on to the next node that needs the callee, or to the end; say what is on the way."""

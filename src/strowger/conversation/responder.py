@@ -21,6 +21,8 @@ class Response:
     """The answers it leads to; None for any."""
     ends: bool = False
     """Whether the agent hangs up when it has been heard."""
+    understood: bool = True
+    """Whether what the callee said was an answer."""
     generate: bool = False
     """Whether the language model is to be asked for it."""
 

@@ -87,6 +87,8 @@ class AgentTurn:
     """When the model's first sentence was there."""
     opens: bool = False
     """It is the agent's first."""
+    resumes: bool = False
+    """It says again what was cut off."""
     interrupted: bool = False
     open: bool = True
     """Whether more may be said in this turn."""
