@@ -9,6 +9,7 @@ import pytest
 
 from strowger.api.app import create_app
 from strowger.api.openapi import ANSWERS
+from strowger.api.requests import CALL_EXAMPLE
 from strowger.api.services import build_services
 from strowger.calls.numbers import DialPolicy
 from strowger.calls.resources import KeyService
@@ -133,9 +134,17 @@ async def test_a_day_at_the_api(callers: Callable[[str], Caller]) -> None:
     assert {name: told[name] for name in call if name != "status"} == {
         name: ended[name] for name in call if name != "status"
     }
+    inline = await home.ask("POST", "/v1/calls", "Call", json=CALL_EXAMPLE)
+    assert await home.ask("GET", f"/v1/calls/{inline['id']}", "Call") == inline
+    await home.ask("POST", f"/v1/calls/{inline['id']}/end", "Call")
+    scripted = await home.ask("POST", "/v1/agents", "Agent", json=CALL_EXAMPLE["agent"])
+    same = {"flow": scripted["flow"]}
+    unchanged = await home.ask("PATCH", f"/v1/agents/{scripted['id']}", "Agent", json=same)
+    assert unchanged == scripted
     for query in ("status=canceled", "to=%2B14155550100", f"agent_id={agent['id']}"):
         listed = await home.ask("GET", f"/v1/calls?{query}", "CallList")
-        assert [one["id"] for one in listed["data"]] == [call["id"]], query
+        assert listed["data"][-1]["id"] == call["id"], query
+        assert len(listed["data"]) == (1 if query.startswith("agent") else 2), query
     assert (await home.ask("GET", "/v1/calls?status=busy", "CallList"))["data"] == []
     for kind, made in (("phone-numbers", kept), ("trunks", first), ("webhooks", webhook),
                        ("agents", agent)):  # fmt: skip

@@ -47,6 +47,8 @@ def operation(
         schema = {"$ref": f"#/components/schemas/{answer}"}
         described["content"] = {"application/json": {"schema": schema}}
     described["headers"] = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+    if status == 201:
+        described["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
     extra: dict[str, Any] = {"security": [{"bearer": [scope]}, {"api_key": [scope]}]}
     statuses = (*ALWAYS, *errors)
     if takes is not None:

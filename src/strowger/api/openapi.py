@@ -87,7 +87,11 @@ def build_document(app: FastAPI) -> Schema:
         "X-Request-Id": {
             "description": "The request's id, as in the server's log.",
             "schema": {"type": "string"},
-        }
+        },
+        "Location": {
+            "description": "The path of what was made.",
+            "schema": {"type": "string"},
+        },
     }
     return document
 

@@ -20,7 +20,8 @@ ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 VISIBLE = r"^[\x21-\x7e]{1,512}$"
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
+    # Awaits nothing, but FastAPI would take a plain function to a thread.
     services: Services = request.app.state.services
     return services
 

@@ -33,8 +33,20 @@ def _plus_kept(text: str) -> str:
     return "+" + text[1:] if text.startswith(" ") else text
 
 
-Destination = Annotated[str, AfterValidator(_destination), Field(examples=["+14155550100"])]
-E164 = Annotated[str, AfterValidator(_phone_number), Field(examples=["+14155550100"])]
+# The patterns are for the document: what they let through is still judged by the validators.
+Destination = Annotated[
+    str,
+    AfterValidator(_destination),
+    Field(
+        json_schema_extra={"pattern": r"^(\+[1-9][0-9]{6,14}|sip:.{1,251})$"},
+        examples=["+14155550100"],
+    ),
+]
+E164 = Annotated[
+    str,
+    AfterValidator(_phone_number),
+    Field(json_schema_extra={"pattern": r"^\+[1-9][0-9]{6,14}$"}, examples=["+14155550100"]),
+]
 DestinationInQuery = Annotated[
     str, AfterValidator(_plus_kept), AfterValidator(_destination), Field(max_length=255)
 ]

@@ -173,8 +173,11 @@ class TrunkService:
             raise Conflict("calls that are not over use it", code="trunk_in_use") from error
 
     async def keep_configured(self, workspace: WorkspaceId, fields: Mapping[str, Any]) -> Trunk:
-        """Bring the trunk of the configuration up to date at the start; it is the default."""
-        wanted = {**fields, "name": CONFIGURED_TRUNK, "is_default": True}
+        """Bring the trunk of the configuration up to date at the start.
+
+        New, it is the default; afterwards that is for the customer to say.
+        """
+        wanted = {**fields, "name": CONFIGURED_TRUNK}
         cursor: str | None = None
         while True:
             page = await self._records.list_trunks(workspace, limit=100, cursor=cursor)
@@ -184,7 +187,6 @@ class TrunkService:
             if page.next_cursor is None:
                 break
             cursor = page.next_cursor
-        wanted.pop("is_default")
         return await self.create(workspace, wanted, is_default=True)
 
 
