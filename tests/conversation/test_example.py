@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from strowger.agent import AgentDefinition, AskNode
 from strowger.conversation.flow import validate_flow
+from strowger.conversation.variables import unknown_variables
 from tests.conversation.stage import play, says
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "appointment.yaml"
@@ -22,6 +23,7 @@ def test_the_example_is_a_sound_agent() -> None:
     agent = read_example()
     assert agent.flow is not None
     assert validate_flow(agent.flow) == ()
+    assert unknown_variables(agent) == ()
     assert isinstance(agent.flow.nodes["confirm"], AskNode)
 
 
@@ -64,3 +66,8 @@ def test_the_patient_moves_the_appointment_after_a_misunderstanding() -> None:
 def test_no_weekday_suits_the_patient() -> None:
     scene = play(read_example(), says(8.0, "no"), says(13.0, "I don't know"))
     assert scene.conversation.outcome == "appointment: call back"
+
+
+def test_an_agent_written_as_json_is_read_back_the_same() -> None:
+    adapter, agent = TypeAdapter(AgentDefinition), read_example()
+    assert adapter.validate_json(adapter.dump_json(agent)) == agent

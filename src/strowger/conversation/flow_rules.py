@@ -45,7 +45,7 @@ def _node_problems(node: Node, flow: Flow) -> _Problems:
     for path, following in _ways(node):
         if following not in flow.nodes:
             yield path, f"there is no node {following!r}"
-    for path, text in _texts(node):
+    for path, text in texts_of(node):
         for place in malformed_in(text):
             yield path, f"{place!r} names no variable: expected {{{{name}}}}"
     if isinstance(node, SayNode | AskNode) and not node.text.strip():
@@ -73,7 +73,8 @@ def _ways(node: Node) -> Iterator[tuple[str, str]]:
             yield "next", node.next
 
 
-def _texts(node: Node) -> Iterator[tuple[str, str]]:
+def texts_of(node: Node) -> Iterator[tuple[str, str]]:
+    """The templates of a node: the field, and its text."""
     match node:
         case SayNode(text=text):
             yield "text", text
