@@ -18,7 +18,6 @@ from strowger.calls.numbers import (
     phone_number_problem,
     regions_of,
 )
-from strowger.calls.resources import TrunkService
 from strowger.calls.service import CallService, NewCall
 from strowger.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from strowger.model import (
@@ -165,21 +164,6 @@ def test_the_trunk_of_the_agents_number_is_taken_too(records: InMemoryRecords) -
     definition = AgentDefinition(name="A", prompt="Talk.", caller_id="+14155550112")
     call = place(records, NewCall(to="+14155550100", agent=definition))
     assert (call.from_, call.trunk_id) == ("+14155550112", "trunk_n2")
-
-
-def test_the_configured_trunk_is_kept_up_to_date() -> None:
-    records = InMemoryRecords()
-    numbers = count(1)
-    trunks = TrunkService(
-        records, ids=lambda prefix: f"{prefix}_{next(numbers)}", clock=lambda: 1000.0
-    )
-    fields = {"host": "a.example", "port": 5060, "username": "u", "password": "p"}
-    made = run(trunks.keep_configured(HOME, fields))
-    assert (made.name, made.is_default) == ("STROWGER_TRUNK", True)
-    own = run(trunks.create(HOME, {"name": "Mine", "host": "b.example"}, is_default=True))
-    kept = run(trunks.keep_configured(HOME, {**fields, "host": "c.example"}))
-    assert (kept.id, kept.host, kept.is_default) == (made.id, "c.example", False)
-    assert set(records.trunks) == {made.id, own.id}
 
 
 def test_nothing_that_is_refused_leaves_a_trace(records: InMemoryRecords) -> None:

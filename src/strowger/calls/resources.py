@@ -67,8 +67,6 @@ SCOPES = (
     "webhooks:write",
 )
 KEY_FORMAT = re.compile(r"strowger_live_[A-Za-z0-9_-]{43}")
-CONFIGURED_TRUNK = "STROWGER_TRUNK"
-"""Name of the trunk that the configuration gives, apart from what customers add."""
 
 
 def hash_key(key: str) -> bytes:
@@ -171,23 +169,6 @@ class TrunkService:
             await self._records.delete_trunk(workspace, trunk)
         except Conflict as error:
             raise Conflict("calls that are not over use it", code="trunk_in_use") from error
-
-    async def keep_configured(self, workspace: WorkspaceId, fields: Mapping[str, Any]) -> Trunk:
-        """Bring the trunk of the configuration up to date at the start.
-
-        New, it is the default; afterwards that is for the customer to say.
-        """
-        wanted = {**fields, "name": CONFIGURED_TRUNK}
-        cursor: str | None = None
-        while True:
-            page = await self._records.list_trunks(workspace, limit=100, cursor=cursor)
-            for trunk in page.data:
-                if trunk.name == CONFIGURED_TRUNK:
-                    return await self.update(workspace, trunk.id, wanted)
-            if page.next_cursor is None:
-                break
-            cursor = page.next_cursor
-        return await self.create(workspace, wanted, is_default=True)
 
 
 def _check_trunk(trunk: Trunk) -> None:
