@@ -183,6 +183,16 @@ def test_a_cancel_after_the_answer_changes_nothing() -> None:
     assert far.events[1:] == [Confirmed(session=CALL, sdp=None)]
 
 
+def test_what_a_cancel_or_ack_requires_does_not_matter() -> None:
+    require = (("require", "nothing"),)
+    far, invite = invited()
+    far.say(far.new_request("CANCEL", branch=invite.via.branch, headers=require))
+    assert far.statuses() == [100, 200, 487]
+    far, _ = answered()
+    far.within("ACK", number=1, headers=require)
+    assert far.events[1:] == [Confirmed(session=CALL, sdp=None)]
+
+
 def test_a_cancel_of_nothing_does_not_exist() -> None:
     far = FarEnd()
     far.say(far.new_request("CANCEL"))
@@ -224,7 +234,16 @@ def test_a_call_that_comes_by_two_ways_rings_once() -> None:
     far, _ = invited()
     far.invite(branch="z9hG4bKother")
     assert far.statuses() == [100, 482]
-    assert len(far.events) == 1
+    far.end.reject(CALL, 486, now=far.now)
+    far.invite(branch="z9hG4bKthird")  # the slowest copy comes when the call is over
+    assert far.statuses() == [100, 482, 486, 482]
+    assert [type(event) for event in far.events] == [Incoming, Ended]
+
+
+def test_a_call_id_in_use_cannot_begin_another_session() -> None:
+    far, _ = answered()
+    far.say(far.new_request("INVITE", number=7, local="<sip:x@h>;tag=other", sdp=OFFER))
+    assert far.last_response().status == 482
 
 
 def test_the_same_call_may_try_again_after_it_was_refused() -> None:

@@ -4,7 +4,16 @@ import pytest
 
 from strowger.errors import Conflict, InvalidRequest
 from strowger.sip.calling import MAX_FORKS, TRANSITIONS, State
-from strowger.sip.events import Answered, Discarded, Ended, Refused, Reoffered, Ringing, SessionId
+from strowger.sip.events import (
+    Answered,
+    Confirmed,
+    Discarded,
+    Ended,
+    Refused,
+    Reoffered,
+    Ringing,
+    SessionId,
+)
 from strowger.sip.invitation import Invitation
 from strowger.sip.message import Request, Response
 from strowger.sip.transaction import TIMEOUT
@@ -386,6 +395,15 @@ def test_a_reinvite_is_offered_answered_and_acknowledged() -> None:
     assert request.cseq.number == 10
     far.end.hang_up(session, now=far.now)
     assert far.request_heard("BYE").uri == "sip:far@192.0.2.2:5070"
+
+
+def test_a_reinvite_may_ask_us_to_offer() -> None:
+    far, session, _ = answered()
+    far.within("INVITE", number=10, call_id=session)
+    assert far.events[1:] == [Reoffered(session=session, sdp=None)]
+    far.end.answer_reoffer(session, OFFER, now=far.now)
+    far.within("ACK", number=10, sdp=ANSWER, call_id=session)
+    assert far.events[2:] == [Confirmed(session=session, sdp=ANSWER)]
 
 
 def test_a_reinvite_can_be_rejected_and_the_session_goes_on() -> None:

@@ -26,6 +26,10 @@ def test_commas_in_quotes_and_brackets_do_not_end_a_member() -> None:
     ]
 
 
+def test_an_escaped_quote_does_not_end_quotes() -> None:
+    assert split_list('"a\\", b" <sip:x@h>, c') == ['"a\\", b" <sip:x@h>', "c"]
+
+
 def test_parameters_are_read_leniently() -> None:
     read = parse_parameters(';A=1 ; b = "x;y\\"" ;; c;d=;a=2;')
     assert read == {"a": "1", "b": 'x;y"', "c": None, "d": None}

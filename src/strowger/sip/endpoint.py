@@ -273,9 +273,10 @@ class Endpoint:
         *,
         now: float,
     ) -> None:
-        for_user = transaction is None or self._core.layer.receive_ack(transaction, now=now)
+        if transaction is not None:
+            self._core.layer.receive_ack(transaction, now=now)
         phase = self._phase(SessionId(request.call_id))
-        if for_user and isinstance(phase, Established) and phase.dialog.is_of(request):
+        if isinstance(phase, Established) and phase.dialog.is_of(request):
             phase.receive_ack(request, source, now=now)
 
     def _receive_cancel(self, request: Request, source: Address, *, now: float) -> None:

@@ -105,11 +105,9 @@ class TransactionLayer:
         transaction.receive_request(now=now)
         self._settle(transaction)
 
-    def receive_ack(self, transaction: ServerTransaction, *, now: float) -> bool:
-        """True where it is for a 2xx, and so for the user."""
-        for_user = transaction.receive_ack(now=now)
+    def receive_ack(self, transaction: ServerTransaction, *, now: float) -> None:
+        transaction.receive_ack(now=now)
         self._settle(transaction)
-        return for_user
 
     def accept_request(
         self, request: Request, source: Address, *, now: float

@@ -291,9 +291,9 @@ class ServerTransaction(Transaction):
         if self._step(Input.REQUEST, now) and repeats and self._sent:
             self._outgoing.append(self._sent)
 
-    def receive_ack(self, *, now: float) -> bool:
-        """True where it acknowledges a 2xx, which is for the user to see."""
-        return self._step(Input.ACK, now) and self.state is State.ACCEPTED
+    def receive_ack(self, *, now: float) -> None:
+        """An ACK for a failure ends its repetitions; one for a 2xx is for the user to see."""
+        self._step(Input.ACK, now)
 
     def send_response(self, response: Response, *, now: float) -> bool:
         """False where a final response has been sent before."""
