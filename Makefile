@@ -6,7 +6,9 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+# The newest Python that really runs: some tools leave commands on the path that do not.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --group build pyproject.toml
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
@@ -18,9 +20,7 @@ help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.uv: requirements/uv.txt
-	@test -n "$(PYTHON)" || { echo "Strowger needs Python 3.11 or newer, and none was found." >&2; exit 2; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Strowger needs Python 3.11 or newer; $(PYTHON) is older. Try make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -n "$(PYTHON)" || { echo "Strowger needs Python 3.11 or newer, and found none. Try: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@echo "· making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV) || \
 		{ echo "Python cannot make a virtual environment here; on Debian: apt install python3-venv" >&2; exit 2; }
