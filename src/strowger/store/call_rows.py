@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, insert, select, update
+from sqlalchemy import Column, ColumnElement, Row, Select, func, insert, select, type_coerce, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from strowger.errors import NotFound
 from strowger.lifecycle import TERMINAL, CallStatus, EndReason
 from strowger.model import Call, CallId, Turn
+from strowger.store.codec import Json
 from strowger.store.events import Happening, publish
 from strowger.store.schema import call_turns, calls
 
@@ -45,12 +47,22 @@ def values_of(call: Call) -> dict[str, object]:
     return {name: getattr(call, name) for name in FIELDS}
 
 
+_TURNS = (
+    select(func.jsonb_agg(aggregate_order_by(call_turns.c.turn, call_turns.c.position)))
+    .where(call_turns.c.call_id == calls.c.id)
+    .scalar_subquery()
+)
+WITH_TURNS: Select[Any] = select(
+    *COLUMNS, type_coerce(_TURNS, Json[tuple[Turn, ...]](tuple[Turn, ...])).label("turns")
+)
+
+
 async def find(connection: AsyncConnection, *where: ColumnElement[bool]) -> Call:
-    """One call with its transcript. Raises NotFound."""
-    row = (await connection.execute(select(*COLUMNS).where(*where))).one_or_none()
+    """One call with its transcript, by one statement. Raises NotFound."""
+    row = (await connection.execute(WITH_TURNS.where(*where))).one_or_none()
     if row is None:
         raise NotFound("no such call")
-    return call_of(row, await turns_of(connection, row.id))
+    return call_of(row, row.turns or ())
 
 
 async def locked(connection: AsyncConnection, *where: ColumnElement[bool]) -> Row[Any]:

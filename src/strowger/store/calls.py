@@ -19,7 +19,7 @@ from strowger.store.call_rows import (
     tell,
     write_turns,
 )
-from strowger.store.connect import transaction
+from strowger.store.connect import reading, transaction
 from strowger.store.schema import (
     LIVE,
     call_journals,
@@ -67,7 +67,7 @@ class PostgresCallStore:
         self._engine = engine
 
     async def get_call(self, call_id: CallId) -> Call:
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             return await find(connection, calls.c.id == call_id)
 
     async def get_trunk_of(self, call: Call) -> Trunk:

@@ -79,6 +79,13 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for one statement that changes nothing: saves BEGIN and COMMIT."""
+    async with translated(), engine.connect() as connection:
+        yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@asynccontextmanager
 async def translated() -> AsyncIterator[None]:
     """Raise what went wrong with the database in the house's own words.
 

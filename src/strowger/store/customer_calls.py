@@ -29,9 +29,12 @@ END_CHANNEL = "strowger_end_requested"
 """Told the id of a worker when a customer asks for one of its calls to end."""
 
 
+INSERT = insert(calls)
+
+
 async def add(connection: AsyncConnection, call: Call) -> None:
     """The call, its event and its job. A call that is not queued yet, or any more, has no job."""
-    await connection.execute(insert(calls).values(values_of(call)))
+    await connection.execute(INSERT, values_of(call))
     await write_turns(connection, call.id, call.transcript)
     if call.status in EVENT_OF:
         await tell(connection, call, EVENT_OF[call.status], snapshot(call), now=call.created_at)

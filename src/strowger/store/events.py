@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Select, Text, bindparam, cast, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from strowger.model import CallId, WorkspaceId
@@ -35,48 +36,57 @@ class Happening:
     """Where to send it besides the workspace's webhooks."""
 
 
-async def publish(connection: AsyncConnection, happening: Happening) -> None:
-    """Write the event, its deliveries and their jobs. The call's row must be locked."""
-    written = insert(events).values(
-        id=new_id("event"),
-        workspace_id=happening.workspace,
-        call_id=happening.call,
-        type=happening.type,
-        payload=happening.payload,
-        created_at=happening.at,
+def _publish_statement() -> Select[Any]:
+    """Write an event, tell who listens, and find the webhooks that want it, in one round trip."""
+    names = ("id", "workspace_id", "call_id", "type", "payload", "created_at")
+    values = {name: bindparam(name, type_=events.c[name].type) for name in names}
+    written = insert(events).values(values).returning(events.c.sequence).cte("written")
+    wanting = (
+        (webhooks.c.workspace_id == values["workspace_id"])
+        & webhooks.c.enabled
+        & webhooks.c.events.overlap(cast(array([literal("*"), values["type"]]), ARRAY(Text)))
     )
-    told = func.pg_notify(CHANNEL, happening.call or "")
-    row = (await connection.execute(written.returning(events.c.sequence, told))).one()
-    await _address(connection, happening, row.sequence)
+    told = func.pg_notify(CHANNEL, func.coalesce(values["call_id"], ""))
+    found = select(written.c.sequence, webhooks.c.id, webhooks.c.url, told)
+    return found.select_from(written.outerjoin(webhooks, wanting))
 
 
-async def _address(connection: AsyncConnection, happening: Happening, sequence: int) -> None:
-    """One delivery for each endpoint that wants the event.
+PUBLISH = _publish_statement()
+
+
+async def publish(connection: AsyncConnection, happening: Happening) -> None:
+    """Write the event, its deliveries and their jobs. The call's row must be locked.
 
     A delivery waits while an earlier one of the same call to the same endpoint is not settled;
     `outbox` wakes it.
     """
-    wanting = select(webhooks.c.id, webhooks.c.url).where(
-        webhooks.c.workspace_id == happening.workspace,
-        webhooks.c.enabled,
-        webhooks.c.events.overlap(["*", happening.type]),
-    )
-    rows: list[dict[str, Any]] = [
-        {"endpoint": hook.id, "webhook_id": hook.id, "url": hook.url}
-        for hook in await connection.execute(wanting)
-    ]
-    rows += [
-        {"endpoint": url, "webhook_id": None, "url": url} for url in dict.fromkeys(happening.urls)
-    ]
-    if not rows:
+    values = {
+        "id": new_id("event"),
+        "workspace_id": happening.workspace,
+        "call_id": happening.call,
+        "type": happening.type,
+        "payload": happening.payload,
+        "created_at": happening.at,
+    }
+    found = (await connection.execute(PUBLISH, values)).all()
+    endpoints = {hook.id: (hook.id, hook.url) for hook in found if hook.id is not None}
+    endpoints |= {url: (None, url) for url in happening.urls}
+    if not endpoints:
         return
     busy = await _busy_endpoints(connection, happening.call)
-    for row in rows:
-        row["id"] = new_id("delivery")
-        row["workspace_id"] = happening.workspace
-        row["sequence"] = sequence
-        row["call_id"] = happening.call
-        row["state"] = "waiting" if row["endpoint"] in busy else "pending"
+    rows = [
+        {
+            "id": new_id("delivery"),
+            "workspace_id": happening.workspace,
+            "sequence": found[0].sequence,
+            "call_id": happening.call,
+            "webhook_id": webhook_id,
+            "endpoint": endpoint,
+            "url": url,
+            "state": "waiting" if endpoint in busy else "pending",
+        }
+        for endpoint, (webhook_id, url) in endpoints.items()
+    ]
     await connection.execute(insert(deliveries), rows)
     ready = [row["id"] for row in rows if row["state"] == "pending"]
     await enqueue(connection, Kind.DELIVER, ready)

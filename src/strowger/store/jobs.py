@@ -26,7 +26,7 @@ from pgqueuer.domain.types import JobId, QueueEntrypoint, QueueManagerId
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from strowger.errors import Unavailable
-from strowger.store.connect import connect
+from strowger.store.connect import FAILURES, connect
 from strowger.store.queue import Kind, builders, settings
 
 Handler = Callable[[str], Awaitable[None]]
@@ -83,10 +83,9 @@ class JobQueue:
                 continue
             try:
                 await self._take(connection, kind, handler, room)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("job queue lost, connecting again", kind=kind, error=str(error))
-            except FailingListenerError:
-                log.warning("job queue hears nothing, connecting again", kind=kind)
+            except* (*FAILURES, FailingListenerError) as lost:
+                errors = [repr(error) for error in lost.exceptions]
+                log.warning("job queue lost, connecting again", kind=kind, errors=errors)
             finally:
                 connection.terminate()
             await asyncio.sleep(RECONNECT_AFTER)
@@ -135,8 +134,8 @@ class JobQueue:
                         FORGET_AFTER,
                     )
                 finally:
-                    await connection.close()
-            except (Unavailable, OSError, TimeoutError, asyncpg.PostgresError) as error:
+                    connection.terminate()
+            except (Unavailable, *FAILURES) as error:
                 log.warning("log of finished jobs not shortened", error=str(error))
             await asyncio.sleep(FORGET_EVERY)
 

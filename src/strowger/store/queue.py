@@ -76,9 +76,18 @@ async def enqueue(
     raw = await connection.get_raw_connection()
     driver = raw.driver_connection
     assert isinstance(driver, asyncpg.Connection)
-    await queries(driver).enqueue(
+    await driver.execute(
+        _enqueue_statement(),
+        [0] * len(ids),
         [kind.value] * len(ids),
         [id.encode() for id in ids],
-        [0] * len(ids),
         [timedelta(seconds=max(0.0, after))] * len(ids),
+        [None] * len(ids),
+        ["null"] * len(ids),
     )
+
+
+@cache
+def _enqueue_statement() -> str:
+    """Takes arrays of priorities, kinds, payloads, delays, keys and headers."""
+    return builders()[1].build_enqueue_query()

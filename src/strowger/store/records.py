@@ -26,7 +26,7 @@ from strowger.model import (
 )
 from strowger.ports import CallFilter
 from strowger.store import agents, customer_calls, keys, numbers, owned, schema, trunks, webhooks
-from strowger.store.connect import transaction
+from strowger.store.connect import reading, transaction
 
 
 class PostgresRecords:
@@ -36,7 +36,7 @@ class PostgresRecords:
         self._engine = engine
 
     async def ping(self) -> None:
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             await connection.exec_driver_sql("SELECT 1")
 
     async def ensure_workspace(
@@ -69,13 +69,13 @@ class PostgresRecords:
             await agents.add(connection, agent)
 
     async def get_agent(self, workspace: WorkspaceId, agent: AgentId) -> Agent:
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             return await agents.get(connection, workspace, agent)
 
     async def list_agents(
         self, workspace: WorkspaceId, *, limit: int, cursor: str | None
     ) -> Page[Agent]:
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             return await owned.page(
                 connection, schema.agents, agents.agent_of, workspace, limit=limit, cursor=cursor
             )
@@ -97,17 +97,17 @@ class PostgresRecords:
             await trunks.add(connection, trunk)
 
     async def get_trunk(self, workspace: WorkspaceId, trunk: TrunkId) -> Trunk:
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             return await trunks.get(connection, workspace, trunk)
 
     async def default_trunk(self, workspace: WorkspaceId) -> Trunk | None:
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             return await trunks.default(connection, workspace)
 
     async def list_trunks(
         self, workspace: WorkspaceId, *, limit: int, cursor: str | None
     ) -> Page[Trunk]:
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             return await owned.page(
                 connection, schema.trunks, trunks.trunk_of, workspace, limit=limit, cursor=cursor
             )
@@ -135,20 +135,20 @@ class PostgresRecords:
             await owned.add(connection, schema.phone_numbers, number)
 
     async def get_number(self, workspace: WorkspaceId, number: NumberId) -> PhoneNumber:
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             return await owned.get(
                 connection, schema.phone_numbers, numbers.number_of, workspace, number
             )
 
     async def find_number(self, workspace: WorkspaceId, number: str) -> PhoneNumber | None:
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             return await numbers.find(connection, workspace, number)
 
     async def list_numbers(
         self, workspace: WorkspaceId, *, limit: int, cursor: str | None
     ) -> Page[PhoneNumber]:
         table = schema.phone_numbers
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             return await owned.page(
                 connection, table, numbers.number_of, workspace, limit=limit, cursor=cursor
             )
@@ -168,13 +168,13 @@ class PostgresRecords:
             await customer_calls.add(connection, call)
 
     async def get_call_of(self, workspace: WorkspaceId, call: CallId) -> Call:
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             return await customer_calls.get(connection, workspace, call)
 
     async def list_calls(
         self, workspace: WorkspaceId, which: CallFilter, *, limit: int, cursor: str | None
     ) -> Page[Call]:
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             return await customer_calls.page(
                 connection, workspace, which, limit=limit, cursor=cursor
             )
@@ -198,7 +198,7 @@ class PostgresRecords:
             await owned.add(connection, schema.webhooks, webhook)
 
     async def get_webhook(self, workspace: WorkspaceId, webhook: WebhookId) -> Webhook:
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             return await owned.get(
                 connection, schema.webhooks, webhooks.webhook_of, workspace, webhook
             )
@@ -207,7 +207,7 @@ class PostgresRecords:
         self, workspace: WorkspaceId, *, limit: int, cursor: str | None
     ) -> Page[Webhook]:
         table = schema.webhooks
-        async with transaction(self._engine) as connection:
+        async with reading(self._engine) as connection:
             return await owned.page(
                 connection, table, webhooks.webhook_of, workspace, limit=limit, cursor=cursor
             )
