@@ -10,8 +10,9 @@ from strowger.sip.bodies import sdp_of
 from strowger.sip.core import Core
 from strowger.sip.dialog import Dialog
 from strowger.sip.digest import Authenticator, Rounds
-from strowger.sip.established import Established, Farewell
+from strowger.sip.established import Established
 from strowger.sip.events import Address, Answered, Refused, Ringing, SessionId
+from strowger.sip.farewell import Farewell
 from strowger.sip.headers import Uri, printable
 from strowger.sip.invitation import Invitation, build_invite
 from strowger.sip.layer import Answer, NoAnswer
