@@ -5,7 +5,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import httpx2
@@ -15,7 +15,7 @@ from strowger.errors import Unavailable
 from strowger.model import Event
 from strowger.ports import Attempt, Delivery, Outbox
 from strowger.webhooks.egress import TOTAL_TIMEOUT
-from strowger.webhooks.schedule import retry_at
+from strowger.webhooks.schedule import DELAYS, retry_at
 from strowger.webhooks.signing import signed_headers
 
 ANSWER_KEPT = 2048  # bytes
@@ -38,6 +38,7 @@ class Deliverer:
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
         total_timeout: float = TOTAL_TIMEOUT,
+        delays: Sequence[float] = DELAYS,
     ) -> None:
         """`client` is to come from `egress.guarded_client`."""
         self._outbox = outbox
@@ -46,6 +47,7 @@ class Deliverer:
         self._clock = clock
         self._jitter = jitter
         self._total_timeout = total_timeout
+        self._delays = delays
         self._in_flight: Counter[str] = Counter()
 
     async def deliver(self, delivery_id: str) -> None:
@@ -73,6 +75,7 @@ class Deliverer:
                 happened_at=delivery.event.created_at,
                 now=attempt.at + attempt.duration,
                 jitter=self._jitter(),
+                delays=self._delays,
             )
         await self._outbox.record_attempt(delivery.id, attempt, delivered=delivered, retry_at=again)
 

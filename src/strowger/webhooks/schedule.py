@@ -1,5 +1,7 @@
 """When a delivery that failed is tried again. Pure: times and chance are given."""
 
+from collections.abc import Sequence
+
 DELAYS = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
 """Seconds between attempts: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h."""
 
@@ -10,7 +12,14 @@ SPREAD = 0.1
 """How much longer than planned a pause may be, so that not everybody comes back at once."""
 
 
-def retry_at(*, attempts: int, happened_at: float, now: float, jitter: float) -> float | None:
+def retry_at(
+    *,
+    attempts: int,
+    happened_at: float,
+    now: float,
+    jitter: float,
+    delays: Sequence[float] = DELAYS,
+) -> float | None:
     """When to try again after `attempts` failures; None to give up.
 
     `jitter` is from 0 to 1. The last attempt is at the end of the patience exactly.
@@ -18,5 +27,5 @@ def retry_at(*, attempts: int, happened_at: float, now: float, jitter: float) ->
     last = happened_at + PATIENCE
     if now >= last:
         return None
-    delay = DELAYS[min(attempts, len(DELAYS)) - 1]
+    delay = delays[min(attempts, len(delays)) - 1]
     return min(now + delay * (1 + SPREAD * jitter), last)
