@@ -302,10 +302,30 @@ def test_nothing_is_said_before_the_answer_and_a_second_answer_is_ignored() -> N
     ]
 
 
+def test_a_second_part_is_no_answer_to_the_question_it_came_before() -> None:
+    scene = play(scripted(), says(4.0, "no"), says(5.7, "friday"), until=9.0)
+    assert scene.dialogue[-2:] == ["callee: friday", "agent: Which day suits you?"]
+
+
+def test_each_question_has_attempts_of_its_own() -> None:
+    answers = ["blue", "no", "green", "red"]
+    scene = play(scripted(), *(says(4.0 + 4 * n, text) for n, text in enumerate(answers)), until=20)
+    assert scene.said[-2:] == ["Which day suits you?", "Which day suits you?"]
+
+
+def test_an_interrupted_goodbye_phrase_ends_nothing() -> None:
+    scene = play(scripted(end_call_phrases=("can you",)), says(1.5, "yes"))
+    assert scene.conversation.outcome == "confirmed"
+
+
+def test_at_the_longest_duration_a_pending_answer_is_not_given() -> None:
+    scene = play(scripted(limits=Limits(max_duration=5.25)), says(4.0, "yes"))
+    assert scene.said[2:] == [*phrases.TIME_IS_UP.partition(" Good")[:1], "Goodbye."]
+
+
 def test_words_of_another_turn_are_dropped() -> None:
-    scene = play(
-        scripted(), sounds(4.0, seconds=1.0), (5.1, Transcribed(7, "no", True)), (5.2, words("yes"))
-    )
+    late = (5.2, Transcribed(7, "no", True))
+    scene = play(scripted(), sounds(4.0, seconds=1.0), (5.1, words("yes")), late)
     assert scene.dialogue[1] == "callee: yes"
 
 

@@ -88,6 +88,12 @@ def test_a_recogniser_that_fails_while_nobody_needs_it_is_asked_again_and_then_g
     assert ending(twice) == "provider_failed"
 
 
+def test_a_recogniser_that_recovers_may_fail_again_later() -> None:
+    missing, again = sounds(4.0, seconds=1.0), sounds(20.0, seconds=1.0)
+    scene = play(scripted(limits=QUICK), missing, says(15.0, "no"), again, until=24.0)
+    assert scene.said[-2:] == [*APOLOGY, "Which day suits you?"]
+
+
 # ── the language model ───────────────────────────────────────────────────────────────────────────
 
 
@@ -183,6 +189,28 @@ def test_a_model_that_stalls_in_the_middle_keeps_what_it_has_said() -> None:
     assert generated(scene)[1].dialogue[-1] == ("assistant", "Well,")
 
 
+def test_a_model_that_recovers_may_fail_again_later() -> None:
+    fault, later = (failed(ProviderKind.LANGUAGE_MODEL, number) for number in (1, 3))
+    scene = play(
+        modelled(),
+        says(3.0, "hello"),
+        (4.6, fault),
+        reply(5.0, 2, "Hello again."),
+        says(10.0, "yes"),
+        (11.75, later),
+        until=12.0,
+    )
+    assert scene.said[-1:] == APOLOGY
+
+
+def test_every_sentence_gives_the_model_its_time_anew_and_marks_alone_are_not_spoken() -> None:
+    sentences = [(4.5 + 1.5 * n, ReplySentence(1, text)) for n, text in enumerate(("a", "*", "b"))]
+    scene = play(
+        modelled(limits=QUICK), says(3.0, "hello"), *sentences, (9.0, ReplyFinished(1)), until=12.0
+    )
+    assert scene.said[1:] == ["a", "b"]
+
+
 def test_an_empty_reply_is_a_failure_and_a_fault_that_will_stay_is_not_tried_again() -> None:
     empty = play(modelled(), says(3.0, "hello"), (4.6, ReplyFinished(1)), until=6.0)
     assert empty.said[1:] == APOLOGY
@@ -258,6 +286,21 @@ def test_a_voice_that_begins_and_never_ends_counts_as_failed() -> None:
         Speak(2, APOLOGY[0], True),
         Speak(3, "Hello."),
     ]
+
+
+def test_a_voice_that_recovers_may_fail_again_later() -> None:
+    first, later = (failed(ProviderKind.TEXT_TO_SPEECH, number) for number in (1, 6))
+    scene = play(scripted(), (0.1, first), says(8.0, "no"), (9.55, later), until=12.0)
+    assert scene.said[-2:] == [*APOLOGY, "Which day suits you?"]
+
+
+def test_an_utterance_that_starts_ends_all_before_it() -> None:
+    conversation = Conversation(scripted(), {})
+    conversation.receive(Answered(), now=0.0)
+    conversation.receive(UtteranceStarted(2, 1.0), now=1.0)  # nothing was heard of the first
+    conversation.receive(UtteranceEnded(2, 1.5, 1.5, True), now=2.5)
+    assert [turn.text for turn in conversation.transcript] == ["Can you come on Tuesday?"]
+    assert conversation.next_timer() == 9.5
 
 
 def test_a_goodbye_that_fails_is_said_in_the_other_voice_and_the_reason_stays() -> None:

@@ -117,6 +117,13 @@ def test_an_interruption_is_counted_from_the_first_sound() -> None:
     ]
 
 
+def test_a_sound_was_long_enough_even_if_its_end_is_known_before_the_timer_fires() -> None:
+    machine = speaking()
+    assert machine.receive(SpeechStarted(1.0), now=1.5) is None
+    assert machine.receive(SpeechStopped(1.375), now=1.5) == Interrupted(1.0)
+    assert (machine.floor, machine.deadline) == (Floor.PAUSE, 1.875)
+
+
 def test_a_cough_over_the_agent_is_dismissed_and_its_words_are_forgotten() -> None:
     machine = speaking()
     cough = ((1.0, SpeechStarted(1.0)), (1.1, words("hm")), (1.2, SpeechStopped(1.2)))

@@ -125,7 +125,7 @@ class AgentTurn:
             text=text,
             started_at=began - answered_at,
             ended_at=max(said.ended_at for said in self.utterances if said.heard) - answered_at,
-            interrupted=self.interrupted and any(not said.whole for said in self.utterances),
+            interrupted=self.interrupted,
             latency=self._latency(began),
         )
 

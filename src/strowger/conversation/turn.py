@@ -197,7 +197,7 @@ class TurnMachine:
     ) -> Decision | None:
         turn = self._turn
         turn.text, turn.confidence = text.strip(), confidence
-        turn.complete = final and self._speaking_since is None
+        turn.complete = final  # for now: a sound that follows undoes it
         awaited = self.floor is Floor.WORDS or (self.floor is Floor.OPEN and turn.text)
         if turn.complete and awaited and self._step(Input.WORDS, now=now):
             return self._turn.ended(now=now)
