@@ -96,14 +96,16 @@ class Playout:
         return max(whole, default=written - available) - (written - available)
 
     def changes(self) -> list[Change]:
-        """What became of the utterances with the samples read so far."""
+        """What became of the utterances with the samples read so far, in the order it did."""
         position = self._ring.read_position
         changes: list[Change] = []
-        for each in self._utterances:
-            if not each.started and position > each.begin and each.end > each.begin:
-                each.started = True
-                changes.append(Started(each.number))
-        while self._utterances and self._utterances[0].end <= position:
-            ended = self._utterances.popleft()
-            changes.append(Ended(ended.number, ended.end - ended.begin, True))
+        while self._utterances:
+            first = self._utterances[0]
+            if not first.started and position > first.begin and first.end > first.begin:
+                first.started = True
+                changes.append(Started(first.number))
+            if first.end > position:
+                break
+            self._utterances.popleft()
+            changes.append(Ended(first.number, first.end - first.begin, True))
         return changes

@@ -24,30 +24,42 @@ CONTEXT: Final = 32
 """Samples before a chunk that the model wants to see again."""
 STATE: Final = 128
 
-START_PROBABILITY, STOP_PROBABILITY = 0.5, 0.35
-START_CHUNKS: Final = 2
+EVIDENCE: Final = 1.0
+"""Of speech, that begins it: two chunks of which the model is sure, or more of which it is not."""
+EVIDENCE_AGAIN: Final = 0.3
+"""The same within a moment of the last speech, of which a weak syllable is the rest."""
+MOMENT: Final = 4000
+EVIDENCE_FADES: Final = 0.9
+DOUBT: Final = 0.08
+"""What a probability must exceed to count as evidence; that of noise stays below, mostly."""
+STOP_PROBABILITY: Final = 0.35
 STOP_CHUNKS: Final = 4
-"""Of 32 ms each."""
-
+"""Chunks of 32 ms without speech, sound or not, that end it."""
+STOP_AFTER: Final = 1120
+"""Samples without energy that end it where the model is not sure: it lingers for 100 ms or so."""
+SURE: Final = 0.9
 SLICE: Final = 80
 AUDIBLE: Final = 28.0
 """dB over one step of 16-bit PCM (full scale is 90): what is quieter never reaches the model."""
 SPEECH_FLOOR: Final = 36.0
 """What is quieter than this is never taken for speech."""
 OVER_NOISE: Final = 9.0
-UNDER_PEAK: Final = 30.0
+UNDER_PEAK: Final = 35.0
 """dB that speech stands out of the noise, and that it varies in itself."""
-NOISE_RISE: Final = 0.06
+NOISE_RISE: Final = 0.5
+NOISE_RISE_IN_SPEECH: Final = 0.06
 PEAK_FALL: Final = 0.1
 """dB per frame."""
 RUN_GAP: Final = 800
 """Samples without energy that divide two runs of speech."""
 BACKDATE_LIMIT: Final = 3200
 """Samples before the model's decision beyond which energy is not counted as speech."""
-FORGET_AFTER: Final = 32
-"""Chunks of silence (1 s) after which the model begins afresh."""
+REST_AFTER: Final = 8
+"""Chunks of silence, 250 ms, after which the model is not asked until there is sound."""
+REST_CHUNKS: Final = 32
+"""Chunks of silence that bring the model to rest; from there it hears a first word best."""
 DOUBTFUL_AFTER: Final = 250
-"""Chunks without speech (8 s), sound or not, after which it does so too."""
+"""Chunks without speech, 8 s of sound or not, after which the model begins afresh."""
 
 
 class SpeechModel(Protocol):
@@ -73,36 +85,45 @@ class VoiceChange:
 class VoiceDetector:
     def __init__(self, lines: int, model: SpeechModel) -> None:
         self._model = model
+        self._rest = _at_rest(model)
         self._state = np.zeros((lines, 2, STATE), np.float32)
         self._next = np.zeros(lines, np.int64)
         """Where in the capture ring the next chunk begins."""
         self._speaking = np.zeros(lines, np.bool_)
-        self._streak = np.zeros(lines, np.int64)
-        """Chunks in a row that speak for a change."""
+        self._probability = np.zeros(lines, np.float32)
+        """Of the last chunk."""
+        self._evidence = np.zeros(lines, np.float32)
+        self._against = np.zeros(lines, np.int64)
+        """Chunks in a row in which nobody spoke."""
         self._quiet = np.zeros(lines, np.int64)
-        """Chunks in a row without sound, and without speech."""
-        self._idle = np.zeros(lines, np.int64)
+        """Chunks in a row without sound."""
         self._noise = np.zeros(lines, np.float32)
         self._peak = np.zeros(lines, np.float32)
         """Levels in dB."""
+        self._masked = np.zeros(lines, np.bool_)
+        """Noise hides the quieter sounds of the voice."""
         self._audible_until = np.zeros(lines, np.int64)
         self._voiced = np.zeros((lines, 2), np.int64)
         """Where the last run of voiced slices began, and ended so far."""
         self._timestamps = np.zeros((lines, 2), np.int64)
         """The same in the received stream."""
+        self._stopped = np.zeros(lines, np.int64)
+        """Where speech ended last."""
 
     @property
     def nbytes(self) -> int:
         return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
 
     def open(self, line: int) -> None:
-        self._state[line] = 0
-        for array in (self._next, self._streak, self._quiet, self._idle, self._audible_until):
+        self._state[line] = self._rest
+        for array in (self._next, self._evidence, self._against, self._audible_until):
             array[line] = 0
+        self._quiet[line] = REST_AFTER
         self._speaking[line] = False
         self._noise[line] = SPEECH_FLOOR - OVER_NOISE
         self._peak[line] = 0
         self._voiced[line] = -BACKDATE_LIMIT
+        self._stopped[line] = -MOMENT
         self._timestamps[line] = 0
 
     def listen(
@@ -118,11 +139,14 @@ class VoiceDetector:
         loudest = levels.max(axis=1)
         audible = loudest >= AUDIBLE
         self._audible_until[rows[audible]] = positions[audible] + FRAME
-        noise = np.minimum(levels.mean(axis=1), self._noise[rows] + NOISE_RISE)
+        rise = np.where(self._speaking[rows], NOISE_RISE_IN_SPEECH, NOISE_RISE)
+        noise = np.minimum(levels.mean(axis=1), self._noise[rows] + rise)
         self._noise[rows] = np.where(heard, noise, self._noise[rows])
         peak = np.maximum(loudest, self._peak[rows] - PEAK_FALL)
         self._peak[rows] = peak
-        threshold = np.maximum(np.maximum(noise + OVER_NOISE, peak - UNDER_PEAK), SPEECH_FLOOR)
+        quietest = np.maximum(peak - UNDER_PEAK, SPEECH_FLOOR)
+        threshold = np.maximum(noise + OVER_NOISE, quietest)
+        self._masked[rows] = threshold > quietest + 3
         voiced = (levels >= threshold[:, None]) & heard[:, None]
         some = np.flatnonzero(voiced.any(axis=1))
         if len(some):
@@ -131,20 +155,34 @@ class VoiceDetector:
     def decide(
         self, rows: Rows, written: Counts, chunks: Callable[[Rows, Counts, int], Samples]
     ) -> list[VoiceChange]:
-        """Judge the next chunk of each row that has one, of `written` samples captured."""
+        """Judge what each row has heard by now, `written` samples captured.
+
+        `chunks` gives captured samples of rows from positions on.
+        """
+        changes = self._judge(rows, written, chunks)
+        silent = self._speaking[rows] & (written - self._voiced[rows, 1] >= STOP_AFTER)
+        silent &= self._probability[rows] < SURE
+        return changes + [self._end(line) for line in rows[silent].tolist()]
+
+    def _judge(
+        self, rows: Rows, written: Counts, chunks: Callable[[Rows, Counts, int], Samples]
+    ) -> list[VoiceChange]:
+        """Ask the model about the next chunk of each row that has one."""
         due = np.flatnonzero(written - self._next[rows] >= CHUNK)
         if not len(due):
             return []
         ready = rows[due]
         start = self._next[ready]
         self._next[ready] = start + CHUNK
-        audible = self._audible_until[ready] > start
+        quiet = np.where(self._audible_until[ready] > start, 0, self._quiet[ready] + 1)
+        self._quiet[ready] = quiet
+        self._state[ready[quiet == REST_AFTER]] = self._rest
+        awake = quiet < REST_AFTER
         probability = np.zeros(len(ready), np.float32)
-        if audible.any():
-            sounding = ready[audible]
-            pcm = chunks(sounding, start[audible] - CONTEXT, CONTEXT + CHUNK)
-            probability[audible] = self._ask(sounding, pcm)
-        self._refresh(ready, audible, probability)
+        if awake.any():
+            asked = ready[awake]
+            pcm = chunks(asked, start[awake] - CONTEXT, CONTEXT + CHUNK)
+            probability[awake] = self._ask(asked, pcm)
         return self._weigh(ready, probability, start)
 
     def _extend(
@@ -166,42 +204,59 @@ class VoiceDetector:
         self._state[rows] = state.transpose(1, 0, 2)
         return probability
 
-    def _refresh(self, rows: Rows, audible: NDArray[np.bool_], probability: Floats) -> None:
-        """Let the model forget what went before a long silence."""
-        self._quiet[rows] = np.where(audible, 0, self._quiet[rows] + 1)
-        self._idle[rows] = np.where(probability < STOP_PROBABILITY, self._idle[rows] + 1, 0)
-        stale = (self._quiet[rows] == FORGET_AFTER) | (self._idle[rows] == DOUBTFUL_AFTER)
-        if stale.any():
-            self._state[rows[stale]] = 0
-            self._idle[rows[stale]] = 0
-
     def _weigh(self, rows: Rows, probability: Floats, start: Counts) -> list[VoiceChange]:
+        self._probability[rows] = probability
+        against = np.where(probability < STOP_PROBABILITY, self._against[rows] + 1, 0)
+        self._against[rows] = against
+        self._state[rows[against == DOUBTFUL_AFTER]] = self._rest
+        sounding = self._voiced[rows, 1] > start
+        evidence = self._evidence[rows] * EVIDENCE_FADES + probability - DOUBT
+        evidence = np.where(sounding, np.maximum(evidence, 0), 0).astype(np.float32)
+        self._evidence[rows] = evidence
         speaking = self._speaking[rows]
-        against = np.where(
-            speaking, probability < STOP_PROBABILITY, probability >= START_PROBABILITY
-        )
-        streak = np.where(against, self._streak[rows] + 1, 0)
-        change = streak >= np.where(speaking, STOP_CHUNKS, START_CHUNKS)
-        self._streak[rows] = np.where(change, 0, streak)
-        self._speaking[rows] = speaking ^ change
-        return [
-            self._ended(int(rows[i])) if speaking[i] else self._began(int(rows[i]), int(start[i]))
-            for i in np.flatnonzero(change)
+        # Where the energy cannot tell, the chunks do of which the model is sure.
+        sure = speaking & self._masked[rows] & (probability >= SURE)
+        lag = np.where(sure, start + CHUNK // 2 - self._voiced[rows, 1], 0)
+        self._voiced[rows, 1] += np.maximum(lag, 0)
+        self._timestamps[rows, 1] += np.maximum(lag, 0)
+        again = start - self._stopped[rows] < MOMENT
+        enough = np.where(again, EVIDENCE_AGAIN, EVIDENCE)
+        begin = np.flatnonzero(~speaking & (evidence >= enough))
+        end = np.flatnonzero(speaking & (against >= STOP_CHUNKS))
+        changes = [self._begin(int(rows[i]), int(start[i])) for i in begin]
+        return changes + [
+            self._end(int(rows[i]), before=int(start[i]) - (STOP_CHUNKS - 1) * CHUNK) for i in end
         ]
 
-    def _began(self, line: int, start: int) -> VoiceChange:
-        began, ended = self._voiced[line].tolist()
-        timestamp = int(self._timestamps[line, 0])
-        earliest = start - BACKDATE_LIMIT
-        if ended < start - RUN_GAP or began < earliest:
+    def _begin(self, line: int, start: int) -> VoiceChange:
+        self._speaking[line] = True
+        self._evidence[line] = 0
+        position, timestamp = int(self._voiced[line, 0]), int(self._timestamps[line, 0])
+        if position < start - BACKDATE_LIMIT:
             # Sound that the model does not take for speech went before: believe the model.
-            told = start - (START_CHUNKS - 1) * CHUNK
-            timestamp += told - began
-            began = told
-            self._voiced[line, 0] = began
-            self._timestamps[line, 0] = timestamp
-            self._voiced[line, 1] = max(ended, began)
-        return VoiceChange(line, True, max(began, 0), timestamp)
+            timestamp += start - CHUNK - position
+            position = start - CHUNK
+        return VoiceChange(line, True, max(position, 0), timestamp)
 
-    def _ended(self, line: int) -> VoiceChange:
-        return VoiceChange(line, False, int(self._voiced[line, 1]), int(self._timestamps[line, 1]))
+    def _end(self, line: int, *, before: int | None = None) -> VoiceChange:
+        """Speech ended with the last sound, and `before` what the model heard no speech in."""
+        self._speaking[line] = False
+        self._evidence[line] = 0
+        position, timestamp = int(self._voiced[line, 1]), int(self._timestamps[line, 1])
+        if before is not None and before < position:
+            timestamp += before - position
+            position = before
+        self._stopped[line] = position
+        # A run goes on into the next speech only where sound goes on without a gap.
+        self._voiced[line, 0] = self._voiced[line, 1]
+        self._timestamps[line, 0] = self._timestamps[line, 1] + 1
+        return VoiceChange(line, False, position, timestamp)
+
+
+def _at_rest(model: SpeechModel) -> Floats:
+    """The state that silence leaves the model in."""
+    state = np.zeros((2, 1, STATE), np.float32)
+    silence = np.zeros((1, CONTEXT + CHUNK), np.float32)
+    for _ in range(REST_CHUNKS):
+        _, state = model(silence, state)
+    return state[:, 0]
