@@ -45,7 +45,7 @@ def trim(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
     levels = np.sqrt(np.mean(frames**2, axis=1))
     background = float(np.percentile(levels, 10))
-    threshold = min(max(LEVEL * 0.05, background * 3), LEVEL * 0.3)
+    threshold = min(max(LEVEL * 0.03, background * 3), LEVEL * 0.3)
     loud = np.flatnonzero(levels > threshold)
     start = int(loud[0]) * FRAME if len(loud) else 0
     end = (int(loud[-1]) + 1) * FRAME if len(loud) else len(samples)

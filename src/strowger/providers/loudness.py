@@ -51,14 +51,10 @@ class TelephoneSpeech:
         self._spoke = False
         self._held = b""
         """Silence that is only sent once more speech follows it."""
-        self._odd = b""
 
     def process(self, pcm: bytes) -> bytes:
         """PCM may be cut anywhere, even inside a sample."""
-        pcm = self._odd + pcm
-        whole = len(pcm) // 2 * 2
-        self._odd = pcm[whole:]
-        return self._trim(self._resampler.process(pcm[:whole]))
+        return self._trim(self._resampler.process(pcm))
 
     def flush(self) -> bytes:
         last = self._trim(self._resampler.flush())

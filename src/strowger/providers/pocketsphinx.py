@@ -5,11 +5,11 @@ of its length. Free dictation exists, but is nearly useless on telephone audio: 
 says so.
 """
 
-import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,12 +17,13 @@ import structlog
 
 from strowger.agent import TranscriberSettings
 from strowger.errors import ProviderError
-from strowger.ports import LINE_RATE, Recognised
+from strowger.ports import Recognised
 from strowger.providers.child import ChildPolicy, ChildPool, python_child
 from strowger.providers.hearing import prepare
+from strowger.providers.turn import WholeTurn
 
 LONGEST_TURN = 30
-"""Seconds. Of a longer turn the end is kept: answers come last."""
+"""Seconds."""
 INSTALL = "local recognition is not installed: pip install strowger[local]"
 
 
@@ -48,17 +49,17 @@ class PocketsphinxRecogniser:
     @asynccontextmanager
     async def recognise(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
-    ) -> AsyncIterator["PocketsphinxTurn"]:
+    ) -> AsyncIterator[WholeTurn]:
         if language.lower().split("-")[0] != "en":
             raise ProviderError(f"pocketsphinx knows English, not {language}", retryable=False)
         expected = tuple(dict.fromkeys([*phrases, *settings.keywords])) if phrases else ()
-        turn = PocketsphinxTurn(self, expected)
+        turn = WholeTurn(partial(self.transcribe, phrases=expected), longest=LONGEST_TURN)
         try:
             yield turn
         finally:
             turn.close()
 
-    async def transcribe(self, pcm: bytes, phrases: tuple[str, ...]) -> Recognised:
+    async def transcribe(self, pcm: bytes, *, phrases: tuple[str, ...]) -> Recognised:
         """All words of a whole turn, heard at LINE_RATE."""
         heard = prepare(pcm)
         if not heard:
@@ -78,33 +79,3 @@ class PocketsphinxRecogniser:
             self._log.warning(
                 "words_not_in_dictionary", words=sorted(new), recogniser="pocketsphinx"
             )
-
-
-class PocketsphinxTurn:
-    """The recognition of one turn."""
-
-    def __init__(self, recogniser: PocketsphinxRecogniser, phrases: tuple[str, ...]) -> None:
-        self._recogniser = recogniser
-        self._phrases = phrases
-        self._pcm = bytearray()
-        self._flushed = asyncio.Event()
-        self._closed = False
-
-    async def send(self, pcm: bytes) -> None:
-        self._pcm += pcm
-        del self._pcm[: max(0, len(self._pcm) - 2 * LONGEST_TURN * LINE_RATE)]
-
-    async def flush(self) -> None:
-        self._flushed.set()
-
-    async def results(self) -> AsyncIterator[Recognised]:
-        while True:
-            await self._flushed.wait()
-            if self._closed:
-                return
-            self._flushed.clear()  # a flush that comes meanwhile has the turn recognised again
-            yield await self._recogniser.transcribe(bytes(self._pcm), self._phrases)
-
-    def close(self) -> None:
-        self._closed = True
-        self._flushed.set()

@@ -27,8 +27,10 @@ CEPSTRAL_MEAN = (48.0, 2.0, -15.7, 11.4, -7.8, -11.1, 0.2, -14.0, -5.9, -4.3, -8
 """Average over speech of the telephone band at the level that the parent gives it."""
 MEAN_WEIGHT = 100
 """How many frames of the turn the average is worth: one word alone says little of the channel."""
-FILLERS = ("uh", "um", "well", "please", "thank you", "thanks", "okay", "so")
-FILLER_PROBABILITY = 0.02
+FILLERS_BEFORE = ("uh", "um", "well")
+FILLERS_AFTER = ("please", "thank you", "thanks")
+FILLER_PROBABILITY = 1e-10
+"""Each filler that is listened for costs a little accuracy; less when it must be unmistakable."""
 LEAST_CONFIDENCE = 0.1
 """Below this the answer is empty: none of the phrases."""
 GRAMMARS_KEPT = 64
@@ -167,9 +169,9 @@ def transitions_of(phrases: Iterable[str]) -> Iterable[Transition]:
     states = count(END + 1)
     phrases = list(phrases)
     for start, to, alternatives, share in (
-        (START, BEFORE, FILLERS, FILLER_PROBABILITY),
+        (START, BEFORE, FILLERS_BEFORE, FILLER_PROBABILITY),
         (BEFORE, AFTER, phrases, 1.0),
-        (AFTER, END, FILLERS, FILLER_PROBABILITY),
+        (AFTER, END, FILLERS_AFTER, FILLER_PROBABILITY),
     ):
         probability = share / len(alternatives)
         for words in (alternative.split() for alternative in alternatives):
