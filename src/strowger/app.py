@@ -12,13 +12,16 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
-from typing import TextIO, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import structlog
 
 from strowger.config import Settings
 from strowger.errors import ConfigurationError
 from strowger.model import DEFAULT_WORKSPACE, Trunk, TrunkId, WorkerId
+
+if TYPE_CHECKING:
+    from strowger.providers.registry import ProviderSettings
 
 T = TypeVar("T")
 
@@ -38,9 +41,18 @@ def configure_logging(settings: Settings, process: str, stream: TextIO | None = 
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer(colors=False)]
+    # Tracebacks without local variables: these hold passwords and what people said.
+    renderer: list[structlog.typing.Processor] = [
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
+    ]
     if settings.log_format == "json":
-        renderer = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        renderer = [
+            structlog.processors.ExceptionRenderer(without_locals),
+            structlog.processors.JSONRenderer(),
+        ]
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     structlog.configure(
         processors=[*shared, *renderer],
@@ -148,6 +160,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
     from strowger.api.app import create_app
     from strowger.api.services import build_services
     from strowger.calls.numbers import DialPolicy
+    from strowger.calls.render import render_event_data
     from strowger.calls.runner import recording_path
     from strowger.store.connect import open_engine
     from strowger.store.ids import new_id
@@ -184,7 +197,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
             )
         )
         client = await stack.enter_async_context(guarded_client(settings.allow_networks))
-        deliverer = Deliverer(PostgresOutbox(engine), client)
+        deliverer = Deliverer(PostgresOutbox(engine), client, render=render_event_data)
         gc.freeze()
         async with asyncio.TaskGroup() as tasks:
             # Not `serve`: that takes the signals, which are `stopped`'s to hear.
@@ -273,6 +286,20 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
             jobs.cancel()
             await dispatcher.drain(settings.stop_timeout)
             calls.cancel()
+
+
+def provider_settings(settings: Settings) -> "ProviderSettings":
+    """What the providers need of the settings."""
+    from strowger.providers.registry import ProviderSettings
+
+    return ProviderSettings(
+        openai_base_url=settings.openai_base_url,
+        openai_api_key=settings.openai_api_key,
+        openai_model=settings.openai_model,
+        openai_speech_model=settings.openai_speech_model,
+        openai_voice=settings.openai_voice,
+        openai_transcription_model=settings.openai_transcription_model,
+    )
 
 
 def _share_of_ports(settings: Settings, number: int) -> tuple[int, int]:

@@ -156,8 +156,12 @@ async def _server(settings: Settings, console: Console) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(supervisor.run(roles, notice), name="supervisor")
         try:
-            async with asyncio.timeout(READY_WITHIN):
-                await ready.wait()
+            try:
+                async with asyncio.timeout(READY_WITHIN):
+                    await ready.wait()
+            except TimeoutError:
+                late = " and ".join(sorted(waiting))
+                raise ConfigurationError(f"{late} did not get ready; see above") from None
             yield
         finally:
             supervisor.stop()
