@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from strowger.errors import ConfigurationError, Unavailable
@@ -110,3 +110,11 @@ async def test_a_defect_of_ours_is_not_dressed_up(engine: AsyncEngine) -> None:
     with pytest.raises(ProgrammingError):
         async with transaction(engine) as connection:
             await connection.exec_driver_sql("SELECT nonsense")
+
+
+async def test_a_value_that_no_column_can_hold_is_a_defect_too(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    store = PostgresCallStore(engine)
+    with pytest.raises(DBAPIError):
+        await store.beat(WorkerId("worker_1"), lines=2**40, busy=0, now=1.0)

@@ -32,7 +32,7 @@ def data() -> Iterator[Path]:
     yield folder
     for found in folder.rglob("PG_VERSION"):
         if (found.parent / "postmaster.pid").exists():
-            embedded.EmbeddedPostgres("", found.parent, True).stop()
+            embedded.EmbeddedPostgres("", found.parent, started=True).stop()
     shutil.rmtree(folder)
 
 

@@ -135,6 +135,8 @@ def _meaning(error: BaseException) -> StrowgerError | None:
             return ConfigurationError(f"the database does not let us in: {error}")
         case asyncpg.ClientConfigurationError():
             return ConfigurationError(f"the database URL is not understood: {error}")
+        case asyncpg.InterfaceError() if isinstance(error, ValueError):
+            return None  # a value that its column cannot hold
         case asyncpg.PostgresError() if not isinstance(error, PASSING):
             return None
         case _:

@@ -21,7 +21,7 @@ from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.core.executors import EntrypointExecutor, EntrypointExecutorParameters
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import FailingListenerError, RetryRequested
-from pgqueuer.domain.models import Context, Job
+from pgqueuer.domain.models import Context, Job, TracebackRecord
 from pgqueuer.domain.types import JobId, QueueEntrypoint, QueueManagerId
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
@@ -177,6 +177,16 @@ class _GatedQueries(Queries):
         )
         self.gate.in_hand.update(job.id for job in jobs)
         return jobs
+
+    async def retry_job(
+        self, job: Job, delay: timedelta, traceback_record: TracebackRecord | None
+    ) -> None:
+        """A job that cannot be put back stays ours and, as nobody vouches for it any more, is
+        taken over. PgQueuer itself would count it as failed and delete it."""
+        try:
+            await super().retry_job(job, delay, traceback_record)
+        except FAILURES as error:
+            log.warning("job not put back", kind=job.entrypoint, id=_payload(job), error=str(error))
 
 
 @dataclass
