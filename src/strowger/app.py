@@ -290,15 +290,17 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
 
 def provider_settings(settings: Settings) -> "ProviderSettings":
     """What the providers need of the settings."""
-    from strowger.providers.registry import ProviderSettings
+    from strowger.providers.registry import OpenAISettings, ProviderSettings
 
     return ProviderSettings(
-        openai_base_url=settings.openai_base_url,
-        openai_api_key=settings.openai_api_key,
-        openai_model=settings.openai_model,
-        openai_speech_model=settings.openai_speech_model,
-        openai_voice=settings.openai_voice,
-        openai_transcription_model=settings.openai_transcription_model,
+        openai=OpenAISettings(
+            base_url=settings.openai_base_url,
+            api_key=settings.openai_api_key,
+            chat_model=settings.openai_model,
+            speech_model=settings.openai_speech_model,
+            speech_voice=settings.openai_voice,
+            transcription_model=settings.openai_transcription_model,
+        )
     )
 
 

@@ -128,7 +128,9 @@ class CallRunner:
 
     async def _talk(self, line: Line) -> CallResult:
         call = self._call
-        machine = KeptConversation(call.agent, self._variables(), self._note_turn)
+        limits = replace(call.agent.limits, max_duration=call.max_duration)
+        definition = replace(call.agent, limits=limits)
+        machine = KeptConversation(definition, self._variables(), self._note_turn)
         session = CallSession(line, machine, self._senses())
         self._session = session
         if self._requested is not None:

@@ -108,6 +108,8 @@ class _Process(asyncio.SubprocessProtocol):
         open_requests, self._open = self._open, {}
         for request in open_requests.values():
             request.pieces.put_nowait(ProviderError(self._obituary(), retryable=True))
+        if self._transport is not None:
+            self._transport.close()
         self.gone.set()
 
     def ask(self, payload: bytes) -> _Request:
@@ -149,8 +151,6 @@ class _Process(asyncio.SubprocessProtocol):
         if not self.gone.is_set():
             self.kill()
             await self.gone.wait()  # a killed process ends
-        if self._transport is not None:
-            self._transport.close()
 
     def _send(self, frame: Frame) -> None:
         assert self._transport is not None

@@ -23,6 +23,9 @@ PENDING_EVENTS = 1024
 RING_FULL_PAUSE = 0.1
 """Seconds before a full playout ring is tried again; it holds several seconds."""
 
+LAST_EVENTS = 0.045
+"""Seconds in which the engine answers StopPlaying: two of its ticks."""
+
 
 class PlayoutRing(Protocol):
     """The writer's side of a playout ring."""
@@ -73,7 +76,10 @@ class SipLine:
                 self._tell(event)
 
     def hung_up(self, reason: str, hangup_cause: int | None = None) -> None:
-        self._tell(LineHungUp(reason, hangup_cause))
+        """The far end is gone: first the engine says what it still heard, then that is told."""
+        self.stop_playing()
+        last = LineHungUp(reason, hangup_cause)
+        asyncio.get_running_loop().call_later(LAST_EVENTS, self._tell, last)
 
     def finish_recording(self) -> None:
         """The last chunk is written: let go of the file."""
