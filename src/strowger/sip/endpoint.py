@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from strowger.errors import Conflict, MalformedMessage
 from strowger.sip.bodies import SDP, sdp_of
-from strowger.sip.calling import Calling
+from strowger.sip.calling import Calling, State
 from strowger.sip.core import Capacity, Core, Phase
 from strowger.sip.dialog import MAX_FORWARDS
 from strowger.sip.established import Established
@@ -105,6 +105,11 @@ class Endpoint:
         """Nothing is going on and nothing is remembered."""
         return not self._core.sessions and not len(self._core.layer)
 
+    @property
+    def has_sessions(self) -> bool:
+        """A call is going on, or its BYE has not been answered."""
+        return bool(self._core.sessions)
+
     # ── as caller ────────────────────────────────────────────────────────────────────────────
 
     def invite(self, invitation: Invitation, *, now: float) -> SessionId:
@@ -124,6 +129,11 @@ class Endpoint:
         """
         if isinstance(phase := self._phase(session), Calling):
             phase.cancel(now=now)
+
+    def has_heard_of(self, session: SessionId) -> bool:
+        """Whether anything has come back for a call of ours, if only 100 Trying."""
+        phase = self._phase(session)
+        return not isinstance(phase, Calling) or phase.state is not State.CALLING
 
     # ── as callee ────────────────────────────────────────────────────────────────────────────
 

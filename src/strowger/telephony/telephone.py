@@ -7,7 +7,7 @@ for them. What SIP says inside an established call is handled here, without a ta
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,8 @@ from strowger.telephony.sockets import LineSockets, PortPool, Wire
 
 PENDING_SIGNALS = 64
 """Signals a call that is being set up may have waiting; more is a far end gone mad."""
+GOODBYE_TIME = 1.0
+"""Seconds that BYEs have to be answered when the telephone is closed."""
 
 Signals = asyncio.Queue[sip.Event]
 
@@ -75,6 +77,13 @@ class SipTelephone:
         """Raises ConfigurationError where the address cannot be bound."""
         listen = self._settings.listen
         self._transport = await open_udp_transport(self._endpoint, listen, self._on_signal)
+
+    async def say_goodbye(self) -> None:
+        """Give the last BYEs their answers, and repeat those that were lost, for a moment."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_TIME):
+                while self._endpoint.has_sessions:
+                    await asyncio.sleep(0.05)
 
     def close(self) -> None:
         if self._transport is not None:
@@ -124,8 +133,11 @@ class SipTelephone:
                         case sip.Ended(reason=reason, hangup_cause=cause):
                             raise CallRefused(487, reason or "call ended", hangup_cause=cause)
         except TimeoutError:
+            silent = not self._endpoint.has_heard_of(session)
             self._endpoint.cancel(session, now=self._now())
             self._flush()
+            if silent:
+                raise _unreachable(request.trunk) from None
             raise CallRefused(
                 487, f"nobody answered within {patience:g} s", cause=RefusalCause.RING_TIMEOUT
             ) from None
@@ -134,7 +146,9 @@ class SipTelephone:
         """Ask a trunk whether it is there (OPTIONS); status 408 where nothing comes back."""
         destination = await resolve(trunk.host, trunk.port)
         uri = f"sip:{trunk.host}:{trunk.port}"
-        token = self._endpoint.options(uri, destination, now=self._now())
+        own = own_address_towards(destination[0], self._settings.listen[0])
+        contact = (self._settings.public_host or own, self._settings.listen[1])
+        token = self._endpoint.options(uri, destination, now=self._now(), contact=contact)
         answered: asyncio.Future[sip.OptionsAnswered] = self._loop.create_future()
         self._probes[token] = answered
         self._flush()
@@ -348,19 +362,24 @@ async def open_telephone(
             finally:
                 clock.cancel()
     finally:
+        await telephone.say_goodbye()
         telephone.close()
 
 
 def _refusal(refused: sip.Refused, trunk: Trunk) -> CallRefused:
     if refused.timed_out:
-        where = f"{trunk.host}:{trunk.port}"
-        return CallRefused(408, f"no answer from {where}", cause=RefusalCause.UNREACHABLE)
+        return _unreachable(trunk)
     cause = RefusalCause.FAR_END
     if refused.status in {401, 407}:
         cause = RefusalCause.UNAUTHORIZED
     return CallRefused(
         refused.status, refused.reason, cause=cause, hangup_cause=refused.hangup_cause
     )
+
+
+def _unreachable(trunk: Trunk) -> CallRefused:
+    where = f"{trunk.host}:{trunk.port}"
+    return CallRefused(408, f"nothing comes back from {where}", cause=RefusalCause.UNREACHABLE)
 
 
 def _accept(leg: MediaLeg, answer: bytes | None) -> None:
