@@ -19,7 +19,6 @@ from strowger.errors import ConfigurationError, ProviderError
 RETRIED_STATUSES = {429, 500, 502, 503, 504}
 LARGEST_COMPLAINT = 65536
 COMPLAINT_SHOWN = 300
-CHUNK = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +201,7 @@ class HttpConnection:
             ends = deadline.when()
             assert ends is not None
             left = max(0.0, ends - asyncio.get_running_loop().time())
-            pieces = response.aiter_raw(CHUNK)
+            pieces = response.aiter_raw()
             try:
                 first = await self.next_piece(pieces, left)
             except ProviderError as error:
@@ -232,7 +231,7 @@ class HttpConnection:
 
     async def _beginning(self, response: httpx2.Response) -> bytes:
         """As much of an error's body as is of use; an error while reading it changes nothing."""
-        body, pieces = b"", response.aiter_raw(CHUNK)
+        body, pieces = b"", response.aiter_raw()
         with contextlib.suppress(ProviderError):
             while len(body) < LARGEST_COMPLAINT:
                 piece = await self.next_piece(pieces, self.policy.between)

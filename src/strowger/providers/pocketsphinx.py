@@ -1,8 +1,9 @@
 """Recognition by pocketsphinx in a child process, made for a question's expected answers.
 
 Keeps the audio of a turn; each flush has all of it recognised anew, which takes a few hundredths
-of its length. Free dictation exists, but is nearly useless on telephone audio: its confidence
-says so.
+of its length. Where no answers are expected but the settings name keywords, those are spotted in
+what is said. Free dictation exists, but is nearly useless on telephone audio: its confidence says
+so.
 """
 
 import json
@@ -52,19 +53,26 @@ class PocketsphinxRecogniser:
     ) -> AsyncIterator[WholeTurn]:
         if language.lower().split("-")[0] != "en":
             raise ProviderError(f"pocketsphinx knows English, not {language}", retryable=False)
-        expected = tuple(dict.fromkeys([*phrases, *settings.keywords])) if phrases else ()
-        turn = WholeTurn(partial(self.transcribe, phrases=expected), longest=LONGEST_TURN)
+        expected = tuple(dict.fromkeys([*phrases, *settings.keywords]))
+        transcribe = partial(self.transcribe, phrases=expected, spotting=not phrases)
+        turn = WholeTurn(transcribe, longest=LONGEST_TURN)
         try:
             yield turn
         finally:
             turn.close()
 
-    async def transcribe(self, pcm: bytes, *, phrases: tuple[str, ...]) -> Recognised:
-        """All words of a whole turn, heard at LINE_RATE."""
+    async def transcribe(
+        self, pcm: bytes, *, phrases: tuple[str, ...], spotting: bool = False
+    ) -> Recognised:
+        """All words of a whole turn, heard at LINE_RATE.
+
+        The turn is one of the phrases, or with `spotting` running speech that may hold them.
+        """
         heard = prepare(pcm)
         if not heard:
             return Recognised("", final=True, confidence=0.0)
-        parts = [part async for part in self._children.ask({"phrases": phrases}, heard)]
+        wanted = {"phrases": phrases, "spotting": spotting}
+        parts = [part async for part in self._children.ask(wanted, heard)]
         found = json.loads(b"".join(parts))
         self._warn_of(found["skipped"])
         return Recognised(found["text"], final=True, confidence=found["confidence"])

@@ -1,9 +1,10 @@
 """Recognition by pocketsphinx, in a process of its own: 100 MB, and it holds the interpreter.
 
-A request is a line of JSON `{"phrases": [...]}` and the 16 kHz PCM of one whole turn after it.
-DONE is JSON `{"text", "confidence", "skipped": [words missing in the dictionary]}`. Without
-phrases the turn is dictation by the US-English language model, which telephone audio makes little
-better than guessing.
+A request is a line of JSON `{"phrases": [...], "spotting": bool}` and the 16 kHz PCM of one whole
+turn after it. DONE is JSON `{"text", "confidence", "skipped": [words missing in the dictionary]}`.
+The turn is one of the phrases, or none. With `spotting` it is running speech, and the text is
+those phrases that were found in it. Without phrases it is dictation by the US-English language
+model, which telephone audio makes little better than guessing.
 
 The settings were chosen by measurement (`bench/recognition.py`). Two passes: the first takes the
 phrases as a grammar, the second any sequence of phones. Where the phones explain the sound much
@@ -20,6 +21,7 @@ from itertools import count
 from pocketsphinx import Decoder
 
 from strowger.providers.child_program import Answer, end_with_parent, serve
+from strowger.providers.keyphrases import Spotter
 
 SETTINGS = {"samprate": 16000, "lw": 2.0, "silprob": 0.1, "allphone_ci": True}
 SAMPLES_PER_FRAME = 160
@@ -33,6 +35,8 @@ FILLER_PROBABILITY = 1e-10
 """Each filler that is listened for costs a little accuracy; less when it must be unmistakable."""
 LEAST_CONFIDENCE = 0.1
 """Below this the answer is empty: none of the phrases."""
+SPOTTED_BETWEEN = " … "
+"""Between phrases that were spotted: something may have been said there, but not what."""
 GRAMMARS_KEPT = 64
 DICTATION_CONFIDENCE = 0.2
 
@@ -65,13 +69,21 @@ class Recogniser:
         self._decoder = Decoder(lm=None, loglevel="FATAL", **SETTINGS)
         self._decoder.add_allphone_file("phones", None)
         self._dictation: Decoder | None = None
-        self._grammars: OrderedDict[tuple[str, ...], Grammar] = OrderedDict()
+        self._spotter = Spotter(self._decoder)
+        self._grammars: OrderedDict[tuple[bool, tuple[str, ...]], Grammar] = OrderedDict()
+        """By what is expected, and whether it is to be spotted in running speech."""
         self._count = 0
 
     def handle(self, payload: bytes, answer: Answer) -> bytes:
         head, _, pcm = payload.partition(b"\n")
-        phrases = tuple(json.loads(head)["phrases"])
-        found = self._listen(phrases, pcm) if phrases else self._take_dictation(pcm)
+        wanted = json.loads(head)
+        phrases = tuple(wanted["phrases"])
+        if not phrases:
+            found = self._take_dictation(pcm)
+        elif wanted["spotting"]:
+            found = self._spot(phrases, pcm)
+        else:
+            found = self._listen(phrases, pcm)
         return json.dumps(found).encode()
 
     def _listen(self, phrases: tuple[str, ...], pcm: bytes) -> dict[str, object]:
@@ -89,6 +101,15 @@ class Recogniser:
         if confidence < LEAST_CONFIDENCE:
             return nothing | {"confidence": confidence}
         return {"text": text, "confidence": confidence, "skipped": grammar.skipped}
+
+    def _spot(self, phrases: tuple[str, ...], pcm: bytes) -> dict[str, object]:
+        grammar = self._grammar(phrases, spotting=True)
+        spotted: list[str] = []
+        if grammar.phrases and len(pcm) >= 2 * 10 * SAMPLES_PER_FRAME:
+            self._decode(grammar.name, pcm, self._channel("phones", pcm))
+            spotted = self._spotter.spotted()
+        text = SPOTTED_BETWEEN.join(grammar.phrases[words] for words in spotted)
+        return {"text": text, "confidence": None, "skipped": grammar.skipped}
 
     def _take_dictation(self, pcm: bytes) -> dict[str, object]:
         if self._dictation is None:  # 60 MB more, and seldom of use
@@ -131,10 +152,11 @@ class Recogniser:
             sum(segment.end_frame - segment.start_frame + 1 for segment in spoken),
         )
 
-    def _grammar(self, phrases: tuple[str, ...]) -> Grammar:
-        if phrases in self._grammars:
-            self._grammars.move_to_end(phrases)
-            return self._grammars[phrases]
+    def _grammar(self, phrases: tuple[str, ...], *, spotting: bool = False) -> Grammar:
+        key = (spotting, phrases)
+        if key in self._grammars:
+            self._grammars.move_to_end(key)
+            return self._grammars[key]
         if len(self._grammars) >= GRAMMARS_KEPT:
             _, oldest = self._grammars.popitem(last=False)
             if oldest.phrases:
@@ -149,11 +171,13 @@ class Recogniser:
                 known.setdefault(" ".join(words), phrase)
         self._count += 1
         grammar = Grammar(f"phrases{self._count}", known, tuple(sorted(skipped)))
-        if known:
+        if known and spotting:
+            self._spotter.add(grammar.name, known)
+        elif known:
             transitions = list(transitions_of(known))
             fsg = self._decoder.create_fsg(grammar.name, START, END, transitions)
             self._decoder.add_fsg(grammar.name, fsg)
-        self._grammars[phrases] = grammar
+        self._grammars[key] = grammar
         return grammar
 
 

@@ -1,0 +1,565 @@
+import asyncio
+import json
+import wave
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import aclosing, asynccontextmanager
+from io import BytesIO
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
+from strowger.errors import ConfigurationError, ProviderError
+from strowger.ports import Message, Recognised
+from strowger.providers.http import HttpConnection, HttpPolicy, HttpService
+from strowger.providers.openai_chat import OpenAIChat
+from strowger.providers.openai_speech import OpenAISpeech
+from strowger.providers.openai_transcription import OpenAITranscription, wav
+from tests.providers.openai_server import Asked, Client, OpenAIServer, Script, openai_server
+
+KEY = "sk-very-secret-0123456789"
+QUICK = HttpPolicy(connect=2.0, first_byte=10.0, between=10.0, pause=0.0, retry_after=0.5)
+IMPATIENT = HttpPolicy(connect=2.0, first_byte=0.3, between=0.3, pause=0.0)
+HELLO = [Message("system", "Be brief."), Message("user", "Hello?")]
+
+
+def run(test: Coroutine[None, None, None]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await test
+
+    asyncio.run(bounded())
+
+
+@asynccontextmanager
+async def connected(
+    *scripts: Script, policy: HttpPolicy = QUICK
+) -> AsyncIterator[tuple[OpenAIServer, HttpConnection]]:
+    async with openai_server(*scripts) as server:
+        service = HttpService(name="openai", base_url=server.url, api_key=KEY)
+        async with HttpConnection(service, policy) as connection:
+            yield server, connection
+
+
+async def reply(connection: HttpConnection, settings: ModelSettings | None = None) -> list[str]:
+    chat = OpenAIChat(connection, default_model="m")
+    return [piece async for piece in chat.reply(HELLO, settings or ModelSettings())]
+
+
+async def speech(connection: HttpConnection) -> bytes:
+    voice = OpenAISpeech(connection, model="tts", default_voice="alloy")
+    pieces = voice.speak("Hello.", VoiceSettings(speed=1.5), language="en-US")
+    return b"".join([piece async for piece in pieces])
+
+
+async def transcript(connection: HttpConnection, pcm: bytes) -> Recognised:
+    ears = OpenAITranscription(connection, default_model="whisper")
+    settings = TranscriberSettings(keywords=("Strowger",))
+    async with ears.recognise(settings, language="en-US", phrases=("yes", "no")) as turn:
+        await turn.send(pcm)
+        await turn.flush()
+        return await anext(turn.results())
+
+
+async def say_hello(client: Client, _: Asked) -> None:
+    await client.head(200, "text/event-stream; charset=utf-8")
+    await client.event({"choices": [{"delta": {"role": "assistant"}, "finish_reason": None}]})
+    await client.delta("Hel")
+    await client.delta("lo.")
+    await client.delta("", "stop")
+    await client.event({"choices": [], "usage": {"total_tokens": 3}})
+    await client.event("[DONE]")
+    await client.end()
+
+
+def refuse(status: int, message: str, code: str = "x", **headers: str) -> Script:
+    async def script(client: Client, _: Asked) -> None:
+        await client.error(status, message, code, **headers)
+
+    return script
+
+
+def answer(content_type: str, *pieces: bytes, status: int = 200) -> Script:
+    async def script(client: Client, _: Asked) -> None:
+        await client.head(status, content_type)
+        for piece in pieces:
+            await client.piece(piece)
+        await client.end()
+
+    return script
+
+
+async def hang_up(client: Client, _: Asked) -> None:
+    client.cut()
+
+
+async def stall(client: Client, _: Asked) -> None:
+    await client.gone()
+
+
+# ── chat ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_reply_comes_in_pieces_and_the_request_says_what_was_set() -> None:
+    async def test() -> None:
+        async with connected(say_hello) as (server, connection):
+            settings = ModelSettings(model="big", temperature=0.0, max_tokens=50)
+            assert await reply(connection, settings) == ["Hel", "lo."]
+            asked = server.asked[0]
+            assert asked.path == "/v1/chat/completions"
+            assert asked.headers["authorization"] == f"Bearer {KEY}"
+            assert asked.json() == {
+                "model": "big",
+                "messages": [
+                    {"role": "system", "content": "Be brief."},
+                    {"role": "user", "content": "Hello?"},
+                ],
+                "stream": True,
+                "temperature": 0.0,
+                "max_tokens": 50,
+            }
+
+    run(test())
+
+
+def test_the_first_piece_is_handed_over_before_the_second_is_there() -> None:
+    async def test() -> None:
+        go_on = asyncio.Event()
+
+        async def script(client: Client, _: Asked) -> None:
+            await client.head(200, "text/event-stream")
+            await client.delta("one")
+            await go_on.wait()
+            await client.delta("two", "stop")
+            await client.end()
+
+        async with connected(script) as (_, connection):
+            pieces = OpenAIChat(connection, default_model="m").reply(HELLO, ModelSettings())
+            assert await anext(pieces) == "one"
+            go_on.set()
+            assert [piece async for piece in pieces] == ["two"]
+
+    run(test())
+
+
+def test_a_reply_left_early_closes_the_stream() -> None:
+    async def test() -> None:
+        async def script(client: Client, _: Asked) -> None:
+            await client.head(200, "text/event-stream")
+            await client.delta("one")
+            await client.gone()
+
+        async with connected(script) as (server, connection):
+            pieces = OpenAIChat(connection, default_model="m").reply(HELLO, ModelSettings())
+            async with aclosing(pieces):  # type: ignore[type-var]
+                assert await anext(pieces) == "one"
+            await server.closed_by_client.wait()
+
+    run(test())
+
+
+def test_a_canceled_reply_closes_the_stream() -> None:
+    async def test() -> None:
+        begun = asyncio.Event()
+
+        async def script(client: Client, _: Asked) -> None:
+            await client.head(200, "text/event-stream")
+            await client.delta("one")
+            begun.set()
+            await client.gone()
+
+        async with connected(script) as (server, connection), asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(reply(connection))
+            await begun.wait()
+            task.cancel()
+            await server.closed_by_client.wait()
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        "this is not JSON",
+        "[" * 100_000,
+        "[]",
+        '"text"',
+        '{"choices": 3}',
+        '{"choices": [{"delta": {"content": 3}, "finish_reason": null}]}',
+        '{"choices": ["x"]}',
+        '{"error": {"message": "overloaded"}}',
+    ],
+)
+def test_a_chunk_that_makes_no_sense_is_a_provider_error(chunk: str) -> None:
+    async def test() -> None:
+        async def script(client: Client, _: Asked) -> None:
+            await client.head(200, "text/event-stream")
+            await client.delta("one")
+            await client.event(chunk)
+            await client.end()
+
+        async with connected(script) as (_, connection):
+            with pytest.raises(ProviderError, match=r"^openai "):
+                await reply(connection)
+
+    run(test())
+
+
+def test_a_reply_that_breaks_off_is_an_error_whether_the_end_is_clean_or_not() -> None:
+    async def test() -> None:
+        async def end_early(client: Client, _: Asked) -> None:
+            await client.head(200, "text/event-stream")
+            await client.delta("one")
+            await client.end()
+
+        async def cut(client: Client, _: Asked) -> None:
+            await client.head(200, "text/event-stream")
+            await client.delta("one")
+            client.cut()
+
+        for script in (end_early, cut):
+            async with connected(script) as (server, connection):
+                with pytest.raises(ProviderError, match="broke off") as failure:
+                    await reply(connection)
+                assert failure.value.retryable
+                assert len(server.asked) == 1  # words were said: asking again would repeat them
+
+    run(test())
+
+
+def test_a_reply_without_text_is_an_error() -> None:
+    async def test() -> None:
+        async with connected(answer("text/event-stream", b"data: [DONE]\n\n")) as (_, connection):
+            with pytest.raises(ProviderError, match="without any text"):
+                await reply(connection)
+
+    run(test())
+
+
+def test_a_page_instead_of_a_stream_is_an_error() -> None:
+    async def test() -> None:
+        async with connected(answer("text/html", b"<html>")) as (_, connection):
+            with pytest.raises(ProviderError, match="text/html instead of an event stream"):
+                await reply(connection)
+
+    run(test())
+
+
+# ── what every provider over HTTP does ───────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("status", "blame", "retryable"),
+    [
+        (400, "refused the request", False),
+        (401, "refused the API key", False),
+        (403, "refused the API key", False),
+        (404, "model or address", False),
+        (429, "fewer requests", True),
+        (500, "failed on its side", True),
+        (307, "unexpected status", False),
+    ],
+)
+def test_an_error_says_whose_fault_it_is_and_never_the_key(
+    status: int, blame: str, retryable: bool
+) -> None:
+    async def test() -> None:
+        async with connected(refuse(status, f"bad key {KEY} here")) as (server, connection):
+            with pytest.raises(ProviderError, match=blame) as failure:
+                await reply(connection)
+            assert failure.value.retryable is retryable
+            assert str(status) in str(failure.value)
+            assert "bad key *** here" in str(failure.value)
+            assert KEY not in repr(failure.value)
+            assert len(server.asked) == (2 if retryable else 1)
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        refuse(429, "slow down", retry_after="0"),
+        refuse(503, "starting"),
+        hang_up,
+        answer("text/html", b"<html>Bad gateway", status=502),
+    ],
+)
+def test_a_failure_that_may_pass_is_tried_once_more(failing: Script) -> None:
+    async def test() -> None:
+        async with connected(failing, say_hello) as (server, connection):
+            assert await reply(connection) == ["Hel", "lo."]
+            assert len(server.asked) == 2
+
+    run(test())
+
+
+def test_a_stream_that_ends_before_its_first_byte_is_tried_once_more() -> None:
+    async def test() -> None:
+        async def head_only(client: Client, _: Asked) -> None:
+            await client.head(200, "text/event-stream")
+            client.cut()
+
+        async with connected(head_only, say_hello) as (server, connection):
+            assert await reply(connection) == ["Hel", "lo."]
+            assert len(server.asked) == 2
+
+    run(test())
+
+
+@pytest.mark.parametrize("retry_after", ["60", "Wed, 21 Oct 2015 07:28:00 GMT", "-1"])
+def test_a_long_wait_before_the_retry_is_not_waited_for(retry_after: str) -> None:
+    async def test() -> None:
+        failing = refuse(429, "slow down", retry_after=retry_after)
+        async with connected(failing, say_hello) as (server, connection):
+            with pytest.raises(ProviderError, match="429") as failure:
+                await reply(connection)
+            assert failure.value.retryable
+            assert len(server.asked) == 1
+
+    run(test())
+
+
+def test_no_credit_left_is_not_tried_again() -> None:
+    async def test() -> None:
+        failing = refuse(429, "You exceeded your current quota", "insufficient_quota")
+        async with connected(failing) as (server, connection):
+            with pytest.raises(ProviderError, match="quota") as failure:
+                await reply(connection)
+            assert not failure.value.retryable
+            assert len(server.asked) == 1
+
+    run(test())
+
+
+def test_a_server_that_says_nothing_fails_at_the_deadline() -> None:
+    async def test() -> None:
+        async def head_only(client: Client, _: Asked) -> None:
+            await client.head(200, "text/event-stream")
+            await client.gone()
+
+        async def one_piece(client: Client, _: Asked) -> None:
+            await client.head(200, "text/event-stream")
+            await client.delta("one")
+            await client.gone()
+
+        for script in (stall, head_only, one_piece):
+            async with connected(script, policy=IMPATIENT) as (server, connection):
+                with pytest.raises(
+                    ProviderError, match=r"within 0\.3 s|sent nothing for"
+                ) as failure:
+                    await reply(connection)
+                assert failure.value.retryable
+                assert len(server.asked) == 1
+                await server.closed_by_client.wait()
+
+    run(test())
+
+
+def test_nobody_at_the_address_is_an_error_that_a_retry_may_mend() -> None:
+    async def test() -> None:
+        async with openai_server(say_hello) as server:
+            url = server.url
+        service = HttpService(name="openai", base_url=url)
+        async with HttpConnection(service, QUICK) as connection:
+            with pytest.raises(ProviderError, match="cannot be reached") as failure:
+                await reply(connection)
+            assert failure.value.retryable
+
+    run(test())
+
+
+def test_something_that_is_not_http_is_an_error() -> None:
+    async def test() -> None:
+        async def nonsense(client: Client, _: Asked) -> None:
+            client._writer.write(b"220 mail.example.com ESMTP\r\n\r\n")
+            await client._writer.drain()
+            client.cut()
+
+        async with connected(nonsense) as (_, connection):
+            with pytest.raises(ProviderError, match="openai cannot be reached"):
+                await reply(connection)
+
+    run(test())
+
+
+def test_an_answer_over_the_limit_is_an_error() -> None:
+    async def test() -> None:
+        pieces = [b"\0\1" * 500] * 10
+        policy = HttpPolicy(largest=3000)
+        async with connected(answer("audio/pcm", *pieces), policy=policy) as (_, connection):
+            with pytest.raises(ProviderError, match="more than 3000 bytes"):
+                await speech(connection)
+
+    run(test())
+
+
+def test_a_compressed_answer_is_refused() -> None:
+    async def test() -> None:
+        async def script(client: Client, _: Asked) -> None:
+            await client.whole(200, "audio/pcm", b"\x1f\x8b", content_encoding="gzip")
+
+        async with connected(script) as (_, connection):
+            with pytest.raises(ProviderError, match="compressed"):
+                await speech(connection)
+
+    run(test())
+
+
+@pytest.mark.parametrize("key", ["with space", "line\nbreak", "ключ"])
+def test_a_key_that_cannot_be_one_is_a_matter_of_configuration(key: str) -> None:
+    service = HttpService(name="openai", base_url="https://example.com/v1", api_key=key)
+    with pytest.raises(ConfigurationError) as failure:
+        HttpConnection(service, QUICK)
+    assert key not in str(failure.value)
+    assert key not in repr(service)
+
+
+@pytest.mark.parametrize("url", ["", "example.com/v1", "ftp://example.com", "http://[::1"])
+def test_an_address_that_cannot_be_one_is_a_matter_of_configuration(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="base_url of openai"):
+        HttpConnection(HttpService(name="openai", base_url=url), QUICK)
+
+
+# ── speech ───────────────────────────────────────────────────────────────────────────────────
+
+
+def tone(seconds: float, rate: int) -> bytes:
+    time = np.arange(round(seconds * rate)) / rate
+    return (8000 * np.sin(2 * np.pi * 400 * time)).astype("<i2").tobytes()
+
+
+def test_speech_arrives_at_the_rate_of_the_line_in_whatever_pieces_it_was_sent() -> None:
+    async def test() -> None:
+        pcm = tone(0.5, 24000)
+        cuts = [0, 1, 1000, 1003, 20001, len(pcm)]
+        script = answer("audio/pcm", *(pcm[a:b] for a, b in pairwise(cuts)))
+        async with connected(script) as (server, connection):
+            heard = np.frombuffer(await speech(connection), "<i2").astype(float)
+            expected = np.frombuffer(tone(0.5, 8000), "<i2").astype(float)
+            assert len(heard) == len(expected)
+            assert np.abs(heard - expected)[100:-100].max() < 100
+            assert server.asked[0].path == "/v1/audio/speech"
+            assert server.asked[0].json() == {
+                "model": "tts",
+                "input": "Hello.",
+                "voice": "alloy",
+                "response_format": "pcm",
+                "speed": 1.5,
+            }
+
+    run(test())
+
+
+def test_a_rate_that_the_server_names_is_used() -> None:
+    async def test() -> None:
+        async with connected(answer("audio/pcm;rate=16000", tone(0.5, 16000))) as (_, connection):
+            assert len(await speech(connection)) == 8000
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "problem"),
+    [
+        ("audio/mpeg", b"ID3\0", "audio/mpeg"),
+        ("application/json", b"{}", "application/json"),
+        ("audio/pcm", b"RIFF\0\0\0\0WAVE", "sound file"),
+        ("audio/pcm", b"\0\1\2", "half a sample"),
+        ("audio/pcm", b"", "no audio"),
+        ("audio/pcm;rate=999999", b"\0\0", "999999 Hz"),
+    ],
+)
+def test_audio_that_cannot_be_played_is_an_error(
+    content_type: str, body: bytes, problem: str
+) -> None:
+    async def test() -> None:
+        pieces = [body] if body else []
+        async with connected(answer(content_type, *pieces)) as (_, connection):
+            with pytest.raises(ProviderError, match=problem):
+                await speech(connection)
+
+    run(test())
+
+
+def test_a_text_that_is_too_long_is_refused_before_it_is_sent() -> None:
+    async def test() -> None:
+        async with connected(say_hello) as (server, connection):
+            voice = OpenAISpeech(connection, model="tts", default_voice="alloy")
+            with pytest.raises(ProviderError, match="5000 characters"):
+                await anext(voice.speak("x" * 5000, VoiceSettings(), language="en-US"))
+            assert server.asked == []
+
+    run(test())
+
+
+# ── transcription ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_turn_is_uploaded_as_a_wave_file_with_what_to_expect() -> None:
+    async def test() -> None:
+        script = answer("application/json", json.dumps({"text": " Yes. "}).encode())
+        async with connected(script) as (server, connection):
+            pcm = tone(0.5, 8000)
+            assert await transcript(connection, pcm) == Recognised("Yes.", final=True)
+            body = server.asked[0].body
+            assert server.asked[0].path == "/v1/audio/transcriptions"
+            assert server.asked[0].headers["content-type"].startswith("multipart/form-data")
+            assert wav(pcm) in body
+            for value in (b"whisper", b"en", b"Strowger, yes, no", b'filename="turn.wav"'):
+                assert b"\r\n\r\n" + value + b"\r\n" in body or value in body
+
+    run(test())
+
+
+def test_the_uploaded_file_is_one_that_others_can_read() -> None:
+    with wave.open(BytesIO(wav(tone(0.5, 8000)))) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 1, 2)
+        assert file.readframes(file.getnframes()) == tone(0.5, 8000)
+
+
+def test_hardly_any_audio_is_not_uploaded() -> None:
+    async def test() -> None:
+        async with connected(say_hello) as (server, connection):
+            assert await transcript(connection, bytes(200)) == Recognised("", final=True)
+            assert server.asked == []
+
+    run(test())
+
+
+def test_each_flush_has_all_of_the_turn_recognised() -> None:
+    async def test() -> None:
+        async def by_length(client: Client, asked: Asked) -> None:
+            text = "short" if len(asked.body) < 10_000 else "long"
+            await client.whole(200, "application/json", json.dumps({"text": text}).encode())
+
+        async with connected(by_length) as (_, connection):
+            ears = OpenAITranscription(connection, default_model="whisper")
+            async with ears.recognise(TranscriberSettings(), language="en", phrases=()) as turn:
+                results = turn.results()
+                for expected in ("short", "long"):
+                    await turn.send(tone(0.4, 8000))
+                    await turn.flush()
+                    assert (await anext(results)).text == expected
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b"{"),
+        ("application/json", b"[" * 100_000),
+        ("application/json", b"[1]"),
+        ("application/json", b'{"text": 3}'),
+        ("text/plain", b"yes"),
+    ],
+)
+def test_an_answer_without_a_text_is_an_error(content_type: str, body: bytes) -> None:
+    async def test() -> None:
+        async with connected(answer(content_type, body)) as (_, connection):
+            with pytest.raises(ProviderError, match=r"^openai answered"):
+                await transcript(connection, tone(0.5, 8000))
+
+    run(test())
