@@ -12,8 +12,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from strowger.media.g711 import Samples
-from strowger.media.jitter import Rows
 from strowger.media.reception import FRAME
+from strowger.media.windows import Counts, Rows
 
 HISTORY: Final = 400
 """Samples before the loss that are looked at."""
@@ -32,7 +32,6 @@ FRAME_INDEX: Final = np.arange(FRAME)
 FRAME_INDEX.setflags(write=False)
 
 Mask = NDArray[np.bool_]
-Counts = NDArray[np.int64]
 
 
 class Concealment:

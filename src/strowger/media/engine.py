@@ -30,7 +30,6 @@ from strowger.media.events import (
     SendDigits,
     StopPlaying,
 )
-from strowger.media.jitter import Rows
 from strowger.media.playout import Change, Ended, Started
 from strowger.media.receiving import Receiver
 from strowger.media.reception import FRAME, RATE
@@ -40,6 +39,7 @@ from strowger.media.rings import PcmRing
 from strowger.media.rtcp import TYPES as RTCP_TYPES
 from strowger.media.sending import AllDigitsSent, Departure, Sender
 from strowger.media.voice import SpeechModel
+from strowger.media.windows import Rows
 
 TICK: Final = 0.020
 EARLY: Final = 0.001

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from strowger.media.events import Codec
 from strowger.media.g711 import DECODERS, Samples
 from strowger.media.reception import FRAME, MediaPacket, Reception, Verdict
-
-Rows = NDArray[np.intp]
-"""Numbers of lines."""
+from strowger.media.windows import Rows, Windows
 
 SIZE: Final = 8192
 """Samples that a line's ring holds: the window of timestamps and the longest packet."""
@@ -36,17 +34,17 @@ def _decoder() -> Samples:
 
 DECODER: Final = _decoder()
 """By kind and code."""
-FRAME_INDEX: Final = np.arange(FRAME, dtype=np.int64)
-FRAME_INDEX.setflags(write=False)
 
 
 class JitterBuffer:
     def __init__(self, lines: int) -> None:
-        self._codes = np.zeros(lines * SIZE, np.uint8)
-        self._kinds = np.zeros(lines * SIZE, np.uint8)
+        self._codes = np.zeros((lines, SIZE), np.uint8)
+        self._kinds = np.zeros((lines, SIZE), np.uint8)
+        self._code_frames = Windows(self._codes, FRAME)
+        self._kind_frames = Windows(self._kinds, FRAME)
         # Slices of memoryviews take a third of the time of numpy's for a packet's worth of bytes.
-        self._code_bytes = self._codes.data
-        self._kind_bytes = self._kinds.data
+        self._code_bytes = self._codes.reshape(-1).data
+        self._kind_bytes = self._kinds.reshape(-1).data
         self.offsets = np.zeros(lines, np.int64)
         """Where a line is read: at its offset plus the clock."""
 
@@ -56,7 +54,7 @@ class JitterBuffer:
 
     def clear(self, line: int) -> None:
         """Forget a line's samples."""
-        self._kinds[line * SIZE : line * SIZE + SIZE] = MISSING
+        self._kinds[line] = MISSING
         self.offsets[line] = 0
 
     def insert(
@@ -85,19 +83,15 @@ class JitterBuffer:
         """Leave out, or repeat, samples that `Reception.review` found to be silence."""
         if samples > 0:
             start = self.offsets[line] + clock
-            passed = (start + np.arange(samples)) % SIZE + line * SIZE
-            self._kinds[passed] = MISSING
+            self._kinds[line, (start + np.arange(samples)) % SIZE] = MISSING
         self.offsets[line] = offset
 
     def read(self, rows: Rows, *, clock: int) -> tuple[Samples, NDArray[np.bool_]]:
         """The next frame of each row, and which samples of it are missing. Empties it."""
         start = self.offsets[rows] + clock
-        index = start[:, None] + FRAME_INDEX
-        index &= SIZE - 1
-        index += (rows * SIZE)[:, None]
-        kinds = self._kinds.take(index)
-        codes = self._codes.take(index)
-        self._kinds[index] = MISSING
+        kinds = self._kind_frames.read(rows, start)
+        codes = self._code_frames.read(rows, start)
+        self._kind_frames.fill(rows, start, MISSING)
         pcm = DECODER.take(kinds.astype(np.uint16) << 8 | codes)
         return pcm, kinds == MISSING
 

@@ -21,11 +21,12 @@ from strowger.media.events import (
     SpeechStopped,
 )
 from strowger.media.g711 import Samples
-from strowger.media.jitter import KINDS, LONGEST_PAYLOAD, JitterBuffer, Rows
+from strowger.media.jitter import KINDS, LONGEST_PAYLOAD, JitterBuffer
 from strowger.media.reception import FRAME, RATE, MediaPacket, Reception
 from strowger.media.rings import WRITTEN, PcmRing
 from strowger.media.rtp import HEADER_SIZE, PLAIN, RtpPacket
-from strowger.media.voice import Counts, SpeechModel, VoiceChange, VoiceDetector
+from strowger.media.voice import CHUNK, CONTEXT, SpeechModel, VoiceChange, VoiceDetector
+from strowger.media.windows import Rows, Windows
 
 CAPTURE_FRAMES: Final = 512
 CAPTURE_SIZE: Final = CAPTURE_FRAMES * FRAME
@@ -59,6 +60,8 @@ class InboundLine:
 class Receiver:
     def __init__(self, lines: int, model: SpeechModel | None) -> None:
         self.samples = np.zeros((lines, CAPTURE_SIZE), np.int16)
+        self._histories = Windows(self.samples, HISTORY)
+        self._chunks = Windows(self.samples, CONTEXT + CHUNK)
         self.positions = np.zeros((lines, 2), np.int64)
         self._buffer = JitterBuffer(lines)
         self._concealment = Concealment(lines)
@@ -155,18 +158,14 @@ class Receiver:
             rows[listened], frames[listened], heard[listened], positions[listened],
             timestamps[listened],
         )  # fmt: skip
-        changes = self._detector.decide(rows[listened], positions[listened] + FRAME, self._stretch)
+        changes = self._detector.decide(
+            rows[listened], positions[listened] + FRAME, self._chunks.read
+        )
         return frames, [self._tell(change, now) for change in changes]
 
     def _history(self, rows: Rows) -> Samples:
         """The samples before the frame that is being read."""
-        return self._stretch(rows, self.positions[rows, WRITTEN] - HISTORY, HISTORY)
-
-    def _stretch(self, rows: Rows, positions: Counts, length: int) -> Samples:
-        """The same number of captured samples of each row, from its position on."""
-        index = (positions[:, None] + np.arange(length)) % CAPTURE_SIZE
-        index += (rows * CAPTURE_SIZE)[:, None]
-        return self.samples.reshape(-1).take(index)
+        return self._histories.read(rows, self.positions[rows, WRITTEN] - HISTORY)
 
     def _review(self, rows: Rows, frames: Samples, clock: int, tick: int) -> None:
         due = np.flatnonzero(self._review_at[rows] <= tick)

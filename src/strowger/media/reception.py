@@ -6,9 +6,8 @@ samples themselves are in `media/jitter.py`.
 """
 
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 FRAME: Final = 160
 RATE: Final = 8000
@@ -40,8 +39,7 @@ class Verdict(Enum):
     """Begins another stream at `position`, after `held` where there is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class MediaPacket:
+class MediaPacket(NamedTuple):
     """What matters of an RTP packet with audio in it."""
 
     sequence: int

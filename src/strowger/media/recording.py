@@ -6,8 +6,8 @@ import numpy as np
 
 from strowger.media.events import RecordingChunk
 from strowger.media.g711 import Samples
-from strowger.media.jitter import Rows
 from strowger.media.reception import FRAME
+from strowger.media.windows import Rows
 
 CHUNK_FRAMES: Final = 50
 """Frames in a chunk: one second."""

@@ -13,11 +13,11 @@ import numpy as np
 from strowger.media.dtmf import DIGITS, TONE_FRAMES, DigitSender
 from strowger.media.events import ChangeCodec, Codec, OpenLine
 from strowger.media.g711 import ENCODERS, Samples
-from strowger.media.jitter import Rows
 from strowger.media.playout import Change, Playout
 from strowger.media.reception import FRAME
 from strowger.media.rings import READ, WRITTEN, PcmRing
 from strowger.media.rtp import MARKER, PLAIN, RtpPacket
+from strowger.media.windows import Rows, Windows
 
 PLAYOUT_SIZE: Final = 32768
 """Samples that a line's playout ring holds: 4 s."""
@@ -75,6 +75,7 @@ class OutboundLine:
 class Sender:
     def __init__(self, lines: int) -> None:
         self.samples = np.zeros((lines, PLAYOUT_SIZE), np.int16)
+        self._stretches = Windows(self.samples, FRAME)
         self.positions = np.zeros((lines, 2), np.int64)
         self.timestamp = np.zeros(lines, np.int64)
         """Of the next frame."""
@@ -205,11 +206,9 @@ class Sender:
         some = np.flatnonzero(counts)
         if len(some):
             reading = rows[some]
-            index = self.positions[reading, READ][:, None] + FRAME_INDEX
-            index &= PLAYOUT_SIZE - 1
-            index += (reading * PLAYOUT_SIZE)[:, None]
-            taken = self.samples.reshape(-1).take(index)
-            taken[counts[some][:, None] <= FRAME_INDEX] = 0
+            taken = self._stretches.read(reading, self.positions[reading, READ])
+            short = np.flatnonzero(counts[some] < FRAME)
+            taken[short] *= counts[some[short]][:, None] > FRAME_INDEX
             pcm[places[some]] = taken
             self.positions[rows, READ] += counts
         for _, line, playout in talking:

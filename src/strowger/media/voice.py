@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strowger.media.g711 import Samples
-from strowger.media.jitter import Rows
 from strowger.media.reception import FRAME
+from strowger.media.windows import Counts, Rows
 
 Floats = NDArray[np.float32]
-Counts = NDArray[np.int64]
 
 CHUNK: Final = 256
 CONTEXT: Final = 32
@@ -153,11 +152,11 @@ class VoiceDetector:
             self._extend(rows[some], voiced[some], positions[some], timestamps[some])
 
     def decide(
-        self, rows: Rows, written: Counts, chunks: Callable[[Rows, Counts, int], Samples]
+        self, rows: Rows, written: Counts, chunks: Callable[[Rows, Counts], Samples]
     ) -> list[VoiceChange]:
         """Judge what each row has heard by now, `written` samples captured.
 
-        `chunks` gives captured samples of rows from positions on.
+        `chunks` gives CONTEXT + CHUNK captured samples of rows from positions on.
         """
         changes = self._judge(rows, written, chunks)
         silent = self._speaking[rows] & (written - self._voiced[rows, 1] >= STOP_AFTER)
@@ -165,7 +164,7 @@ class VoiceDetector:
         return changes + [self._end(line) for line in rows[silent].tolist()]
 
     def _judge(
-        self, rows: Rows, written: Counts, chunks: Callable[[Rows, Counts, int], Samples]
+        self, rows: Rows, written: Counts, chunks: Callable[[Rows, Counts], Samples]
     ) -> list[VoiceChange]:
         """Ask the model about the next chunk of each row that has one."""
         due = np.flatnonzero(written - self._next[rows] >= CHUNK)
@@ -181,7 +180,7 @@ class VoiceDetector:
         probability = np.zeros(len(ready), np.float32)
         if awake.any():
             asked = ready[awake]
-            pcm = chunks(asked, start[awake] - CONTEXT, CONTEXT + CHUNK)
+            pcm = chunks(asked, start[awake] - CONTEXT)
             probability[awake] = self._ask(asked, pcm)
         return self._weigh(ready, probability, start)
 
