@@ -21,8 +21,8 @@ SEQUENCE_JUMP: Final = 1000
 """Packets, back or forth, beyond which the sender has begun to count anew."""
 STREAM_CONFIRMED_WITHIN: Final = 3
 """Of a new stream two packets must come in a row; this much loss between them is forgiven."""
-RESTART_AFTER_LATE: Final = 10
-"""Packets that come too late one after another before the stream is taken up anew."""
+RESTART_AFTER: Final = 1600
+"""Samples for which every packet comes too late before the stream is taken up anew."""
 REMEMBERED: Final = (1 << 128) - 1
 """Mask of the packets whose duplicates are recognised."""
 TIMESTAMPS: Final = 1 << 32
@@ -57,7 +57,7 @@ class Reception:
     """
 
     __slots__ = (
-        "_arrivals", "_before", "_first", "_highest", "_late_in_a_row", "_least_spare", "_seen",
+        "_arrivals", "_before", "_first", "_highest", "_late_since", "_least_spare", "_seen",
         "_spare", "_transit", "held", "jitter", "late", "offset", "position", "received", "ssrc",
         "unique",
     )  # fmt: skip
@@ -86,7 +86,8 @@ class Reception:
         """Samples between a packet's arrival and its playout, smoothed."""
         self._least_spare = MAX_DEPTH
         """The least of them since the last review."""
-        self._late_in_a_row = 0
+        self._late_since: int | None = None
+        """The clock when the first came of the packets that all were too late."""
         self._arrivals: deque[tuple[int, int, float]] = deque(maxlen=ARRIVALS)
 
     @property
@@ -119,7 +120,7 @@ class Reception:
             spare += self._deepen(-spare)
         if spare <= -length:
             return self._too_late(packet, clock=clock, now=now)
-        self._late_in_a_row = 0
+        self._late_since = None
         self.held = None
         self._spare += (spare - self._spare) / 16
         self.position = position
@@ -190,8 +191,9 @@ class Reception:
     def _too_late(self, packet: MediaPacket, *, clock: int, now: float) -> Verdict:
         """What missed its moment stays out: played now, it would come behind its successors."""
         self.late += 1
-        self._late_in_a_row += 1
-        if self._late_in_a_row < RESTART_AFTER_LATE:
+        if self._late_since is None:
+            self._late_since = clock
+        if clock - self._late_since < RESTART_AFTER:
             return Verdict.DROP
         self.held = None
         return self._restart(packet, clock=clock, now=now)
@@ -228,7 +230,7 @@ class Reception:
         self._transit = now * RATE - self.position
         self._spare = float(START_DEPTH)
         self._least_spare = MAX_DEPTH
-        self._late_in_a_row = 0
+        self._late_since = None
         return Verdict.RESTART
 
 
