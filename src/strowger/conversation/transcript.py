@@ -108,6 +108,11 @@ class AgentTurn:
         """The sentences that were not heard to their end."""
         return [said.text for said in self.utterances if not said.whole]
 
+    @property
+    def cut_short(self) -> bool:
+        """A sentence broke off in the middle, also where it was the end of the call."""
+        return any(said.heard and not said.whole for said in self.utterances)
+
     def text(self, *, meant: bool = False) -> str:
         """The words heard; with `meant`, also those on their way."""
         parts = (
@@ -125,7 +130,7 @@ class AgentTurn:
             text=text,
             started_at=began - answered_at,
             ended_at=max(said.ended_at for said in self.utterances if said.heard) - answered_at,
-            interrupted=self.interrupted,
+            interrupted=self.interrupted or self.cut_short,
             latency=self._latency(began),
         )
 

@@ -74,9 +74,10 @@ class MediaClock:
         for line, packet in engine.transmit(phase, now=now):
             if (wire := lines.get(line)) is not None:
                 wire.send(packet)
+        receive = engine.receive
         for line, wire in lines.items():
             for packet in wire.received():
-                engine.receive(line, packet, now=now)
+                receive(line, packet, now=now)
         engine.process(phase, now=now)
         for event in engine.events():
             self._on_event(event)

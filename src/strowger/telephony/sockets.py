@@ -6,7 +6,7 @@ then on the kernel drops what comes from anywhere else.
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from strowger.errors import ConfigurationError, Unavailable
@@ -71,7 +71,7 @@ class Wire(Protocol):
 
     def send(self, packet: bytes) -> None: ...
     def send_rtcp(self, packet: bytes) -> None: ...
-    def received(self) -> Iterator[bytes]: ...
+    def received(self) -> Iterable[bytes]: ...
     def received_rtcp(self) -> Iterator[bytes]: ...
 
 
@@ -115,20 +115,22 @@ class LineSockets:
         except OSError:
             return
 
-    def received(self) -> Iterator[bytes]:
+    def received(self) -> list[bytes]:
         """What has come since the last turn."""
+        packets: list[bytes] = []
         for _ in range(DRAIN_LIMIT):
             try:
                 if self._latched:
-                    yield self._rtp.recv(PACKET_LIMIT)
+                    packets.append(self._rtp.recv(PACKET_LIMIT))
                 else:
                     packet, source = self._rtp.recvfrom(PACKET_LIMIT)
                     if self._take(packet, source):
-                        yield packet
+                        packets.append(packet)
             except BlockingIOError:
-                return
+                break
             except OSError:
                 continue  # an ICMP error of something we sent; the next read goes on
+        return packets
 
     def received_rtcp(self) -> Iterator[bytes]:
         for _ in range(DRAIN_LIMIT):
