@@ -220,7 +220,7 @@ def test_the_longest_duration_ends_the_call_with_a_word_of_goodbye() -> None:
         (2.0, Speak(4, "Goodbye.")),
     ]
     assert scene.hung_up == (5.875, "max_duration")
-    assert scene.dialogue[0] == "agent: Hello from Bright Dental. Can you come on"
+    assert scene.dialogue[0] == "agent: Hello from Bright Dental. Can you come on —"
 
 
 def test_a_goodbye_at_the_limit_that_is_never_heard_is_cut_short() -> None:
