@@ -16,10 +16,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from strowger.config import Endpoint, PortRange, Settings, TrunkAddress, load_settings
-from strowger.errors import ConfigurationError
-from strowger.supervisor import CONFIGURATION_STATUS
+from strowger.errors import ConfigurationError, Unavailable
+from strowger.succession import StoppedWhileWaiting, input_ended, succeed
+from strowger.supervisor import CONFIGURATION_STATUS, MARGIN
 
 Ready = Callable[[str], None]
+
+UNAVAILABLE_STATUS = 1
+"""Exit status of a child that may work when it is started again, as when the database is away."""
 
 
 def encode_settings(settings: Settings) -> bytes:
@@ -95,10 +99,21 @@ def main(arguments: list[str]) -> int:
         "worker": lambda: app.run_worker(settings, number, _say_ready, _until_told_to_stop),
     }
     try:
-        app.run_loop(roles[role]())
+        if role == "prepare":
+            app.run_loop(roles[role]())
+            return 0
+        patience = settings.stop_timeout + MARGIN
+        name = "-".join(arguments)
+        with succeed(settings.data, name, patience=patience, stopped=input_ended):
+            app.run_loop(roles[role]())
+    except StoppedWhileWaiting:
+        return 0
     except ConfigurationError as error:
         sys.stderr.write(f"strowger: {error}\n")
         return CONFIGURATION_STATUS
+    except Unavailable as error:
+        sys.stderr.write(f"strowger: {error}\n")
+        return UNAVAILABLE_STATUS
     return 0
 
 

@@ -22,7 +22,9 @@ LONGEST_PAUSE = 10.0
 SETTLED_AFTER = 30.0
 """Seconds a child must have lived to count as healthy again."""
 READY_WITHIN = 60.0
-"""Seconds a child has to say that it is ready."""
+"""Seconds a child has to say that it is ready, once who had its role before has stopped."""
+MARGIN = 10.0
+"""Seconds a worker has beyond its calls' own time to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Supervisor:
         try:
             process.stdin.write(self._settings + b"\n")
             await process.stdin.drain()
-            async with asyncio.timeout(READY_WITHIN):
+            async with asyncio.timeout(READY_WITHIN + self._patience):
                 message = (await process.stdout.readline()).decode().strip()
             if message:
                 on_notice(ChildReady(role.name, message))

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,3 +172,19 @@ def test_a_folder_with_something_else_in_it_is_left_alone(data: Path) -> None:
         embedded.start(data)
     assert "\n" not in str(refused.value)
     assert (data / "postgres" / "letter.txt").read_text() == "dear"
+
+
+def test_a_server_lives_until_it_is_killed_and_lives_again_when_started(data: Path) -> None:
+    assert not embedded.lives(data)
+    server = embedded.start(data)
+    assert embedded.lives(data)
+    pid = int((data / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while embedded.lives(data):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    again = embedded.start(data)
+    assert again.started
+    assert again.url == server.url
+    assert embedded.lives(data)

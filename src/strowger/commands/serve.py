@@ -11,6 +11,7 @@ from strowger.errors import ConfigurationError
 from strowger.process import encode_settings
 from strowger.store import embedded
 from strowger.supervisor import (
+    MARGIN,
     ChildEnded,
     ChildReady,
     Notice,
@@ -18,8 +19,10 @@ from strowger.supervisor import (
     Supervisor,
 )
 
-MARGIN = 10.0
-"""Seconds a worker has beyond its calls' own time to stop."""
+LOOK_AFTER_DATABASE = 0.5
+"""Seconds between two looks whether the embedded database lives."""
+LONGEST_PAUSE = 5.0
+"""Seconds between two tries to start it; what keeps it down, such as a full disk, may pass."""
 
 
 def serve(settings: Settings) -> int:
@@ -79,4 +82,31 @@ async def _supervise(settings: Settings, console: Console) -> None:
     supervisor = Supervisor(
         encode_settings(settings), child_environment(), settings.stop_timeout + MARGIN
     )
-    await supervisor.run(roles, notice)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            keeper = tasks.create_task(_keep_database(settings, console), name="database")
+            await supervisor.run(roles, notice)
+            keeper.cancel()
+    except* ConfigurationError as errors:
+        raise errors.exceptions[0] from None
+
+
+async def _keep_database(settings: Settings, console: Console) -> None:
+    """Start the embedded server again where it has died; everybody else connects again."""
+    if settings.database_url is not None:
+        return
+    pause = LOOK_AFTER_DATABASE
+    while True:
+        await asyncio.sleep(pause)
+        if embedded.lives(settings.data):
+            pause = LOOK_AFTER_DATABASE
+            continue
+        console.print("· the database has ended; starting it again")
+        try:
+            # Cancelled, the thread still finishes before the process goes on to stop the server.
+            await asyncio.to_thread(embedded.start, settings.data)
+        except ConfigurationError as error:
+            console.print(f"· {error}")
+            pause = min(2 * pause, LONGEST_PAUSE)
+        else:
+            console.print("· the database is back")

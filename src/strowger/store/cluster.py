@@ -74,6 +74,17 @@ class Cluster:
             return False
         return self._call("pg_ctl", "status").returncode == 0
 
+    def lives(self) -> bool:
+        """Whether the process that its lock file names is a server: cheap enough to ask often,
+        and nothing is said of whether it answers."""
+        lines = self._pid_file()
+        try:
+            status = Path(f"/proc/{int(lines[0])}/stat").read_text() if lines else ""
+        except (OSError, ValueError):
+            return False
+        before, _, after = status.rpartition(")")
+        return before.endswith("(postgres") and after.split()[:1] != ["Z"]
+
     def start(self) -> None:
         self._open_path()
         if self._died_unburied():

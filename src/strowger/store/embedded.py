@@ -75,6 +75,11 @@ def stop(data: Path) -> None:
     EmbeddedPostgres("", data.absolute() / "postgres", started=False).stop()
 
 
+def lives(data: Path) -> bool:
+    """Whether the server in `data/postgres` has a process. Whether it answers is not asked."""
+    return Cluster(data.absolute() / "postgres").lives()
+
+
 def start(data: Path) -> EmbeddedPostgres:
     """Start the server in `data/postgres`, or find it running. Raises ConfigurationError."""
     data = data.absolute()
