@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 import structlog
 
 from strowger.config import Settings
-from strowger.errors import ConfigurationError
+from strowger.errors import ConfigurationError, Unavailable
 from strowger.model import DEFAULT_WORKSPACE, Trunk, TrunkId, WorkerId
 
 if TYPE_CHECKING:
@@ -96,6 +96,17 @@ def database_url(settings: Settings) -> str:
     return embedded.start(settings.data).url
 
 
+async def _database_of_child(settings: Settings) -> str:
+    """The same for a process that comes after `prepare`: what worked then will work again.
+
+    Raises Unavailable, which ends this process to be started again, and not the whole house.
+    """
+    try:
+        return await asyncio.to_thread(database_url, settings)
+    except ConfigurationError as error:
+        raise Unavailable(str(error)) from error
+
+
 @contextmanager
 def database(settings: Settings) -> Iterator[str]:
     """A database at this version, for a command: what it started, it stops. Blocks."""
@@ -171,7 +182,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
     from strowger.webhooks.deliver import Deliverer
     from strowger.webhooks.egress import guarded_client
 
-    url = await asyncio.to_thread(database_url, settings)
+    url = await _database_of_child(settings)
     async with AsyncExitStack() as stack:
         engine = open_engine(url, pool_size=POOL)
         stack.push_async_callback(engine.dispose)
@@ -246,7 +257,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
     from strowger.telephony.silero import SileroModel
     from strowger.telephony.telephone import TelephoneSettings, open_telephone
 
-    url = await asyncio.to_thread(database_url, settings)
+    url = await _database_of_child(settings)
     telephone_settings = TelephoneSettings(
         listen=(settings.sip.host, settings.sip.port + number - 1),
         public_host=settings.public_address,
@@ -283,7 +294,9 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
             host, port = telephone_settings.listen
             ready(f"sip:{host}:{port}")
             await stopped()
+            dispatcher.take_no_more()
             jobs.cancel()
+            await asyncio.wait([jobs])  # what is in hand may still become a call
             await dispatcher.drain(settings.stop_timeout)
             calls.cancel()
 

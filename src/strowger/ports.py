@@ -200,6 +200,9 @@ class CallStore(Protocol):
     async def settle_lost_calls(self, *, now: float, silent_for: float) -> list[CallId]:
         """End the calls of workers that have not beaten for that long: failed, worker_lost."""
 
+    async def held(self, worker: WorkerId) -> frozenset[CallId]:
+        """Calls of this worker that are not over."""
+
     async def end_requested(self, worker: WorkerId) -> list[CallId]:
         """Calls of this worker that a customer asked to end."""
 

@@ -67,7 +67,10 @@ class FakeStore:
         self.turns: list[Turn] = []
         self.results: dict[CallId, CallResult] = {}
         self.ends: list[CallId] = []
+        self.settled: set[CallId] = set()
+        """Calls that another worker has ended."""
         self.beats = 0
+        self.settlements = 0
         self._away_for = away_for
 
     def _reach(self) -> None:
@@ -78,7 +81,13 @@ class FakeStore:
     async def get_call(self, call_id: CallId) -> Call:
         if call_id not in self.calls:
             raise NotFound(call_id)
-        return self.calls[call_id]
+        call = self.calls[call_id]
+        if call_id in self.results:
+            return replace(call, status=self.results[call_id].status)
+        if call_id in self.attempts and call.status is CallStatus.QUEUED:
+            status = self.statuses[-1] if self.statuses else call.status
+            return replace(call, status=status, worker_id=self.attempts[call_id])
+        return call
 
     async def get_trunk_of(self, call: Call) -> Trunk:
         return Trunk(id=call.trunk_id, workspace_id=call.workspace_id, name="t", host="127.0.0.1")
@@ -105,10 +114,16 @@ class FakeStore:
         self.results[call_id] = result
 
     async def beat(self, worker: WorkerId, *, lines: int, busy: int, now: float) -> None:
+        self._reach()
         self.beats += 1
 
     async def settle_lost_calls(self, *, now: float, silent_for: float) -> list[CallId]:
+        self.settlements += 1
         return []
+
+    async def held(self, worker: WorkerId) -> frozenset[CallId]:
+        claimed = {call for call, by in self.attempts.items() if by == worker}
+        return frozenset(claimed - self.results.keys() - self.settled)
 
     async def end_requested(self, worker: WorkerId) -> list[CallId]:
         return self.ends

@@ -202,6 +202,26 @@ async def test_turns_after_the_end_are_ignored(
     assert (await store.get_call(call.id)).transcript == TURNS
 
 
+async def test_a_turn_that_comes_again_is_written_once(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = await a_live_call(records, store)
+    for turn in (TURNS[0], TURNS[0], TURNS[1]):
+        await store.add_turn(call.id, turn, now=1006.0)
+    assert (await store.get_call(call.id)).transcript == TURNS[:2]
+    events = await records.events_of(DEFAULT_WORKSPACE, call.id, after=0, limit=100)
+    assert [event.type for event in events].count("call.turn") == 2
+
+
+async def test_a_worker_holds_the_calls_it_claimed_until_they_are_over(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = await a_live_call(records, store)
+    assert await store.held(ANN) == {call.id}
+    await store.finish(call.id, RESULT)
+    assert await store.held(ANN) == frozenset()
+
+
 async def test_a_result_without_turns_keeps_those_written_meanwhile(
     records: PostgresRecords, store: PostgresCallStore
 ) -> None:

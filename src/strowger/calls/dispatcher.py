@@ -3,6 +3,11 @@
 The queue is at-least-once; that nobody is dialled twice is decided here. A call is dialled only
 by the worker that committed its one dial attempt. A job that comes again finds the attempt made
 and leaves the call alone: its worker has it, or the reaper will settle it as lost.
+
+With every sign of life a worker compares the calls in its hands with those that the database says
+are its own, for the two come apart when a connection breaks: a commit whose answer was lost has
+made a call ours that we do not know of, and nobody else may dial; and while we could not be heard
+another worker may have settled a call whose callee is still talking to us.
 """
 
 import asyncio
@@ -11,18 +16,42 @@ import time
 import structlog
 
 from strowger.calls.runner import CallRunner, Workplace
-from strowger.errors import NotFound, Unavailable
-from strowger.lifecycle import TERMINAL, EndReason
-from strowger.model import CallId
+from strowger.errors import NotFound, StrowgerError
+from strowger.lifecycle import TERMINAL, CallStatus, EndReason
+from strowger.model import Call, CallId, CallResult
 
 log = structlog.get_logger()
 
 BEAT_EVERY = 2.0
 """Seconds between two signs of life of a worker."""
 LOST_AFTER = 10.0
-"""Seconds without a sign of life after which a worker's calls are settled."""
+"""Seconds without a sign of life after which a worker's calls are settled.
+
+Only seconds in which it could have given one count: who settles must have been heard itself for
+so long. After the database was away, everybody has that time to come back.
+"""
+GAP = 2.5 * BEAT_EVERY
+"""Seconds between two signs of life that are no longer one after the other."""
 LOOK_FOR_ENDS_EVERY = 0.5
 """Seconds between two looks for calls that customers want ended."""
+
+
+class Hearing:
+    """For how long signs of life have been heard one after the other. Pure: times are given."""
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._last = 0.0
+
+    def at(self, now: float) -> None:
+        """A sign of life has been committed."""
+        if self._first is None or now - self._last > GAP:
+            self._first = now
+        self._last = now
+
+    def unbroken(self, now: float) -> float:
+        """Seconds since the first sign of life that was followed by others in time."""
+        return 0.0 if self._first is None else now - self._first
 
 
 class Dispatcher:
@@ -32,6 +61,11 @@ class Dispatcher:
         self._at = workplace
         self._lines = lines
         self._calls: dict[CallId, CallRunner] = {}
+        self._in_hand: set[CallId] = set()
+        """Calls that a task of ours is busy with: dialling them or about to, or holding them."""
+        self._broken: set[CallId] = set()
+        """Calls whose task broke: rung, whatever the database has of it, and not over there."""
+        self._heard = Hearing()
         self._tasks: asyncio.TaskGroup | None = None
         self._draining = False
         self._idle = asyncio.Event()
@@ -45,6 +79,7 @@ class Dispatcher:
         """Give the first sign of life: before it, whatever we took would count as lost."""
         at = self._at
         await at.store.beat(at.worker, lines=self._lines, busy=0, now=time.time())
+        self._heard.at(asyncio.get_running_loop().time())
 
     async def run(self) -> None:
         """Hold calls, give signs of life and settle the calls of the dead, until cancelled."""
@@ -54,27 +89,55 @@ class Dispatcher:
             tasks.create_task(self._end_on_request(), name="end requests")
 
     async def dial(self, call_id: str) -> None:
-        """The handler of dial jobs. Returns once the call has a task, or needs none."""
-        at, now = self._at, time.time()
+        """The handler of dial jobs. Returns once the call has a task, or needs none.
+
+        Taken in hand before the first look at it: whatever the database says of the call after
+        that, no other task of this process changes.
+        """
+        id = CallId(call_id)
+        if id in self._in_hand:
+            return
+        self._in_hand.add(id)
         try:
-            call = await at.store.get_call(CallId(call_id))
+            if (call := await self._won(id)) is not None:
+                self._begin(call)
+        finally:
+            if id not in self._calls:
+                self._in_hand.discard(id)
+
+    async def _won(self, call_id: CallId) -> Call | None:
+        """The call, where it is ours to dial."""
+        at = self._at
+        try:
+            call = await at.store.get_call(call_id)
         except NotFound:
             log.warning("dial.unknown_call", call_id=call_id)
-            return
-        if call.status in TERMINAL:
-            return
-        if not await at.store.claim_dial_attempt(call.id, at.worker, now=now):
+            return None
+        if call.status in TERMINAL or call_id in self._broken:
+            return None
+        if call.worker_id == at.worker and call.status is CallStatus.QUEUED:
+            # We made the attempt, its answer never came, and so nobody has been rung.
+            log.warning("dial.attempt_found", call_id=call_id)
+            return call
+        if not await at.store.claim_dial_attempt(call.id, at.worker, now=time.time()):
             log.info("dial.already_attempted", call_id=call_id)
-            return
+            return None
+        return call
+
+    def _begin(self, call: Call) -> None:
         assert self._tasks is not None, "dial jobs come only while the dispatcher runs"
-        runner = CallRunner(call, at)
+        runner = CallRunner(call, self._at)
         self._calls[call.id] = runner
         self._idle.clear()
         self._tasks.create_task(self._hold(call.id, runner), name=f"call:{call.id}")
 
+    def take_no_more(self) -> None:
+        """From now on no line is free; calls whose jobs are in hand already still begin."""
+        self._draining = True
+
     async def drain(self, deadline: float) -> None:
         """Take no new calls; let those that run end, and end them after `deadline` seconds."""
-        self._draining = True
+        self.take_no_more()
         try:
             async with asyncio.timeout(deadline):
                 await self._idle.wait()
@@ -87,21 +150,65 @@ class Dispatcher:
     async def _hold(self, call_id: CallId, runner: CallRunner) -> None:
         try:
             await runner.run()
+        except Exception:  # the edge of the call: its defect must not end the others
+            # In the database it goes on: `_compare` finds it there and ends it.
+            self._broken.add(call_id)
+            log.exception("call.abandoned", call_id=call_id)
         finally:
             del self._calls[call_id]
+            self._in_hand.discard(call_id)
             if not self._calls:
                 self._idle.set()
 
     async def _beat(self) -> None:
+        at, loop = self._at, asyncio.get_running_loop()
         while True:
-            at, now = self._at, time.time()
+            now = time.time()
             try:
                 await at.store.beat(at.worker, lines=self._lines, busy=len(self._calls), now=now)
-                for lost in await at.store.settle_lost_calls(now=now, silent_for=LOST_AFTER):
-                    log.warning("call.settled", call_id=lost, reason=EndReason.WORKER_LOST)
-            except Unavailable as error:
+                self._heard.at(loop.time())
+                await self._compare()
+                if self._heard.unbroken(loop.time()) >= LOST_AFTER:
+                    for lost in await at.store.settle_lost_calls(now=now, silent_for=LOST_AFTER):
+                        log.warning("call.settled", call_id=lost, reason=EndReason.WORKER_LOST)
+            except StrowgerError as error:  # calls outlive whatever the database says for now
                 log.warning("heartbeat.missed", problem=str(error))
             await asyncio.sleep(BEAT_EVERY)
+
+    async def _compare(self) -> None:
+        """Make the calls in our hands and those that the database says are ours the same."""
+        before = list(self._calls)
+        ours = await self._at.store.held(self._at.worker)
+        for call_id in before:
+            if call_id not in ours and (runner := self._calls.get(call_id)) is not None:
+                log.warning("call.settled_by_another", call_id=call_id)
+                runner.end(EndReason.WORKER_LOST)
+        for call_id in ours:
+            if call_id not in self._in_hand:
+                await self._recover(call_id)
+
+    async def _recover(self, call_id: CallId) -> None:
+        """Dial a call that turns out to be ours, or end one whose task broke."""
+        await self.dial(call_id)
+        if call_id in self._in_hand:
+            return
+        self._in_hand.add(call_id)
+        try:
+            call = await self._at.store.get_call(call_id)
+            if call.status in TERMINAL:
+                return
+            log.error("call.recovered", call_id=call_id, status=call.status)
+            error = "an internal error; the log has more"
+            result = CallResult(
+                status=CallStatus.FAILED,
+                end_reason=EndReason.INTERNAL_ERROR,
+                ended_at=time.time(),
+                error=error,
+            )
+            await self._at.store.finish(call_id, result)
+            self._broken.discard(call_id)
+        finally:
+            self._in_hand.discard(call_id)
 
     async def _end_on_request(self) -> None:
         while True:
@@ -109,6 +216,6 @@ class Dispatcher:
                 for call_id in await self._at.store.end_requested(self._at.worker):
                     if (runner := self._calls.get(call_id)) is not None:
                         runner.end(EndReason.API_REQUEST)
-            except Unavailable as error:
+            except StrowgerError as error:
                 log.warning("end_requests.missed", problem=str(error))
             await asyncio.sleep(LOOK_FOR_ENDS_EVERY)

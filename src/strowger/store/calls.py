@@ -109,8 +109,12 @@ class PostgresCallStore:
             row = await locked(connection, calls.c.id == call_id)
             if CallStatus(row.status) in TERMINAL:
                 return
-            count = select(func.count()).where(call_turns.c.call_id == call_id)
-            position = (await connection.execute(count)).scalar_one()
+            of_call = select(call_turns).where(call_turns.c.call_id == call_id)
+            latest = of_call.order_by(call_turns.c.position.desc()).limit(1)
+            last = (await connection.execute(latest)).one_or_none()
+            if last is not None and last.turn == turn:
+                return  # it comes again, as its commit's answer was lost
+            position = 0 if last is None else last.position + 1
             await connection.execute(
                 insert(call_turns).values(call_id=call_id, position=position, turn=turn)
             )
@@ -176,6 +180,11 @@ class PostgresCallStore:
             for row in rows:
                 await change(connection, row, changes, now=now)
         return [row.id for row in rows]
+
+    async def held(self, worker: WorkerId) -> frozenset[CallId]:
+        wanted = select(calls.c.id).where(calls.c.worker_id == worker, LIVE)
+        async with reading(self._engine) as connection:
+            return frozenset((await connection.execute(wanted)).scalars())
 
     async def end_requested(self, worker: WorkerId) -> list[CallId]:
         wanted = select(calls.c.id).where(calls.c.worker_id == worker, LIVE, calls.c.end_requested)
