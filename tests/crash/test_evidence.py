@@ -1,0 +1,74 @@
+"""The checks find what they are there to find: evidence with one broken promise each."""
+
+from collections import Counter
+from copy import deepcopy
+from typing import Any
+
+from tests.crash.evidence import Evidence, broken_promises
+from tests.crash.load import Accepted, Account
+
+NUMBER = "+14152000001"
+
+
+def kept() -> tuple[Evidence, Account]:
+    """One call, and all as it should be."""
+    types = ["call.queued", "call.initiated", "call.failed"]
+    events: list[dict[str, Any]] = [
+        {"id": f"event_{at}", "call_id": "call_1", "type": type, "sequence": at}
+        for at, type in enumerate(types, 1)
+    ]
+    received = [
+        {"event": one["id"], "call": "call_1", "type": one["type"], "status": 200} for one in events
+    ]
+    evidence = Evidence(
+        calls=[{"id": "call_1", "status": "busy", "end_reason": "callee_busy", "to": NUMBER}],
+        events=events,
+        received=received,
+        rung=Counter({NUMBER: 1}),
+        quiet_after=1.0,
+    )
+    account = Account(idempotent=True, numbers={NUMBER})
+    account.accepted[NUMBER] = Accepted("call_1", NUMBER)
+    return evidence, account
+
+
+def test_a_run_that_kept_every_promise_has_none_broken() -> None:
+    assert broken_promises(*kept()) == []
+
+
+def test_a_refused_delivery_that_comes_again_breaks_nothing() -> None:
+    evidence, account = kept()
+    evidence.received.insert(0, evidence.received[0] | {"status": 500})
+    assert broken_promises(evidence, account) == []
+
+
+def test_each_broken_promise_is_found() -> None:
+    def broken(change: str) -> str:
+        evidence, account = deepcopy(kept())
+        match change:
+            case "lost":
+                account.accepted[NUMBER].id = "call_2"
+            case "twice":
+                evidence.calls.append(evidence.calls[0] | {"id": "call_2"})
+            case "stuck":
+                evidence.calls[0]["status"] = "ringing"
+            case "rung":
+                evidence.rung[NUMBER] = 2
+            case "stranger":
+                evidence.rung["+14159999999"] = 1
+            case "undelivered":
+                evidence.received[2]["status"] = 500
+            case "order":
+                evidence.received.reverse()
+            case "loud":
+                evidence.quiet_after = None
+        return "; ".join(broken_promises(evidence, account))
+
+    assert "is lost" in broken("lost")
+    assert "asked for once" in broken("twice")
+    assert "never ended" in broken("stuck")
+    assert "rang 2 times" in broken("rung")
+    assert "nobody asked" in broken("stranger")
+    assert "never arrived" in broken("undelivered")
+    assert "came after a later one" in broken("order")
+    assert "never became quiet" in broken("loud")
