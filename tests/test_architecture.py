@@ -26,7 +26,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "agent", "calls", "conversation", "errors", "media", "ports", "providers", "sip",
         "telephony",
     },
-    "api": {"agent", "calls", "errors", "lifecycle", "model", "ports"},
+    "observability": {"errors", "model", "ports"},
+    "api": {"agent", "calls", "errors", "lifecycle", "model", "observability", "ports"},
     "config": {"errors"},
     "client": {"errors"},
 }  # fmt: skip

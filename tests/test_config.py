@@ -70,6 +70,7 @@ def test_every_setting_is_read_from_each_source(tmp_path: Path) -> None:
         "openai_voice": "v",
         "openai_transcription_model": "t",
         "stop_timeout": "2.5",
+        "metrics": "127.0.0.1:9464",
         "log_level": "DEBUG",
         "log_format": "json",
         "server": "https://calls.example.com",

@@ -15,13 +15,16 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import structlog
+from opentelemetry import trace
 
 from strowger.config import Settings
 from strowger.errors import ConfigurationError, Unavailable
 from strowger.model import DEFAULT_WORKSPACE, Trunk, TrunkId, WorkerId
 
 if TYPE_CHECKING:
+    from strowger.observability.figures import MediaTotals
     from strowger.providers.registry import ProviderSettings
+    from strowger.telephony.telephone import SipTelephone
 
 T = TypeVar("T")
 
@@ -38,6 +41,7 @@ def configure_logging(settings: Settings, process: str, stream: TextIO | None = 
     """Log lines on standard error, with the process and, within a call, its id."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_trace,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -62,6 +66,16 @@ def configure_logging(settings: Settings, process: str, stream: TextIO | None = 
     )
     structlog.contextvars.bind_contextvars(process=process)
     logging.basicConfig(stream=stream or sys.stderr, level=max(level, logging.WARNING))
+
+
+def _add_trace(
+    logger: object, method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """The trace a line belongs to, where traces are kept."""
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        line["trace_id"] = trace.format_trace_id(context.trace_id)
+    return line
 
 
 def run_loop(main: Coroutine[None, None, T]) -> T:
@@ -173,7 +187,10 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
     from strowger.calls.numbers import DialPolicy
     from strowger.calls.render import render_event_data
     from strowger.calls.runner import recording_path
-    from strowger.store.connect import open_engine
+    from strowger.observability.figures import ApiFigures, PoolState
+    from strowger.observability.lag import watch_loop
+    from strowger.store.connect import in_use, open_engine
+    from strowger.store.house import PostgresHouse
     from strowger.store.ids import new_id
     from strowger.store.jobs import JobQueue
     from strowger.store.outbox import PostgresOutbox
@@ -186,6 +203,8 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
     async with AsyncExitStack() as stack:
         engine = open_engine(url, pool_size=POOL)
         stack.push_async_callback(engine.dispose)
+        figures = ApiFigures()
+        figures.watch_pool(lambda: PoolState(size=POOL, in_use=in_use(engine)))
         services = build_services(
             PostgresRecords(engine),
             ids=new_id,
@@ -200,7 +219,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
         stack.callback(listening.close)
         server = uvicorn.Server(
             uvicorn.Config(
-                create_app(services),
+                create_app(services, figures=figures, house=PostgresHouse(engine)),
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -208,7 +227,12 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
             )
         )
         client = await stack.enter_async_context(guarded_client(settings.allow_networks))
-        deliverer = Deliverer(PostgresOutbox(engine), client, render=render_event_data)
+        deliverer = Deliverer(
+            PostgresOutbox(engine),
+            client,
+            render=render_event_data,
+            on_attempt=figures.webhook_attempt,
+        )
         gc.freeze()
         async with asyncio.TaskGroup() as tasks:
             # Not `serve`: that takes the signals, which are `stopped`'s to hear.
@@ -217,12 +241,14 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
                 JobQueue(url).run({Kind.DELIVER: deliverer.deliver}, capacity=lambda: 0),
                 name="deliveries",
             )
+            lag = tasks.create_task(watch_loop(figures.loop_lag), name="loop lag")
             host, port = listening.getsockname()[:2]
             ready(f"http://{host}:{port}")
             await stopped()
             server.should_exit = True
             await asyncio.wait([serving])
             jobs.cancel()
+            lag.cancel()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -248,6 +274,9 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
     """Conduct calls until told to stop; then let them end."""
     from strowger.calls.dispatcher import Dispatcher
     from strowger.calls.runner import Workplace
+    from strowger.observability.figures import WorkerFigures, exposition
+    from strowger.observability.lag import watch_loop
+    from strowger.observability.server import serve_figures
     from strowger.providers.registry import ConfiguredProviders
     from strowger.store.calls import PostgresCallStore
     from strowger.store.connect import open_engine
@@ -273,6 +302,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
         telephone = await stack.enter_async_context(
             open_telephone(telephone_settings, SileroModel())
         )
+        figures = WorkerFigures(lines=settings.lines)
         dispatcher = Dispatcher(
             Workplace(
                 store=PostgresCallStore(engine),
@@ -280,12 +310,19 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
                 providers=providers,
                 worker=WorkerId(new_id("worker")),
                 recordings=settings.recordings,
+                observer=figures,
             ),
             lines=settings.lines,
         )
+        figures.watch(busy=dispatcher.busy_lines, media=lambda: media_totals(telephone))
         await dispatcher.introduce()
+        if settings.metrics is not None:
+            at = settings.metrics
+            page = partial(exposition, figures.registry)
+            await stack.enter_async_context(serve_figures(at.host, at.port + number - 1, page))
         gc.freeze()
         async with asyncio.TaskGroup() as tasks:
+            lag = tasks.create_task(watch_loop(figures.loop_lag), name="loop lag")
             calls = tasks.create_task(dispatcher.run(), name="dispatcher")
             jobs = tasks.create_task(
                 JobQueue(url).run({Kind.DIAL: dispatcher.dial}, capacity=dispatcher.free_lines),
@@ -299,6 +336,19 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
             await asyncio.wait([jobs])  # what is in hand may still become a call
             await dispatcher.drain(settings.stop_timeout)
             calls.cancel()
+            lag.cancel()
+
+
+def media_totals(telephone: "SipTelephone") -> "MediaTotals":
+    """What became of the packets of this worker's lines."""
+    from strowger.observability.figures import MediaTotals
+
+    return MediaTotals(
+        packets_received=telephone.packets["received"],
+        packets_lost=telephone.packets["lost"],
+        packets_late=telephone.packets["late"],
+        skipped_ticks=telephone.clock.skipped_ticks,
+    )
 
 
 def provider_settings(settings: Settings) -> "ProviderSettings":

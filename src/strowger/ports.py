@@ -1,8 +1,8 @@
 """What the application needs of the world, in its own words."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -332,3 +332,44 @@ class Outbox(Protocol):
         self, delivery: str, attempt: Attempt, *, delivered: bool, retry_at: float | None
     ) -> None:
         """`retry_at` None and not delivered: given up. Plans the next try in one transaction."""
+
+
+# ── the house, as whoever watches it sees it ─────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseState:
+    """The state of everything that shares a database, as of one moment."""
+
+    jobs: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """By kind and state (`queued`, `picked`)."""
+    calls: Mapping[str, int] = field(default_factory=dict)
+    """Calls that are not over, by status."""
+    workers: int = 0
+    """That gave a sign of life lately."""
+    lines: int = 0
+    """Of those workers."""
+    busy: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether a process can serve, and what it finds."""
+
+    tables: str
+    """The version of the database's tables."""
+    expected: str
+    """The version that this program works with."""
+    workers: int
+    """That gave a sign of life lately."""
+
+
+class House(Protocol):
+    async def state(self) -> HouseState: ...
+    async def readiness(self) -> Readiness:
+        """Both raise Unavailable."""
+
+
+class CallObserver(Protocol):
+    def call_over(self, result: CallResult) -> None:
+        """A call of this worker has ended."""

@@ -316,6 +316,19 @@ class Health(Strict):
     """`ok`; anything else is answered as a problem."""
 
 
+class Readiness(Strict):
+    """What a server that can serve finds around it."""
+
+    status: Literal["ok"]
+    """`ok`; anything else is answered as a problem."""
+    database: Literal["ok"]
+    """It answers."""
+    tables: str | None
+    """The version of the database's tables."""
+    workers: int | None
+    """Workers that gave a sign of life in the last ten seconds; with none, calls wait."""
+
+
 class FieldError(Strict):
     """What is wrong with one field."""
 

@@ -8,20 +8,30 @@ import traceback
 from collections.abc import Callable
 
 import structlog
+from opentelemetry import propagate, trace
+from opentelemetry.propagators.textmap import Getter
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strowger.api.problems import internal_error, problem
 from strowger.errors import BodyTooLarge
+from strowger.observability.figures import ApiFigures
+
+TRACER = trace.get_tracer("strowger")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestContext:
-    """Gives each request an id, logs its end, and turns a defect into a 500 without details."""
+    """Gives each request an id and a span, logs and counts its end, and turns a defect into a 500
+    without details."""
 
-    def __init__(self, app: ASGIApp, *, ids: Callable[[str], str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, ids: Callable[[str], str], figures: ApiFigures | None = None
+    ) -> None:
         self._app = app
         self._ids = ids
+        self._figures = figures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -29,7 +39,18 @@ class RequestContext:
             return
         request_id = self._ids("request")
         scope.setdefault("state", {})["request_id"] = request_id
+        came_from = propagate.extract(scope["headers"], getter=HEADERS)
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            TRACER.start_as_current_span(
+                scope["method"], context=came_from, kind=trace.SpanKind.SERVER
+            ) as span,
+        ):
+            await self._serve(scope, receive, send, span)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, span: trace.Span) -> None:
         started, status = time.perf_counter(), 0
+        request_id = scope["state"]["request_id"]
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -38,9 +59,7 @@ class RequestContext:
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
-        log = structlog.get_logger().bind(
-            request_id=request_id, method=scope["method"], path=scope["path"]
-        )
+        log = structlog.get_logger().bind(method=scope["method"], path=scope["path"])
         try:
             await self._app(scope, receive, send_with_id)
         except Exception as error:  # the last edge: whatever it is, the client gets an answer
@@ -49,7 +68,38 @@ class RequestContext:
             if status:
                 raise  # too late for another answer: the server cuts the connection
             await internal_error(Request(scope))(scope, receive, send_with_id)
-        log.info("request", status=status, seconds=round(time.perf_counter() - started, 4))
+        finally:
+            seconds = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "(none)")
+            if self._figures is not None:
+                self._figures.request(_method(scope["method"]), route, status, seconds)
+            if span.is_recording():
+                span.update_name(f"{scope['method']} {route}")
+                span.set_attribute("http.route", route)
+                span.set_attribute("http.request.method", scope["method"])
+                span.set_attribute("http.response.status_code", status)
+                span.set_attribute("strowger.request_id", request_id)
+        log.info("request", status=status, seconds=round(seconds, 4))
+
+
+def _method(name: str) -> str:
+    """One of few: clients may invent methods without end, and each would be a figure."""
+    return name if name in METHODS else "other"
+
+
+class _Headers(Getter[list[tuple[bytes, bytes]]]):
+    """Reads ASGI's headers for the propagators."""
+
+    def get(self, carrier: list[tuple[bytes, bytes]], key: str) -> list[str] | None:
+        wanted = key.lower().encode("latin-1")
+        found = [value.decode("latin-1") for name, value in carrier if name == wanted]
+        return found or None
+
+    def keys(self, carrier: list[tuple[bytes, bytes]]) -> list[str]:
+        return [name.decode("latin-1") for name, _ in carrier]
+
+
+HEADERS = _Headers()
 
 
 class BodyLimit:

@@ -52,6 +52,7 @@ ANSWERS: dict[str, TypeAdapter[Any]] = {
     "CreatedWebhook": TypeAdapter(answers.CreatedWebhook),
     "WebhookList": TypeAdapter(answers.ListOf[answers.Webhook]),
     "Health": TypeAdapter(answers.Health),
+    "Readiness": TypeAdapter(answers.Readiness),
     "Problem": TypeAdapter(answers.Problem),
 }
 

@@ -75,6 +75,10 @@ class Dispatcher:
         """How many more calls this worker may take now."""
         return 0 if self._draining else self._lines - len(self._calls)
 
+    def busy_lines(self) -> int:
+        """How many calls this worker conducts."""
+        return len(self._calls)
+
     async def introduce(self) -> None:
         """Give the first sign of life: before it, whatever we took would count as lost."""
         at = self._at

@@ -65,6 +65,7 @@ SCOPES = (
     "phone_numbers:write",
     "webhooks:read",
     "webhooks:write",
+    "metrics:read",
 )
 KEY_FORMAT = re.compile(r"strowger_live_[A-Za-z0-9_-]{43}")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
+from opentelemetry import trace
 
 from strowger.agent import Scalar
 from strowger.calls import outcome
@@ -22,9 +23,10 @@ from strowger.conversation.events import EndRequested
 from strowger.errors import CallRefused, ProviderError, StrowgerError
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import Call, CallId, CallResult, Turn, WorkerId, WorkspaceId
-from strowger.ports import CallStore, DialRequest, Line, Providers, Telephone
+from strowger.ports import CallObserver, CallStore, DialRequest, Line, Providers, Telephone
 
 log = structlog.get_logger()
+TRACER = trace.get_tracer("strowger")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Workplace:
     providers: Providers
     worker: WorkerId
     recordings: Path
+    observer: CallObserver | None = None
 
 
 def recording_path(folder: Path, workspace: WorkspaceId, call: CallId) -> Path:
@@ -65,10 +68,19 @@ class CallRunner:
     async def run(self) -> None:
         """Dial, talk, hang up, write down."""
         structlog.contextvars.bind_contextvars(call_id=self._call.id)
+        with TRACER.start_as_current_span("call") as span:
+            span.set_attribute("strowger.call_id", self._call.id)
+            await self._run(span)
+
+    async def _run(self, span: trace.Span) -> None:
         async with asyncio.TaskGroup() as tasks:
             writer = tasks.create_task(self._chronicle.run(), name="chronicle")
             result = await self._result()
             log.info("call.over", status=result.status, reason=result.end_reason)
+            span.set_attribute("strowger.status", result.status.value)
+            span.set_attribute("strowger.end_reason", result.end_reason.value)
+            if self._at.observer is not None:
+                self._at.observer.call_over(result)
             self._chronicle.write(partial(self._at.store.finish, self._call.id, result))
             await self._chronicle.written()
             writer.cancel()

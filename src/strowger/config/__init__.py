@@ -165,6 +165,13 @@ class Settings:
         "Seconds that calls have to end when Strowger is stopped.",
         form="SECONDS",
     )
+    metrics: Endpoint | None = setting(  # noqa: RUF009
+        None,
+        read_endpoint,
+        "Address and port of the first worker's page for Prometheus, without a key; further workers"
+        " take the ports that follow. The API process has its figures at /metrics, with a key.",
+        form="ADDRESS:PORT",
+    )
     log_level: str = setting(
         "info",
         read_choice("debug", "info", "warning", "error"),

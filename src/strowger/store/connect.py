@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 from sqlalchemy import event, exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from strowger.errors import ConfigurationError, Conflict, NotFound, StrowgerError, Unavailable
 from strowger.store.codec import from_json, to_json
@@ -61,6 +61,13 @@ def open_engine(
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine
+
+
+def in_use(engine: AsyncEngine) -> int:
+    """Connections of the pool that somebody has in hand."""
+    pool = engine.sync_engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedout()
 
 
 def plain(url: str) -> str:

@@ -16,6 +16,7 @@ from datetime import timedelta
 
 import asyncpg
 import structlog
+from opentelemetry import propagate, trace
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.core.executors import EntrypointExecutor, EntrypointExecutorParameters
@@ -27,7 +28,7 @@ from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from strowger.errors import Unavailable
 from strowger.store.connect import FAILURES, connect
-from strowger.store.queue import Kind, builders, settings
+from strowger.store.queue import REQUEST, Kind, builders, settings
 
 Handler = Callable[[str], Awaitable[None]]
 """Does one job, given its id: of a call to dial, of a delivery to make."""
@@ -42,6 +43,7 @@ FORGET_AFTER = timedelta(days=1)  # how long the log of finished jobs is kept
 FORGET_EVERY = 3600.0  # seconds
 
 log = structlog.get_logger()
+TRACER = trace.get_tracer("strowger")
 
 
 class JobQueue:
@@ -213,7 +215,17 @@ class _Persistent(EntrypointExecutor):
 
 def _parameters(handler: Handler) -> EntrypointExecutorParameters:
     async def do(job: Job) -> None:
-        await handler(_payload(job))
+        """Within the trace and, in the log, under the request that the job came from."""
+        headers = {name: str(value) for name, value in (job.headers or {}).items()}
+        known = {name: value for name, value in headers.items() if name == REQUEST}
+        came_from = propagate.extract(headers)
+        with (
+            structlog.contextvars.bound_contextvars(**known),
+            TRACER.start_as_current_span(
+                f"job {job.entrypoint}", context=came_from, kind=trace.SpanKind.CONSUMER
+            ),
+        ):
+            await handler(_payload(job))
 
     return EntrypointExecutorParameters(func=do, concurrency_limit=0)
 

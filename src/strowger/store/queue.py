@@ -5,12 +5,15 @@ committed together or not at all. Every setting is given here: by itself PgQueue
 names from the environment.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
 
 import asyncpg
+import structlog
+from opentelemetry import propagate
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.qb import (
     QueryBuilderEnvironment,
@@ -21,6 +24,9 @@ from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.domain.types import Channel
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+REQUEST = "request_id"
+"""The header of a job that names the request it came from."""
 
 
 class Kind(StrEnum):
@@ -83,8 +89,18 @@ async def enqueue(
         [id.encode() for id in ids],
         [timedelta(seconds=max(0.0, after))] * len(ids),
         [None] * len(ids),
-        ["null"] * len(ids),
+        [_headers()] * len(ids),
     )
+
+
+def _headers() -> str:
+    """JSON for a job's headers: the trace and the request that it belongs to."""
+    carried: dict[str, str] = {}
+    propagate.inject(carried)
+    request = structlog.contextvars.get_contextvars().get("request_id")
+    if request is not None:
+        carried[REQUEST] = str(request)
+    return json.dumps(carried or None)
 
 
 @cache

@@ -6,6 +6,7 @@ for them. What SIP says inside an established call is handled here, without a ta
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from strowger.errors import CallRefused, FarEndError, RefusalCause, Unavailable
 from strowger.media.engine import Engine
 from strowger.media.events import Event as MediaEvent
+from strowger.media.events import LineClosed
 from strowger.media.sdp import NoCommonCodec
 from strowger.media.voice import SpeechModel
 from strowger.model import Trunk
@@ -72,6 +74,8 @@ class SipTelephone:
         self._lines: dict[int, SipLine] = {}
         self._sessions: dict[sip.SessionId, Callable[[sip.Event], None]] = {}
         self._probes: dict[str, asyncio.Future[sip.OptionsAnswered]] = {}
+        self.packets: Counter[str] = Counter()
+        """Of all lines that were closed: `received`, and of these `late`; and `lost`."""
 
     async def open(self) -> None:
         """Raises ConfigurationError where the address cannot be bound."""
@@ -282,6 +286,10 @@ class SipTelephone:
         self._on_incoming(IncomingCall(self, event))
 
     def _on_media(self, event: MediaEvent) -> None:
+        if isinstance(event, LineClosed):
+            self.packets["received"] += event.packets_received
+            self.packets["lost"] += event.packets_lost
+            self.packets["late"] += event.packets_late
         if (line := self._lines.get(event.line)) is not None:
             line.take(event)
 

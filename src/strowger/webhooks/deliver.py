@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import httpx2
+import structlog
+from opentelemetry import propagate, trace
 
 from strowger import __version__
 from strowger.errors import Unavailable
@@ -17,6 +19,9 @@ from strowger.ports import Attempt, Delivery, Outbox
 from strowger.webhooks.egress import TOTAL_TIMEOUT
 from strowger.webhooks.schedule import DELAYS, retry_at
 from strowger.webhooks.signing import signed_headers
+
+log = structlog.get_logger()
+TRACER = trace.get_tracer("strowger")
 
 ANSWER_KEPT = 2048  # bytes
 PER_ENDPOINT = 10
@@ -39,8 +44,13 @@ class Deliverer:
         jitter: Callable[[], float] = random.random,
         total_timeout: float = TOTAL_TIMEOUT,
         delays: Sequence[float] = DELAYS,
+        on_attempt: Callable[[Attempt, str], None] | None = None,
     ) -> None:
-        """`client` is to come from `egress.guarded_client`."""
+        """`client` is to come from `egress.guarded_client`.
+
+        `on_attempt` hears of each attempt and what came of it: `delivered`, `failed`, which is to
+        be tried again, or `given_up`.
+        """
         self._outbox = outbox
         self._client = client
         self._render = render or _payload
@@ -48,6 +58,7 @@ class Deliverer:
         self._jitter = jitter
         self._total_timeout = total_timeout
         self._delays = delays
+        self._on_attempt = on_attempt
         self._in_flight: Counter[str] = Counter()
 
     async def deliver(self, delivery_id: str) -> None:
@@ -60,11 +71,21 @@ class Deliverer:
             raise Unavailable(f"{endpoint} has {PER_ENDPOINT} deliveries in flight")
         self._in_flight[endpoint] += 1
         try:
-            attempt = await self._attempt(delivery)
+            attempt = await self._traced(delivery)
         finally:
             self._in_flight[endpoint] -= 1
             self._in_flight += Counter()  # forgets endpoints with nothing in flight
         await self._record(delivery, attempt)
+
+    async def _traced(self, delivery: Delivery) -> Attempt:
+        with TRACER.start_as_current_span("webhook", kind=trace.SpanKind.CLIENT) as span:
+            attempt = await self._attempt(delivery)
+            span.set_attribute("strowger.event", delivery.event.type)
+            span.set_attribute("strowger.event_id", delivery.event.id)
+            span.set_attribute("strowger.call_id", delivery.event.call_id or "")
+            if attempt.status is not None:
+                span.set_attribute("http.response.status_code", attempt.status)
+        return attempt
 
     async def _record(self, delivery: Delivery, attempt: Attempt) -> None:
         delivered = attempt.status is not None and 200 <= attempt.status < 300
@@ -77,6 +98,17 @@ class Deliverer:
                 jitter=self._jitter(),
                 delays=self._delays,
             )
+        outcome = "delivered" if delivered else "given_up" if again is None else "failed"
+        log.info(
+            "webhook.attempt",
+            outcome=outcome,
+            delivery_id=delivery.id,
+            event_id=delivery.event.id,
+            call_id=delivery.event.call_id,
+            status=attempt.status,
+        )
+        if self._on_attempt is not None:
+            self._on_attempt(attempt, outcome)
         await self._outbox.record_attempt(delivery.id, attempt, delivered=delivered, retry_at=again)
 
     async def _attempt(self, delivery: Delivery) -> Attempt:
@@ -85,6 +117,7 @@ class Deliverer:
         headers = signed_headers(delivery.secret, message_id=delivery.event.id, at=at, body=body)
         headers["content-type"] = "application/json"
         headers["user-agent"] = f"Strowger/{__version__}"
+        propagate.inject(headers)  # who receives it may go on with the trace
         status = None
         try:
             async with asyncio.timeout(self._total_timeout):
