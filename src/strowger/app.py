@@ -19,6 +19,7 @@ from opentelemetry import trace
 
 from strowger.config import Settings
 from strowger.errors import ConfigurationError, Unavailable
+from strowger.log_stream import lossy
 from strowger.model import DEFAULT_WORKSPACE, Trunk, TrunkId, WorkerId
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ POOL = 10
 
 def configure_logging(settings: Settings, process: str, stream: TextIO | None = None) -> None:
     """Log lines on standard error, with the process and, within a call, its id."""
+    lines = lossy(stream or sys.stderr)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         _add_trace,
@@ -61,11 +63,11 @@ def configure_logging(settings: Settings, process: str, stream: TextIO | None = 
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(lines),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
-    logging.basicConfig(stream=stream or sys.stderr, level=max(level, logging.WARNING))
+    logging.basicConfig(stream=lines, level=max(level, logging.WARNING))
 
 
 def _add_trace(

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from strowger.config import Settings, child_environment
 from strowger.errors import ConfigurationError
+from strowger.log_stream import lossy
 from strowger.process import encode_settings
 from strowger.store import embedded
 from strowger.supervisor import (
@@ -27,7 +28,7 @@ LONGEST_PAUSE = 5.0
 
 def serve(settings: Settings) -> int:
     """Run until Ctrl-C. Raises ConfigurationError."""
-    console = Console(stderr=True, highlight=False)
+    console = Console(file=lossy(sys.stderr), highlight=False)
     with embedded.claim(settings.data):
         console.print("· preparing the database")
         prepare(settings)
