@@ -16,6 +16,7 @@
     * ConfigurationError      the operator: said in one line, exit status 2
     * DamagedJournal          a stored record of a call that cannot be read
     * Unavailable             us, for now: 503
+        * NotItsTurn              a job that others go before; nothing is wrong
 """
 
 from dataclasses import dataclass
@@ -167,3 +168,7 @@ class DamagedJournal(StrowgerError):
 
 class Unavailable(StrowgerError):
     """Strowger cannot do this now (database lost, disk full); trying again later may help."""
+
+
+class NotItsTurn(Unavailable):
+    """As many of its kind as may be are being done already; one of them will soon be done."""

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from strowger.errors import Unavailable
+from strowger.errors import NotItsTurn, Unavailable
 from strowger.model import DEFAULT_WORKSPACE
 from strowger.store import Handler, JobQueue, Kind, PostgresRecords
 from strowger.store.connect import connect
 from strowger.store.customer_calls import END_CHANNEL
 from strowger.store.events import CHANNEL
+from strowger.store.jobs import pause_after
 from strowger.store.notices import Notices
 from tests.store.samples import a_call
 
@@ -132,6 +133,13 @@ async def test_a_job_whose_handler_fails_is_tried_again(
         await records.add_call(a_call())
         await until(lambda: len(tries) == 2)
         await no_job_left(database_url)
+
+
+async def test_a_job_that_only_waits_for_its_turn_is_never_put_off_for_long() -> None:
+    waits = [pause_after(NotItsTurn("ten are under way"), attempts) for attempts in range(40)]
+    assert waits[:3] == [1.0, 2.0, 4.0]
+    assert max(waits) == 4.0
+    assert pause_after(Unavailable("no database"), 39) == 300.0
 
 
 async def test_a_killed_workers_job_goes_to_another(

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import httpx2
 import pytest
 
-from strowger.errors import Unavailable
+from strowger.errors import NotItsTurn
 from strowger.model import DEFAULT_WORKSPACE, CallId, Event, EventId
 from strowger.ports import Attempt, Delivery
 from strowger.webhooks.deliver import ANSWER_KEPT, PER_ENDPOINT, Deliverer
@@ -240,7 +240,7 @@ async def test_one_slow_endpoint_holds_a_few_deliveries_and_delays_no_others() -
                 tasks.create_task(deliveries.deliver(f"slow{number}"))
             while len(sluggish.received) < PER_ENDPOINT:
                 await asyncio.sleep(0.01)
-            with pytest.raises(Unavailable):
+            with pytest.raises(NotItsTurn):
                 await deliveries.deliver(f"slow{PER_ENDPOINT}")
             await deliveries.deliver("quick")
             assert [id for id, *_ in outbox.attempts] == ["quick"]

@@ -26,7 +26,7 @@ from pgqueuer.domain.models import Context, Job, TracebackRecord
 from pgqueuer.domain.types import JobId, QueueEntrypoint, QueueManagerId
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
-from strowger.errors import Unavailable
+from strowger.errors import NotItsTurn, StrowgerError, Unavailable
 from strowger.store.connect import FAILURES, connect
 from strowger.store.queue import REQUEST, Kind, builders, settings
 
@@ -39,6 +39,7 @@ LOOK_AGAIN_AFTER = timedelta(seconds=5)  # should a notification get lost
 RECONNECT_AFTER = 1.0  # seconds
 FIRST_PAUSE = 1.0  # seconds until a job whose handler failed is tried again; doubled each time
 LONGEST_PAUSE = 300.0
+LONGEST_WAIT = 4.0  # seconds between two tries of a job that others go before
 FORGET_AFTER = timedelta(days=1)  # how long the log of finished jobs is kept
 FORGET_EVERY = 3600.0  # seconds
 
@@ -80,7 +81,8 @@ class JobQueue:
         while True:
             try:
                 connection = await connect(self._url)
-            except Unavailable:
+            except StrowgerError as error:  # whatever the database says for now, calls go on
+                log.warning("job queue not reached", kind=kind, error=str(error))
                 await asyncio.sleep(RECONNECT_AFTER)
                 continue
             try:
@@ -137,7 +139,7 @@ class JobQueue:
                     )
                 finally:
                     connection.terminate()
-            except (Unavailable, *FAILURES) as error:
+            except (StrowgerError, *FAILURES) as error:
                 log.warning("log of finished jobs not shortened", error=str(error))
             await asyncio.sleep(FORGET_EVERY)
 
@@ -207,10 +209,19 @@ class _Persistent(EntrypointExecutor):
         except Exception as error:
             if not isinstance(error, Unavailable):
                 log.exception("job failed", kind=job.entrypoint, id=_payload(job))
-            pause = min(FIRST_PAUSE * 2.0 ** min(job.attempts, 30), LONGEST_PAUSE)
+            pause = pause_after(error, job.attempts)
             raise RetryRequested(timedelta(seconds=pause), str(error)) from error
         finally:
             self.gate.in_hand.discard(job.id)
+
+
+def pause_after(error: Exception, attempts: int) -> float:
+    """Seconds until a job that failed `attempts` times before is tried again.
+
+    One that only waits for its turn has not failed: its place may be free in a moment.
+    """
+    longest = LONGEST_WAIT if isinstance(error, NotItsTurn) else LONGEST_PAUSE
+    return min(FIRST_PAUSE * 2.0 ** min(attempts, 30), longest)
 
 
 def _parameters(handler: Handler) -> EntrypointExecutorParameters:

@@ -13,7 +13,7 @@ import structlog
 from opentelemetry import propagate, trace
 
 from strowger import __version__
-from strowger.errors import Unavailable
+from strowger.errors import NotItsTurn
 from strowger.model import Event
 from strowger.ports import Attempt, Delivery, Outbox
 from strowger.webhooks.egress import TOTAL_TIMEOUT
@@ -62,13 +62,13 @@ class Deliverer:
         self._in_flight: Counter[str] = Counter()
 
     async def deliver(self, delivery_id: str) -> None:
-        """Make one attempt. Raises Unavailable where it has to wait for its turn."""
+        """Make one attempt. Raises NotItsTurn."""
         delivery = await self._outbox.get_delivery(delivery_id)
         if delivery is None:
             return
         endpoint = _endpoint(delivery.url)
         if self._in_flight[endpoint] >= PER_ENDPOINT:
-            raise Unavailable(f"{endpoint} has {PER_ENDPOINT} deliveries in flight")
+            raise NotItsTurn(f"{endpoint} has {PER_ENDPOINT} deliveries in flight")
         self._in_flight[endpoint] += 1
         try:
             attempt = await self._traced(delivery)
