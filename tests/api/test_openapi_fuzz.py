@@ -4,8 +4,6 @@ Drawn the same each time and few of each kind, so that this stays a test and no 
 those of things that are there, where one is.
 """
 
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,18 +12,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from starlette.testclient import TestClient
 
-from strowger.api.app import bare_app, create_app
+from strowger.api.app import bare_app
 from strowger.api.requests import CALL_EXAMPLE
-from strowger.api.services import build_services
-from strowger.calls.numbers import DialPolicy
-from strowger.calls.resources import hash_key
-from strowger.model import DEFAULT_WORKSPACE, ApiKey, KeyId
-from tests.fakes import InMemoryRecords
+from tests.api.conftest import Api
 
-KEY = "strowger_live_" + "F" * 43
-AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
 EXAMPLES = 15
 """Requests for each operation as it should be, and as many as it should not be."""
 
@@ -38,61 +29,47 @@ MADE = {
 }
 
 
-ENDLESS: frozenset[str] = frozenset()
+ENDLESS = frozenset({"/v1/calls/{call_id}/live", "/v1/events"})
 """Streams that have no end; other tests read them."""
 
 
 class House:
-    """A server over records in memory, with one of each thing."""
+    """A server over records in memory, with one of each thing where one is asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        records, numbers = InMemoryRecords(), count(1)
-        records.keys[hash_key(KEY)] = ApiKey(
-            id=KeyId("key_1"), workspace_id=DEFAULT_WORKSPACE, name="test", scopes=("*",)
-        )
-        self.app = create_app(
-            build_services(
-                records,
-                ids=lambda prefix: f"{prefix}_{next(numbers):032x}",
-                clock=lambda: 1_790_000_000.0,
-                policy=DialPolicy(),
-                recording_path=lambda workspace, call: folder / workspace / f"{call}.wav",
-            )
-        )
-        self.client = TestClient(self.app)
+    def __init__(self, api: Api) -> None:
+        self.app = api.client.app
+        self.client = api.client
+        self.headers = api.headers
         self._ids: dict[str, str] = {}
 
     def id_for(self, parameter: str) -> str:
         """The id of a thing that is there: made again where a request has deleted it."""
         path, body = MADE[parameter]
         known = self._ids.get(parameter)
-        if known is None or self.client.get(f"{path}/{known}", headers=AUTHORIZED).is_error:
+        if known is None or self.client.get(f"{path}/{known}", headers=self.headers).is_error:
             if parameter == "call_id":
                 self._make(*MADE["trunk_id"])  # a default trunk, whatever became of the others
             self._ids[parameter] = self._make(path, body)
         return self._ids[parameter]
 
     def _make(self, path: str, body: Any) -> str:
-        made = self.client.post(path, json=body, headers=AUTHORIZED)
+        made = self.client.post(path, json=body, headers=self.headers)
         if made.status_code == 409:  # the number is there, under another id
-            return str(self.client.get(path, headers=AUTHORIZED).json()["data"][0]["id"])
+            return str(self.client.get(path, headers=self.headers).json()["data"][0]["id"])
         assert made.status_code == 201, made.text
         return str(made.json()["id"])
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    return House(tmp_path_factory.mktemp("recordings"))
+@pytest.fixture
+def house(api: Api) -> House:
+    return House(api)
 
 
-@pytest.fixture(scope="module")
-def described(house: House) -> Any:
-    return schemathesis.openapi.from_asgi("/openapi.json", house.app)
-
-
+DOCUMENT = bare_app().openapi()
+SCHEMA: Any = schemathesis.openapi.from_dict(DOCUMENT)
 OPERATIONS = [
     (method, path)
-    for path, item in bare_app().openapi()["paths"].items()
+    for path, item in DOCUMENT["paths"].items()
     for method in item
     if path not in ENDLESS
 ]
@@ -101,9 +78,10 @@ OPERATIONS = [
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_the_server_answers_as_the_document_says(
-    method: str, path: str, mode: GenerationMode, described: Any, house: House
+    method: str, path: str, mode: GenerationMode, house: House
 ) -> None:
-    operation = described[path][method]
+    SCHEMA.app = house.app
+    operation = SCHEMA[path][method]
 
     @settings(
         max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
@@ -117,7 +95,7 @@ def test_the_server_answers_as_the_document_says(
         if isinstance((case.query or {}).get("wait"), int | float):
             case.query["wait"] = min(case.query["wait"], 0.01)  # nobody waits for news here
         # What a schema cannot say (numbers that are possible, agents that exist) gets a 422.
-        case.call_and_validate(headers=AUTHORIZED, excluded_checks=[positive_data_acceptance])
+        case.call_and_validate(headers=house.headers, excluded_checks=[positive_data_acceptance])
 
     try:
         hold()

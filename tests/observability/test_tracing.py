@@ -1,15 +1,14 @@
 """One call is one trace: the request that asked for it, the worker that held it, the webhook.
 
-The real store, queue and API; only the telephone is played, by one that is always busy.
+The API process and a worker, both whole, in this one; the carrier is always busy.
 """
 
 import asyncio
-import json
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from ipaddress import ip_network
 from pathlib import Path
+from typing import cast
 
 import httpx2
 import pytest
@@ -20,29 +19,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from structlog.testing import LogCapture
 
-from strowger.api.app import create_app
-from strowger.api.services import build_services
-from strowger.calls.dispatcher import Dispatcher
-from strowger.calls.numbers import DialPolicy
-from strowger.calls.resources import KeyService
-from strowger.calls.runner import Workplace
-from strowger.errors import CallRefused
-from strowger.model import DEFAULT_WORKSPACE, WorkerId
-from strowger.ports import DialRequest, Line
-from strowger.providers.registry import ConfiguredProviders, ProviderSettings
-from strowger.store import (
-    Handler,
-    JobQueue,
-    Kind,
-    PostgresCallStore,
-    PostgresOutbox,
-    PostgresRecords,
-)
-from strowger.store.connect import open_engine
-from strowger.store.ids import new_id
-from strowger.webhooks.deliver import Deliverer
-from strowger.webhooks.egress import guarded_client
-from tests.calls.fakes import FakeLine
+from strowger import app
+from strowger.commands.keys import make_key
+from strowger.config import Settings, load_settings
 from tests.postgres import database_url
 from tests.webhooks.server import listening
 
@@ -52,15 +31,42 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 FLOW = {"start": "hi", "nodes": {"hi": {"type": "end", "text": "Hello."}}}
 
 
-class BusyTelephone:
-    @asynccontextmanager
-    async def dial(
-        self, request: DialRequest, on_ringing: Callable[[int], None]
-    ) -> AsyncIterator[Line]:
-        on_ringing(180)
-        if request.to:
-            raise CallRefused(486, "Busy Here")
-        yield FakeLine()
+class Busy(asyncio.DatagramProtocol):
+    """Answers every INVITE with 486."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, sender: tuple[str, int]) -> None:
+        head = data.decode().partition("\r\n\r\n")[0].split("\r\n")
+        if not head[0].startswith("INVITE "):
+            return
+        kept = ("via", "from", "to", "call-id", "cseq")
+        lines = [line for line in head[1:] if line.partition(":")[0].strip().lower() in kept]
+        tagged = [line + ";tag=b" if line.lower().startswith("to:") else line for line in lines]
+        answer = ["SIP/2.0 486 Busy Here", *tagged, "Content-Length: 0", "", ""]
+        self._transport.sendto("\r\n".join(answer).encode(), sender)
+
+
+@asynccontextmanager
+async def busy_carrier() -> AsyncIterator[int]:
+    """The port of a trunk through which everybody is busy."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Busy, local_addr=("127.0.0.1", 0))
+    yield int(transport.get_extra_info("sockname")[1])
+    transport.close()
+
+
+def settings_for(url: str, folder: Path, carrier: int) -> Settings:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        sip = int(probe.getsockname()[1])
+    chosen = {
+        "database_url": url, "data": folder, "port": 0, "sip": f"127.0.0.1:{sip}",
+        "trunk": f"sip:127.0.0.1:{carrier}", "lines": 2, "stop_timeout": 1,
+        "allow_networks": ["127.0.0.1/32"],
+    }  # fmt: skip
+    return load_settings(chosen, environ={}, file=None)
 
 
 @pytest.fixture(scope="module")
@@ -81,84 +87,47 @@ def lines() -> Iterator[LogCapture]:
     structlog.configure(**before)
 
 
-async def place(url: str, folder: Path, webhook: str) -> tuple[str, str]:
+async def ask(url: str, key: str, webhook: str) -> tuple[str, str]:
     """Ask for a call as a customer who traces would; its id and the request's."""
-    engine = open_engine(url)
-    records = PostgresRecords(engine)
-    _, key = await KeyService(records, ids=new_id, clock=time.time).create(
-        DEFAULT_WORKSPACE, "t", scopes=("*",)
-    )
-    services = build_services(
-        records, ids=new_id, clock=time.time, policy=DialPolicy(),
-        recording_path=lambda workspace, call: folder / workspace / f"{call}.wav",
-    )  # fmt: skip
-    transport = httpx2.ASGITransport(create_app(services))
-    headers = {"Authorization": f"Bearer {key}"}
-    async with httpx2.AsyncClient(
-        transport=transport, base_url="http://strowger", headers=headers
-    ) as client:
-        made = await client.post("/v1/trunks", json={"name": "t", "host": "127.0.0.1"})
-        assert made.status_code == 201, made.text
-        body = {"to": "+14155550100", "agent": {"name": "a", "flow": FLOW}, "webhook_url": webhook}
-        parent = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
-        answer = await client.post("/v1/calls", json=body, headers=parent)
-        assert answer.status_code == 201, answer.text
-    await engine.dispose()
+    body = {"to": "+14155550100", "agent": {"name": "a", "flow": FLOW}, "webhook_url": webhook}
+    headers = {
+        "Authorization": f"Bearer {key}",
+        "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01",
+    }
+    async with httpx2.AsyncClient(base_url=url) as client:
+        answer = await client.post("/v1/calls", json=body, headers=headers)
+    assert answer.status_code == 201, answer.text
     return answer.json()["id"], answer.headers["x-request-id"]
-
-
-async def work(url: str, folder: Path, over: Callable[[], bool]) -> None:
-    """A worker and a deliverer at work until the call has been told of."""
-    engine = open_engine(url)
-    async with (
-        guarded_client((ip_network("127.0.0.0/8"),)) as client,
-        ConfiguredProviders(ProviderSettings()) as providers,
-    ):
-        deliverer = Deliverer(PostgresOutbox(engine), client)
-        store, worker = PostgresCallStore(engine), WorkerId(new_id("worker"))
-        workplace = Workplace(
-            store=store, telephone=BusyTelephone(), providers=providers, worker=worker,
-            recordings=folder,
-        )  # fmt: skip
-        dispatcher = Dispatcher(workplace, lines=2)
-        await dispatcher.introduce()
-        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(dispatcher.run())
-            handlers: dict[str, Handler] = {
-                Kind.DIAL: dispatcher.dial,
-                Kind.DELIVER: deliverer.deliver,
-            }
-            queue = JobQueue(url, patience=1.0)
-            jobs = tasks.create_task(queue.run(handlers, capacity=dispatcher.free_lines))
-            while not over():
-                await asyncio.sleep(0.02)
-            jobs.cancel()
-            running.cancel()
-    await engine.dispose()
 
 
 def test_a_call_is_one_trace_from_the_request_over_the_worker_to_the_webhook(
     database_url: str, tmp_path: Path, exporter: InMemorySpanExporter, lines: LogCapture
 ) -> None:
     async def main() -> tuple[str, str, list[dict[str, str]]]:
-        async with listening() as endpoint:
-            call, request = await place(database_url, tmp_path, endpoint.url)
+        async with listening() as endpoint, busy_carrier() as carrier:
+            settings = settings_for(database_url, tmp_path, carrier)
+            await app.bring_up(database_url, settings)
+            key = await make_key(database_url, "t", ("*",))
+            stop = asyncio.Event()
 
-            def over() -> bool:
-                told = [json.loads(received.body)["type"] for received in endpoint.received]
-                return "call.failed" in told
+            async def stopped() -> None:
+                await stop.wait()
 
-            await work(database_url, tmp_path, over)
-            return call, request, [received.headers for received in endpoint.received]
+            ready: asyncio.Queue[str] = asyncio.Queue()
+            async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+                say = ready.put_nowait
+                tasks.create_task(app.run_api(settings, say, stopped))
+                tasks.create_task(app.run_worker(settings, 1, say, stopped))
+                said = [await ready.get(), await ready.get()]
+                (url,) = (one for one in said if one.startswith("http"))
+                call, request = await ask(url, key, endpoint.url)
+                while not any(b"call.failed" in one.body for one in endpoint.received):
+                    await asyncio.sleep(0.02)
+                stop.set()
+            return call, request, [one.headers for one in endpoint.received]
 
     call, request, received = asyncio.run(main())
-    spans = exporter.get_finished_spans()
-    by_name: dict[str, list[ReadableSpan]] = {}
-    for span in spans:
-        context = span.get_span_context()
-        assert context is not None
-        if trace.format_trace_id(context.trace_id) == TRACE:
-            by_name.setdefault(span.name, []).append(span)
+    by_name = spans_of_trace(exporter)
     assert set(by_name) == {"POST /v1/calls", "job dial", "call", "job deliver", "webhook"}
     (asked,), (dialled,), (held,) = (by_name[n] for n in ("POST /v1/calls", "job dial", "call"))
     assert parent_of(dialled) == id_of(asked)
@@ -172,9 +141,19 @@ def test_a_call_is_one_trace_from_the_request_over_the_worker_to_the_webhook(
     check_lines(lines, call, request)
 
 
+def spans_of_trace(exporter: InMemorySpanExporter) -> dict[str, list[ReadableSpan]]:
+    by_name: dict[str, list[ReadableSpan]] = {}
+    for span in exporter.get_finished_spans():
+        context = span.get_span_context()
+        assert context is not None
+        if trace.format_trace_id(context.trace_id) == TRACE:
+            by_name.setdefault(span.name, []).append(span)
+    return by_name
+
+
 def check_lines(lines: LogCapture, call: str, request: str) -> None:
     """Every line of the call's life names the call and the request that asked for it."""
-    for event in ("call.ringing", "call.refused", "call.over", "webhook.attempt"):
+    for event in ("call.refused", "call.over", "webhook.attempt"):
         found = [line for line in lines.entries if line["event"] == event]
         assert found, event
         for line in found:
