@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -17,6 +17,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler, SamplingResult
 from structlog.testing import LogCapture
 
 from strowger import app
@@ -69,13 +70,27 @@ def settings_for(url: str, folder: Path, carrier: int) -> Settings:
     return load_settings(chosen, environ={}, file=None)
 
 
+class Switch(Sampler):
+    """Keeps spans while on: a provider, once set, stays for the other tests of the process."""
+
+    def __init__(self) -> None:
+        self.on = True
+
+    def should_sample(self, *asked: Any, **more: Any) -> SamplingResult:
+        return (ALWAYS_ON if self.on else ALWAYS_OFF).should_sample(*asked, **more)
+
+    def get_description(self) -> str:
+        return "switch"
+
+
 @pytest.fixture(scope="module")
 def exporter() -> Iterator[InMemorySpanExporter]:
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    exporter, switch = InMemorySpanExporter(), Switch()
+    provider = TracerProvider(sampler=switch)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     yield exporter
-    provider.shutdown()
+    switch.on = False
 
 
 @pytest.fixture
