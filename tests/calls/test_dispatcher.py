@@ -10,7 +10,7 @@ import pytest
 from strowger.calls.dispatcher import GAP, Dispatcher, Hearing
 from strowger.errors import Unavailable
 from strowger.lifecycle import CallStatus, EndReason
-from strowger.model import CallId, WorkerId
+from strowger.model import Call, CallId, Trunk, WorkerId
 from tests.calls.test_runner import ASKING, CALL, FakeStore, FakeTelephone, workplace
 
 
@@ -132,3 +132,46 @@ def test_hearing_begins_anew_after_a_gap() -> None:
     assert heard.unbroken(11.0 + GAP) == 1.0 + GAP
     heard.at(20.0 + GAP)
     assert heard.unbroken(21.0 + GAP) == 1.0
+
+
+class TrunklessStore(FakeStore):
+    """Loses its database just after the dial attempt, for a number of looks."""
+
+    looks = 2
+
+    async def get_trunk_of(self, call: Call) -> Trunk:
+        if self.looks:
+            self.looks -= 1
+            raise Unavailable("no database for a moment")
+        return await super().get_trunk_of(call)
+
+
+def test_a_database_that_is_away_for_a_moment_does_not_fail_a_call_before_it_rings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        store, telephone = TrunklessStore(CALL), FakeTelephone(rings_for_ever=True)
+        async with working(store, telephone) as dispatcher:
+            await dispatcher.dial(CALL.id)
+            while not telephone.dialled:
+                await asyncio.sleep(0.001)
+        assert store.looks == 0
+
+    monkeypatch.setattr("strowger.calls.runner.DIAL_RETRY", 0.001)
+    asyncio.run(main())
+
+
+def test_a_database_that_is_away_for_longer_fails_the_call_and_nobody_is_rung(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        store, telephone = TrunklessStore(CALL), FakeTelephone()
+        async with working(store, telephone) as dispatcher:
+            await dispatcher.dial(CALL.id)
+            while CALL.id not in store.results:
+                await asyncio.sleep(0.001)
+        assert telephone.dialled == []
+        assert store.results[CALL.id].status is CallStatus.FAILED
+
+    monkeypatch.setattr("strowger.calls.runner.DIAL_WITHIN", 0.0)
+    asyncio.run(main())

@@ -91,11 +91,20 @@ def living(folder: Path, *, workers: int = 1, lines: int = 8) -> Iterator[tuple[
             house.stop()
 
 
-def test_a_database_that_dies_answers_503_comes_back_and_has_lost_nothing(tmp_path: Path) -> None:
-    with (
-        callee(tmp_path, HELLO) as listener,
-        living(tmp_path / "house") as (house, customer),
-    ):
+@pytest.fixture(scope="module")
+def inhabited(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[House, Customer]]:
+    """A house with two workers, for who leaves it as it was found."""
+    with living(tmp_path_factory.mktemp("house"), workers=2) as house_and_customer:
+        yield house_and_customer
+
+
+def test_a_database_that_dies_answers_503_comes_back_and_has_lost_nothing(
+    inhabited: tuple[House, Customer], tmp_path: Path
+) -> None:
+    house, customer = inhabited
+    with callee(tmp_path, HELLO) as listener:
         customer.add_trunk(listener)
         accepted = [customer.place() for _ in range(3)]
         died = house.kill(Kill(0.0, Victim.DATABASE, 1))
@@ -113,6 +122,28 @@ def test_a_database_that_dies_answers_503_comes_back_and_has_lost_nothing(tmp_pa
             assert answer.status_code == 201
             assert customer.ended(answer.json()["id"])["status"] == "completed"
         assert listener.rung() == 4, "what was refused with 503 rings nobody"
+
+
+def test_a_worker_that_was_thought_lost_hangs_up_when_it_is_back(
+    inhabited: tuple[House, Customer], tmp_path: Path
+) -> None:
+    house, customer = inhabited
+    with callee(tmp_path, "silent") as listener:
+        customer.add_trunk(listener)
+        id = customer.place(ASKS).json()["id"]
+        customer.in_progress(id)
+        holder = _holder(house, listener)
+        os.kill(holder, signal.SIGSTOP)
+        try:
+            call = customer.ended(id)
+        finally:
+            os.kill(holder, signal.SIGCONT)
+        assert (call["status"], call["end_reason"]) == ("failed", "worker_lost")
+        until(lambda: any(report["event"] == "hung_up" for report in listener.reports()))
+        last = listener.reports()[-1]
+        assert (last["event"], last["by"]) == ("hung_up", "agent")
+        assert customer.call(id) == call, "what customers were told stays as it is"
+        assert "call.settled_by_another" in house.said()
 
 
 def test_a_server_that_is_stopped_lets_calls_end_and_dials_the_rest_when_it_is_back(
@@ -133,28 +164,6 @@ def test_a_server_that_is_stopped_lets_calls_end_and_dials_the_rest_when_it_is_b
             assert call["status"] == "completed", call
             assert call["end_reason"] in {"agent_hangup", "callee_hangup"}, call
         assert listener.rung() == 5
-
-
-def test_a_worker_that_was_thought_lost_hangs_up_when_it_is_back(tmp_path: Path) -> None:
-    with (
-        callee(tmp_path, "silent") as listener,
-        living(tmp_path / "house", workers=2) as (house, customer),
-    ):
-        customer.add_trunk(listener)
-        id = customer.place(ASKS).json()["id"]
-        customer.in_progress(id)
-        holder = _holder(house, listener)
-        os.kill(holder, signal.SIGSTOP)
-        try:
-            call = customer.ended(id)
-        finally:
-            os.kill(holder, signal.SIGCONT)
-        assert (call["status"], call["end_reason"]) == ("failed", "worker_lost")
-        until(lambda: any(report["event"] == "hung_up" for report in listener.reports()))
-        last = listener.reports()[-1]
-        assert (last["event"], last["by"]) == ("hung_up", "agent")
-        assert customer.call(id) == call, "what customers were told stays as it is"
-        assert "call.settled_by_another" in house.said()
 
 
 def _holder(house: House, listener: Callee) -> int:

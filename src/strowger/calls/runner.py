@@ -20,12 +20,17 @@ from strowger.calls.replying import Mind
 from strowger.calls.session import CallSession, Senses
 from strowger.calls.speaking import Voice
 from strowger.conversation.events import EndRequested
-from strowger.errors import CallRefused, ProviderError, StrowgerError
+from strowger.errors import CallRefused, ProviderError, StrowgerError, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
-from strowger.model import Call, CallId, CallResult, Turn, WorkerId, WorkspaceId
+from strowger.model import Call, CallId, CallResult, Trunk, Turn, WorkerId, WorkspaceId
 from strowger.ports import CallObserver, CallStore, DialRequest, Line, Providers, Telephone
 
 log = structlog.get_logger()
+
+DIAL_WITHIN = 6.0
+"""Seconds from the dial attempt to the INVITE: well below the dispatcher's LOST_AFTER."""
+DIAL_RETRY = 0.5
+"""Seconds between two looks for a database that is away."""
 TRACER = trace.get_tracer("strowger")
 
 
@@ -133,10 +138,30 @@ class CallRunner:
             call_id=call.id,
             to=call.to,
             caller_id=call.from_,
-            trunk=await at.store.get_trunk_of(call),
+            trunk=await self._trunk(),
             ring_timeout=call.ring_timeout,
             recording=path,
         )
+
+    async def _trunk(self) -> Trunk:
+        """Waits for a database that is away for a moment, as nobody has been rung yet.
+
+        Not for longer: who is silent too long has its calls settled by others, and a telephone
+        must not ring for a call that is over. Raises Unavailable.
+        """
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + DIAL_WITHIN
+        while True:
+            try:
+                trunk = await self._at.store.get_trunk_of(self._call)
+                if loop.time() <= give_up_at:
+                    return trunk
+                raise Unavailable("the database kept this call waiting for too long")
+            except Unavailable as error:
+                if loop.time() + DIAL_RETRY > give_up_at:
+                    raise
+                log.warning("call.waiting_to_dial", problem=str(error))
+            await asyncio.sleep(DIAL_RETRY)
 
     async def _talk(self, line: Line) -> CallResult:
         call = self._call
