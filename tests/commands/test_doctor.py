@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -149,6 +149,41 @@ def test_no_trunk_and_a_silent_trunk_are_problems(
         silent = look(checks.trunk, settings(tmp_path, trunk=f"sip:127.0.0.1:{port}"))
     assert "does not answer" in (silent.problem or "")
     assert "firewall" in silent.advice
+
+
+class Carrier(asyncio.DatagramProtocol):
+    """Answers whatever comes with one status."""
+
+    def __init__(self, status: str) -> None:
+        self._status = status
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, sender: tuple[str, int]) -> None:
+        lines = data.decode().partition("\r\n\r\n")[0].split("\r\n")[1:]
+        kept = ("via", "from", "to", "call-id", "cseq")
+        same = [line for line in lines if line.partition(":")[0].lower() in kept]
+        answer = [f"SIP/2.0 {self._status}", *same, "Content-Length: 0", "", ""]
+        self._transport.sendto("\r\n".join(answer).encode(), sender)
+
+
+@pytest.mark.parametrize(("status", "good"), [("200 OK", True), ("403 Forbidden", False)])
+def test_a_trunk_is_judged_by_its_answer(tmp_path: Path, status: str, good: bool) -> None:
+    async def main() -> Finding:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: Carrier(status), local_addr=("127.0.0.1", 0)
+        )
+        port = transport.get_extra_info("sockname")[1]
+        found = await checks.trunk(settings(tmp_path, trunk=f"sip:127.0.0.1:{port}"))
+        transport.close()
+        return found
+
+    found = asyncio.run(main())
+    assert (found.problem is None) is good
+    assert status in (found.what if good else found.problem or "")
+    assert good or "carrier" in found.advice
 
 
 @pytest.mark.parametrize(

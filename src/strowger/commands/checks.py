@@ -191,16 +191,26 @@ async def trunk(settings: Settings) -> Finding:
         port=settings.trunk.port,
     )
     listen = (settings.sip.host, _free_port(settings.sip.host))
-    try:
-        async with open_telephone(TelephoneSettings(listen=listen, lines=1), None) as telephone:
+    # What goes wrong is caught inside: out of the telephone's task group it would come in a group.
+    async with open_telephone(TelephoneSettings(listen=listen, lines=1), None) as telephone:
+        try:
             async with asyncio.timeout(TRUNK_WITHIN):
                 answer = await telephone.probe(trunk)
-    except TimeoutError:
-        problem = f"the trunk {where} does not answer within {TRUNK_WITHIN:g} s"
-        return Finding("", problem, "check host, port and that the firewall lets SIP (UDP) through")
-    except CallRefused as refusal:
-        return Finding("", refusal.reason, "check the host name in STROWGER_TRUNK")
+        except TimeoutError:
+            return _silent_trunk(where)
+        except CallRefused as refusal:
+            return Finding("", refusal.reason, "check the host name in STROWGER_TRUNK")
+    if answer.status == 408:
+        return _silent_trunk(where)
+    if answer.status in {403, 503}:
+        problem = f"the trunk {where} answers {answer.status} {answer.reason}"
+        return Finding("", problem, "the carrier does not let this address in, or is down: ask it")
     return Finding(f"trunk {where} answers ({answer.status} {answer.reason})")
+
+
+def _silent_trunk(where: str) -> Finding:
+    problem = f"the trunk {where} does not answer within {TRUNK_WITHIN:g} s"
+    return Finding("", problem, "check host, port and that the firewall lets SIP (UDP) through")
 
 
 def _free_port(host: str) -> int:
