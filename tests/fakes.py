@@ -1,7 +1,8 @@
 """Honest stand-ins that keep the contracts of `ports.py`, for tests that need no database."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from typing import TypeVar
 
@@ -13,12 +14,15 @@ from strowger.model import (
     AgentId,
     ApiKey,
     Call,
+    CallCommand,
     CallId,
     Event,
     EventId,
+    LineFigures,
     NumberId,
     Page,
     PhoneNumber,
+    StoredAnswer,
     Trunk,
     TrunkId,
     Webhook,
@@ -44,6 +48,11 @@ class InMemoryRecords:
         self.webhooks: dict[str, Webhook] = {}
         self.calls: dict[str, Call] = {}
         self.events: list[Event] = []
+        self.commands: list[CallCommand] = []
+        self.figures: dict[str, LineFigures] = {}
+        self.answers: dict[tuple[str, str], tuple[bytes, StoredAnswer, float]] = {}
+        self._running: set[tuple[str, str]] = set()
+        self._taken: set[tuple[str, str]] = set()
 
     # ── keys ──
 
@@ -146,7 +155,8 @@ class InMemoryRecords:
     async def add_call(self, call: Call) -> None:
         self._reach()
         self.calls[call.id] = call
-        self.tell_of(call, "call.queued", call.created_at)
+        if call.status is CallStatus.QUEUED:
+            self.tell_of(call, "call.queued", call.created_at)
 
     async def get_call_of(self, workspace: WorkspaceId, call: CallId) -> Call:
         return self._own(self.calls, workspace, call)
@@ -162,6 +172,71 @@ class InMemoryRecords:
             and which.to in {None, call.to}
         )
         return self._page(wanted, workspace, limit, cursor)
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        self._reach()
+        taken, before = self._taken, dict(self.calls)
+        self._taken = set()
+        try:
+            yield
+        except BaseException:
+            self.calls = before
+            raise
+        finally:
+            self._running -= self._taken
+            self._taken = taken
+
+    async def find_answer(
+        self, workspace: WorkspaceId, key: str, hash: bytes, *, now: float
+    ) -> StoredAnswer | None:
+        self._reach()
+        place = (workspace, key)
+        if place in self._running:
+            raise Conflict("still running", code="idempotency_in_progress")
+        self._running.add(place)
+        self._taken.add(place)
+        kept = self.answers.get(place)
+        if kept is None or kept[2] <= now - 86_400:
+            return None
+        if kept[0] != hash:
+            raise Conflict("used for another request", code="idempotency_conflict")
+        return kept[1]
+
+    async def keep_answer(
+        self, workspace: WorkspaceId, key: str, hash: bytes, answer: StoredAnswer, *, now: float
+    ) -> None:
+        self._reach()
+        self.answers[workspace, key] = (hash, answer, now)
+
+    async def cancel_call(self, workspace: WorkspaceId, call: CallId, *, now: float) -> Call:
+        if self._own(self.calls, workspace, call).status is CallStatus.IN_PROGRESS:
+            raise Conflict("somebody has answered", code="call_state")
+        return await self.request_end(workspace, call, now=now)
+
+    async def command_call(
+        self, workspace: WorkspaceId, command: CallCommand, *, now: float
+    ) -> Call:
+        found = self._own(self.calls, workspace, command.call_id)
+        if found.status is not CallStatus.IN_PROGRESS:
+            raise Conflict("nobody is on the line", code="call_state")
+        self.commands.append(command)
+        return found
+
+    async def figures_of(self, workspace: WorkspaceId, call: CallId) -> LineFigures | None:
+        self._own(self.calls, workspace, call)
+        return self.figures.get(call)
+
+    async def events_since(
+        self, workspace: WorkspaceId, *, after: int, limit: int
+    ) -> tuple[Event, ...]:
+        self._reach()
+        found = (e for e in self.events if e.workspace_id == workspace and e.sequence > after)
+        return tuple(found)[:limit]
+
+    async def last_sequence(self, workspace: WorkspaceId) -> int:
+        self._reach()
+        return max((e.sequence for e in self.events if e.workspace_id == workspace), default=0)
 
     async def request_end(self, workspace: WorkspaceId, call: CallId, *, now: float) -> Call:
         found = self._own(self.calls, workspace, call)

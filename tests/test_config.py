@@ -60,6 +60,8 @@ def test_every_setting_is_read_from_each_source(tmp_path: Path) -> None:
         "public_address": "203.0.113.7",
         "rtp_ports": "20000-20999",
         "trunk": "sip:me:p%40ss@sip.example.com:5070;transport=udp",
+        "rate_limit": "120",
+        "max_calls": "30",
         "allow_countries": "us, MX,001",
         "allow_sip_uris": "yes",
         "allow_networks": "10.0.0.0/8,fd00::/8",

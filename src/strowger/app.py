@@ -158,6 +158,7 @@ async def bring_up(url: str, settings: Settings) -> None:
     try:
         records, now = PostgresRecords(engine), time.time()
         await records.ensure_workspace(DEFAULT_WORKSPACE, now=now)
+        await records.limit_workspace(DEFAULT_WORKSPACE, settings.max_calls or None)
         if (trunk := settings.trunk) is not None:
             await records.ensure_trunk(
                 Trunk(
@@ -184,19 +185,23 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
     """Serve HTTP and deliver webhooks until told to stop."""
     import uvicorn
 
-    from strowger.api.app import create_app
+    from strowger.api.app import HttpPolicy, create_app
     from strowger.api.services import build_services
     from strowger.calls.numbers import DialPolicy
     from strowger.calls.render import render_event_data
     from strowger.calls.runner import recording_path
+    from strowger.calls.waiting import WaitingRoom
     from strowger.observability.figures import ApiFigures, PoolState
     from strowger.observability.lag import watch_loop
+    from strowger.store.calls import PostgresWaitingCalls
     from strowger.store.connect import in_use, open_engine
     from strowger.store.house import PostgresHouse
     from strowger.store.ids import new_id
     from strowger.store.jobs import JobQueue
+    from strowger.store.notices import EVENT_CHANNEL, PostgresBell
     from strowger.store.outbox import PostgresOutbox
     from strowger.store.queue import Kind
+    from strowger.store.rates import PostgresRates
     from strowger.store.records import PostgresRecords
     from strowger.webhooks.deliver import Deliverer
     from strowger.webhooks.egress import guarded_client
@@ -207,6 +212,8 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
         stack.push_async_callback(engine.dispose)
         figures = ApiFigures()
         figures.watch_pool(lambda: PoolState(size=POOL, in_use=in_use(engine)))
+        bell = PostgresBell(url, EVENT_CHANNEL)
+        waiting = WaitingRoom(PostgresWaitingCalls(engine))
         services = build_services(
             PostgresRecords(engine),
             ids=new_id,
@@ -216,12 +223,19 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
                 allow_sip_uris=settings.allow_sip_uris,
             ),
             recording_path=partial(recording_path, settings.recordings),
+            bell=bell,
         )
         listening = _listen(settings.host, settings.port)
         stack.callback(listening.close)
         server = uvicorn.Server(
             uvicorn.Config(
-                create_app(services, figures=figures, house=PostgresHouse(engine)),
+                create_app(
+                    services,
+                    policy=HttpPolicy(rate_limit=settings.rate_limit),
+                    figures=figures,
+                    house=PostgresHouse(engine),
+                    rates=PostgresRates(engine),
+                ),
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -240,16 +254,29 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
             # Not `serve`: that takes the signals, which are `stopped`'s to hear.
             serving = tasks.create_task(server._serve([listening]), name="http")
             jobs = tasks.create_task(
-                JobQueue(url).run({Kind.DELIVER: deliverer.deliver}, capacity=lambda: 0),
-                name="deliveries",
+                JobQueue(url).run(
+                    {
+                        Kind.DELIVER: deliverer.deliver,
+                        Kind.QUEUE: waiting.queue,
+                        Kind.RELEASE: waiting.release,
+                    },
+                    capacity=lambda: 0,
+                ),
+                name="jobs",
             )
+            others = [
+                tasks.create_task(bell.run(), name="bell"),
+                tasks.create_task(waiting.tend(), name="waiting calls"),
+            ]
             lag = tasks.create_task(watch_loop(figures.loop_lag), name="loop lag")
             host, port = listening.getsockname()[:2]
             ready(f"http://{host}:{port}")
             await stopped()
             server.should_exit = True
             await asyncio.wait([serving])
-            jobs.cancel()
+            waiting.stop()
+            for task in (jobs, *others):
+                task.cancel()
             lag.cancel()
 
 
@@ -284,6 +311,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
     from strowger.store.connect import open_engine
     from strowger.store.ids import new_id
     from strowger.store.jobs import JobQueue
+    from strowger.store.notices import COMMAND_CHANNEL, PostgresBell
     from strowger.store.queue import Kind
     from strowger.telephony.silero import SileroModel
     from strowger.telephony.telephone import TelephoneSettings, open_telephone
@@ -305,8 +333,10 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
             open_telephone(telephone_settings, SileroModel())
         )
         figures = WorkerFigures(lines=settings.lines)
+        bell = PostgresBell(url, COMMAND_CHANNEL)
         dispatcher = Dispatcher(
             Workplace(
+                bell=bell,
                 store=PostgresCallStore(engine),
                 telephone=telephone,
                 providers=providers,
@@ -326,6 +356,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
         async with asyncio.TaskGroup() as tasks:
             lag = tasks.create_task(watch_loop(figures.loop_lag), name="loop lag")
             calls = tasks.create_task(dispatcher.run(), name="dispatcher")
+            ringing = tasks.create_task(bell.run(), name="bell")
             jobs = tasks.create_task(
                 JobQueue(url).run({Kind.DIAL: dispatcher.dial}, capacity=dispatcher.free_lines),
                 name="dial jobs",
@@ -338,6 +369,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
             await asyncio.wait([jobs])  # what is in hand may still become a call
             await dispatcher.drain(settings.stop_timeout)
             calls.cancel()
+            ringing.cancel()
             lag.cancel()
 
 

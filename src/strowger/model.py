@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Generic, Literal, NewType, TypeVar
 
 from strowger.agent import AgentDefinition, Scalar
@@ -47,6 +48,10 @@ class Trunk:
     password: str | None = field(default=None, repr=False)
     """Secret: never printed, logged or answered."""
     is_default: bool = False
+    max_calls: int | None = None
+    """Most calls at the same time; None for as many as come. Further ones wait."""
+    calls_per_second: float | None = None
+    """Fastest pace of new calls; None for any."""
     created_at: float = 0.0
     updated_at: float = 0.0
 
@@ -60,6 +65,8 @@ class PhoneNumber:
     label: str = ""
     trunk_id: TrunkId | None = None
     inbound_agent_id: AgentId | None = None
+    max_calls: int | None = None
+    """Most calls from this number at the same time; None for as many as come."""
     created_at: float = 0.0
     updated_at: float = 0.0
 
@@ -103,6 +110,24 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineFigures:
+    """What became of the audio of one call, both ways."""
+
+    packets_received: int
+    packets_sent: int
+    packets_lost: int
+    """Expected by sequence number, never come."""
+    packets_late: int
+    """Came after their moment."""
+    jitter: float
+    """Seconds; RFC 3550 section 6.4.1."""
+    concealed: float
+    """Seconds of the callee's sound that were made up for packets that had not come."""
+    underrun: float
+    """Seconds of silence sent within the agent's speech because the voice was late."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     id: CallId
     workspace_id: WorkspaceId
@@ -130,6 +155,10 @@ class Call:
     record: bool = True
     max_duration: float = 1800.0
     ring_timeout: float = 45.0
+    test: bool = False
+    """Placed with a test key: it must not reach a carrier."""
+    scheduled_at: float | None = None
+    """When it is to be queued; None for at once."""
     created_at: float = 0.0
     queued_at: float | None = None
     started_at: float | None = None
@@ -160,6 +189,8 @@ class CallResult:
     outcome: str | None = None
     extracted: Mapping[str, Scalar] = field(default_factory=dict)
     recording: Recording = field(default_factory=Recording)
+    figures: LineFigures | None = None
+    """None for a call that was not answered."""
     journal: bytes = b""
     """The call's journal as JSON lines; see `conversation/journal.py`."""
 
@@ -205,6 +236,36 @@ class ApiKey:
     expires_at: float | None = None
     created_at: float = 0.0
     last_used_at: float | None = None
+    test: bool = False
+    """Its calls never reach a carrier."""
+
+
+class CommandKind(StrEnum):
+    END = "end"
+    """Hang up, or stop dialling."""
+    CANCEL = "cancel"
+    """Stop dialling; nothing where somebody has answered meanwhile."""
+    SAY = "say"
+    DIGITS = "digits"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCommand:
+    """What a customer wants of a live call."""
+
+    call_id: CallId
+    kind: CommandKind
+    text: str = ""
+    """The words to say, or the digits to send."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAnswer:
+    """What a request was answered with, kept to answer the same again."""
+
+    status: int
+    location: str | None
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """What the application needs of the world, in its own words."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,13 +15,17 @@ from strowger.model import (
     AgentId,
     ApiKey,
     Call,
+    CallCommand,
     CallId,
     CallResult,
     Event,
+    KeyId,
+    LineFigures,
     NumberId,
     Page,
     PhoneNumber,
     Recording,
+    StoredAnswer,
     Trunk,
     TrunkId,
     Turn,
@@ -95,6 +100,9 @@ class Line(Protocol):
 
     def recorded(self) -> Recording:
         """What has been written to the recording so far."""
+
+    def measured(self) -> LineFigures | None:
+        """What became of the audio; None until the line is closed."""
 
 
 class Telephone(Protocol):
@@ -203,8 +211,53 @@ class CallStore(Protocol):
     async def held(self, worker: WorkerId) -> frozenset[CallId]:
         """Calls of this worker that are not over."""
 
-    async def end_requested(self, worker: WorkerId) -> list[CallId]:
-        """Calls of this worker that a customer asked to end."""
+    async def take_commands(self, calls: Sequence[CallId]) -> list[CallCommand]:
+        """What customers want of these calls, in order; each is handed out once."""
+
+
+class WaitingCalls(Protocol):
+    """Calls that are not to be dialled yet. Each method is one transaction."""
+
+    async def queue_scheduled(self, call_id: CallId, *, now: float) -> None:
+        """Queue a scheduled call whose time has come, with its event and job. Raises NotFound."""
+
+    async def release(self, workspace: WorkspaceId, *, now: float) -> float | None:
+        """Let those be dialled that waited longest for a line, as far as there are lines.
+
+        The answer is when to look again, where only a trunk's pace holds somebody back.
+        """
+
+    async def workspaces_waiting(self) -> list[WorkspaceId]:
+        """Where any call waits for a line."""
+
+    async def forget(self, *, now: float) -> None:
+        """Drop what is kept for a time only: idempotency keys, commands nobody took."""
+
+
+class Bell(Protocol):
+    """Rings when something was committed, so that nobody has to look all the time.
+
+    Only ever a reason to look sooner: it may not ring, so who waits looks by the clock as well.
+    """
+
+    def heard(self, topic: str | None) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set whenever something happens to `topic`, such as the id of a call
+        or a worker; None for anything. The listener clears it before looking."""
+
+
+class SilentBell:
+    """A bell that never rings."""
+
+    @contextmanager
+    def heard(self, topic: str | None) -> Iterator[asyncio.Event]:
+        yield asyncio.Event()
+
+
+class RateStore(Protocol):
+    """Requests counted per key, for all processes together."""
+
+    async def count(self, key: KeyId, requests: int, *, window: float) -> int:
+        """Count so many requests in the window that begins then; all of it so far."""
 
 
 # ── store, as the API sees it ────────────────────────────────────────────────────────────────
@@ -273,6 +326,44 @@ class Records(Protocol):
         self, workspace: WorkspaceId, which: CallFilter, *, limit: int, cursor: str | None
     ) -> Page[Call]:
         """Without transcripts: `get_call_of` has them."""
+
+    def together(self) -> AbstractAsyncContextManager[None]:
+        """All that this task asks of the records meanwhile is done as one, or not at all."""
+
+    async def find_answer(
+        self, workspace: WorkspaceId, key: str, hash: bytes, *, now: float
+    ) -> StoredAnswer | None:
+        """What a request with this Idempotency-Key was answered with; None for a new key, which
+        is ours until the end of `together`.
+
+        Raises Conflict where the key stands for another request, or one that still runs.
+        """
+
+    async def keep_answer(
+        self, workspace: WorkspaceId, key: str, hash: bytes, answer: StoredAnswer, *, now: float
+    ) -> None: ...
+
+    async def cancel_call(self, workspace: WorkspaceId, call: CallId, *, now: float) -> Call:
+        """`request_end` for a call that nobody has answered; Conflict for others."""
+
+    async def command_call(
+        self, workspace: WorkspaceId, command: CallCommand, *, now: float
+    ) -> Call:
+        """Tell the worker that holds a call. Raises Conflict unless it is in progress."""
+
+    async def figures_of(self, workspace: WorkspaceId, call: CallId) -> LineFigures | None:
+        """What became of the audio; None while the call is not over, or was not answered."""
+
+    async def events_since(
+        self, workspace: WorkspaceId, *, after: int, limit: int
+    ) -> tuple[Event, ...]:
+        """Of the whole workspace, in order, those whose `sequence` is greater than `after`.
+
+        None that is committed later has a smaller number than the last of these.
+        """
+
+    async def last_sequence(self, workspace: WorkspaceId) -> int:
+        """The number of the newest event; 0 where there is none."""
 
     async def request_end(self, workspace: WorkspaceId, call: CallId, *, now: float) -> Call:
         """End a call: one that waits is canceled at once, a live one is told to its worker.

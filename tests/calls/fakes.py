@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
 from strowger.errors import ProviderError
 from strowger.media import events as media
-from strowger.model import Recording
+from strowger.model import LineFigures, Recording
 from strowger.ports import LineEvent, Message, Recognised, Recognition
 
 PCM = b"\x01\x00"
@@ -57,6 +57,9 @@ class FakeLine:
 
     def send_digits(self, digits: str) -> None:
         self.log.append(f"digits {digits}")
+
+    def measured(self) -> LineFigures | None:
+        return None
 
     def recorded(self) -> Recording:
         return Recording()

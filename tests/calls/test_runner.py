@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +18,10 @@ from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import (
     DEFAULT_WORKSPACE,
     Call,
+    CallCommand,
     CallId,
     CallResult,
+    CommandKind,
     Trunk,
     TrunkId,
     Turn,
@@ -125,8 +127,9 @@ class FakeStore:
         claimed = {call for call, by in self.attempts.items() if by == worker}
         return frozenset(claimed - self.results.keys() - self.settled)
 
-    async def end_requested(self, worker: WorkerId) -> list[CallId]:
-        return self.ends
+    async def take_commands(self, calls: Sequence[CallId]) -> list[CallCommand]:
+        wanted, self.ends = self.ends, []
+        return [CallCommand(call_id=call, kind=CommandKind.END) for call in wanted]
 
 
 class FakeTelephone:

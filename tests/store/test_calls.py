@@ -5,7 +5,16 @@ import pytest
 
 from strowger.errors import Conflict, NotFound
 from strowger.lifecycle import CallStatus, EndReason
-from strowger.model import DEFAULT_WORKSPACE, Call, CallId, CallResult, Turn, WorkerId
+from strowger.model import (
+    DEFAULT_WORKSPACE,
+    Call,
+    CallCommand,
+    CallId,
+    CallResult,
+    CommandKind,
+    Turn,
+    WorkerId,
+)
 from strowger.store import DialAttempt, PostgresCallStore, PostgresRecords
 from tests.store.samples import OTHER_WORKSPACE, RESULT, TURNS, a_call, a_trunk
 
@@ -293,10 +302,11 @@ async def test_ending_a_waiting_call_cancels_it_and_a_live_one_tells_its_worker(
     assert await types_of(records, waiting.id) == ["call.queued", "call.failed"]
     asked = await records.request_end(DEFAULT_WORKSPACE, live.id, now=1020.0)
     assert asked.status is CallStatus.IN_PROGRESS
-    assert await store.end_requested(ANN) == [live.id]
-    assert await store.end_requested(BOB) == []
+    end = CallCommand(call_id=live.id, kind=CommandKind.END)
+    assert await store.take_commands([waiting.id]) == []
+    assert await store.take_commands([waiting.id, live.id]) == [end]
+    assert await store.take_commands([live.id]) == [], "each is handed out once"
     await store.finish(live.id, RESULT)
-    assert await store.end_requested(ANN) == []
     with pytest.raises(Conflict):
         await records.request_end(DEFAULT_WORKSPACE, live.id, now=1070.0)
 
@@ -309,7 +319,8 @@ async def test_a_claimed_call_that_has_not_rung_is_its_workers_to_end(
     await store.claim_dial_attempt(call.id, ANN, now=1001.0)
     asked = await records.request_end(DEFAULT_WORKSPACE, call.id, now=1002.0)
     assert asked.status is CallStatus.QUEUED
-    assert await store.end_requested(ANN) == [call.id]
+    end = CallCommand(call_id=call.id, kind=CommandKind.END)
+    assert await store.take_commands([call.id]) == [end]
 
 
 async def test_the_trunk_of_a_call_is_found_in_its_workspace_only(

@@ -9,8 +9,8 @@ import pytest
 from strowger.errors import NotItsTurn, Unavailable
 from strowger.model import DEFAULT_WORKSPACE
 from strowger.store import Handler, JobQueue, Kind, PostgresRecords
+from strowger.store.commands import CHANNEL as COMMAND_CHANNEL
 from strowger.store.connect import connect
-from strowger.store.customer_calls import END_CHANNEL
 from strowger.store.events import CHANNEL
 from strowger.store.jobs import pause_after
 from strowger.store.notices import Notices
@@ -249,6 +249,6 @@ async def test_who_listens_hears_of_events_and_of_calls_to_end(
     connection = await connect(database_url)
     await connection.execute("UPDATE calls SET worker_id = 'worker_1'")
     await connection.close()
-    async with Notices.listen(database_url, END_CHANNEL) as notices:
+    async with Notices.listen(database_url, COMMAND_CHANNEL) as notices:
         await records.request_end(DEFAULT_WORKSPACE, call.id, now=1.0)
         assert await notices.next(timeout=PATIENCE) == "worker_1"

@@ -12,7 +12,9 @@ from strowger.model import (
     DEFAULT_WORKSPACE,
     AgentId,
     ApiKey,
+    CallCommand,
     CallId,
+    CommandKind,
     KeyId,
     NumberId,
     TrunkId,
@@ -310,6 +312,11 @@ async def test_every_method_sees_one_workspace_only(
         "delete_number": lambda: records.delete_number(THEIRS, number.id),
         "get_call_of": lambda: records.get_call_of(THEIRS, call.id),
         "request_end": lambda: records.request_end(THEIRS, call.id, now=1.0),
+        "cancel_call": lambda: records.cancel_call(THEIRS, call.id, now=1.0),
+        "command_call": lambda: records.command_call(
+            THEIRS, CallCommand(call_id=call.id, kind=CommandKind.SAY, text="Hi."), now=1.0
+        ),
+        "figures_of": lambda: records.figures_of(THEIRS, call.id),
         "events_of": lambda: records.events_of(THEIRS, call.id, after=0, limit=10),
         "get_webhook": lambda: records.get_webhook(THEIRS, webhook.id),
         "replace_webhook": lambda: records.replace_webhook(replace(webhook, workspace_id=THEIRS)),
@@ -326,6 +333,8 @@ async def test_every_method_sees_one_workspace_only(
         "default_trunk": lambda: records.default_trunk(THEIRS),
         "find_number": lambda: records.find_number(THEIRS, number.number),
     }
+    assert await records.events_since(THEIRS, after=0, limit=10) == ()
+    assert await records.last_sequence(THEIRS) == 0
     for name, method in not_found.items():
         with pytest.raises(NotFound):
             await method()
@@ -337,6 +346,8 @@ async def test_every_method_sees_one_workspace_only(
     # A method that is new in the port has to be thought of here.
     of_one_record = {"key_by_hash", "add_key", "add_agent", "add_trunk", "add_number", "add_call"}
     of_one_record |= {"add_webhook", "ping"}
+    # Tested above, and in tests/api/test_idempotency.py.
+    of_one_record |= {"events_since", "last_sequence", "together", "find_answer", "keep_answer"}
     methods = {
         name
         for name, _ in inspect.getmembers(Records, inspect.isfunction)

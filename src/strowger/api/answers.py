@@ -154,6 +154,10 @@ class CallSummary(Strict):
     """Longest call in seconds from the answer."""
     ring_timeout: float
     """Seconds to let it ring."""
+    test: bool
+    """Whether it was placed with a test key."""
+    scheduled_at: Timestamp | None
+    """When it is to be queued; null for at once."""
     created_at: Timestamp
     """When the call was asked for."""
     queued_at: Timestamp | None
@@ -183,6 +187,42 @@ class Call(CallSummary):
     """What was said, in order."""
     latency: CallLatency | None
     """How fast the agent replied; null before its first measured reply."""
+
+
+class MediaFigures(Strict):
+    """What became of the audio of a call, both ways."""
+
+    packets_received: int
+    """From the callee."""
+    packets_sent: int
+    """To the callee."""
+    packets_lost: int
+    """Expected by sequence number, never come."""
+    packets_late: int
+    """Came after their moment."""
+    loss: float
+    """The part of the expected packets that was lost, 0 to 1."""
+    jitter: float
+    """Seconds (RFC 3550 section 6.4.1)."""
+    concealed: float
+    """Seconds of the callee's sound made up for packets that had not come."""
+    underrun: float
+    """Seconds of silence within the agent's speech because the voice was late."""
+
+
+class CallMetrics(Strict):
+    """How a call went, in numbers."""
+
+    call_id: str
+    """The call."""
+    status: CallStatus
+    """Where the call stands."""
+    duration: float | None
+    """Seconds from the answer to the end; null where either is missing."""
+    latency: CallLatency | None
+    """How fast the agent replied; null before its first measured reply."""
+    media: MediaFigures | None
+    """What became of the audio; null until the call is over, or where it was not answered."""
 
 
 class Transcript(Strict):
@@ -234,6 +274,10 @@ class Trunk(Strict):
     """Whether a password is kept; it is never shown."""
     is_default: bool
     """Whether calls take it that no number sends elsewhere."""
+    max_calls: int | None
+    """Most calls at the same time; further ones wait."""
+    calls_per_second: float | None
+    """Fastest pace of new calls."""
     created_at: Timestamp
     """When the trunk was added."""
     updated_at: Timestamp
@@ -255,6 +299,8 @@ class PhoneNumber(Strict):
     """The trunk that calls from this number take; null for the default trunk."""
     inbound_agent_id: str | None
     """The agent that answers calls to this number."""
+    max_calls: int | None
+    """Most calls from this number at the same time; further ones wait."""
     created_at: Timestamp
     """When the number was added."""
     updated_at: Timestamp

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from strowger import __version__
-from strowger.api import agents, calls, health, phone_numbers, recordings, trunks, webhooks
+from strowger.api import agents, calls, events, health, phone_numbers, recordings, trunks, webhooks
 from strowger.api.auth import KeyRing
 from strowger.api.middleware import BodyLimit, RequestContext
 from strowger.api.openapi import describe_api
 from strowger.api.problems import answer_errors
+from strowger.api.rate_limits import RateLimiter
 from strowger.api.services import Services
 from strowger.observability.figures import ApiFigures
-from strowger.ports import House
+from strowger.ports import House, RateStore
 
 LARGEST_BODY = 256 * 1024
 """Bytes."""
@@ -21,6 +22,8 @@ LARGEST_BODY = 256 * 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpPolicy:
     largest_body: int = LARGEST_BODY
+    rate_limit: int = 0
+    """Requests a minute that one key may make; 0 for as many as it likes."""
 
 
 def create_app(
@@ -29,15 +32,21 @@ def create_app(
     policy: HttpPolicy | None = None,
     figures: ApiFigures | None = None,
     house: House | None = None,
+    rates: RateStore | None = None,
 ) -> FastAPI:
-    """The application that serves `services`; it counts what it does in `figures`."""
+    """The application that serves `services`; it counts what it does in `figures`, and the
+    requests of a key, where they are limited, in `rates`."""
+    policy = policy or HttpPolicy()
     app = bare_app()
     app.state.figures = figures or ApiFigures()
     app.state.house = house
     app.state.services = services
     app.state.keys = KeyRing(services.records, clock=services.clock)
+    app.state.limiter = None
+    if policy.rate_limit and rates is not None:
+        app.state.limiter = RateLimiter(rates, limit=policy.rate_limit, clock=services.clock)
     # The middleware added last is the outermost.
-    app.add_middleware(BodyLimit, limit=(policy or HttpPolicy()).largest_body)
+    app.add_middleware(BodyLimit, limit=policy.largest_body)
     app.add_middleware(RequestContext, ids=services.ids, figures=app.state.figures)
     return app
 
@@ -53,7 +62,7 @@ def bare_app() -> FastAPI:
         # Requests have one span, which `RequestContext` makes; parts of it are nobody's business.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for part in (calls, recordings, agents, trunks, phone_numbers, webhooks, health):
+    for part in (calls, events, recordings, agents, trunks, phone_numbers, webhooks, health):
         app.include_router(part.router)
     answer_errors(app)
     describe_api(app)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 
+from strowger.api.rate_limits import RateExceeded, RateLimiter
 from strowger.calls.resources import KEY_FORMAT, hash_key
 from strowger.errors import Forbidden, Unauthenticated
 from strowger.model import ApiKey
@@ -61,14 +62,29 @@ def presented_key(request: Request) -> str:
     return key.strip()
 
 
+async def authenticate(request: Request, scope: str) -> ApiKey:
+    """The request's key, which must have `scope`; the request counts once against its rate."""
+    key: ApiKey | None = getattr(request.state, "key", None)
+    if key is None:
+        ring: KeyRing = request.app.state.keys
+        key = await ring.find(presented_key(request))
+        limiter: RateLimiter | None = request.app.state.limiter
+        if limiter is not None:
+            try:
+                request.state.rate = await limiter.admit(key)
+            except RateExceeded as refused:
+                request.state.rate = refused.state
+                raise
+        request.state.key = key
+    if scope not in key.scopes and "*" not in key.scopes:
+        raise Forbidden(f"this API key lacks the scope {scope}", code="missing_scope")
+    return key
+
+
 def requires(scope: str) -> Callable[[Request], Awaitable[ApiKey]]:
     """A dependency: the request's key, which must have `scope`."""
 
-    async def authenticate(request: Request) -> ApiKey:
-        ring: KeyRing = request.app.state.keys
-        key = await ring.find(presented_key(request))
-        if scope not in key.scopes and "*" not in key.scopes:
-            raise Forbidden(f"this API key lacks the scope {scope}", code="missing_scope")
-        return key
+    async def key_with_scope(request: Request) -> ApiKey:
+        return await authenticate(request, scope)
 
-    return authenticate
+    return key_with_scope

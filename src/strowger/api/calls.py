@@ -1,6 +1,7 @@
 """`/v1/calls`: place, list, read and end calls, and follow their events."""
 
 import asyncio
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -11,15 +12,23 @@ from starlette.responses import JSONResponse, Response
 from strowger.api import requests
 from strowger.api.auth import requires
 from strowger.api.body import body_of
-from strowger.api.describe import operation
+from strowger.api.describe import operation, streams
+from strowger.api.idempotency import IdempotentRoute
+from strowger.api.live import AT_ONCE, last_event_id, stream
 from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
 from strowger.api.shapes import DestinationInQuery, Strict
-from strowger.calls.render import render_call, render_call_summary, render_event, render_turn
+from strowger.calls.render import (
+    render_call,
+    render_call_summary,
+    render_event,
+    render_metrics,
+    render_turn,
+)
 from strowger.lifecycle import TERMINAL, CallStatus
 from strowger.model import AgentId, ApiKey, CallId, Event, WorkspaceId
 from strowger.ports import CallFilter
 
-router = APIRouter(prefix="/v1/calls", tags=["calls"])
+router = APIRouter(route_class=IdempotentRoute, prefix="/v1/calls", tags=["calls"])
 
 Reader = Annotated[ApiKey, Depends(requires("calls:read"))]
 Writer = Annotated[ApiKey, Depends(requires("calls:write"))]
@@ -59,7 +68,8 @@ async def create_call(
     body: Annotated[requests.NewCallBody, Depends(body_of(requests.NEW_CALL))],
 ) -> Response:
     """Queue a call. It is dialled as soon as a line is free."""
-    call = await services.calls.create(key.workspace_id, body.plain())
+    wanted = replace(body.plain(), test=key.test)
+    call = await services.calls.create(key.workspace_id, wanted)
     return JSONResponse(render_call(call), 201, {"Location": f"/v1/calls/{call.id}"})
 
 
@@ -101,6 +111,85 @@ async def get_call(call_id: PathId, key: Reader, services: ServicesOf) -> Respon
 async def end_call(call_id: PathId, key: Writer, services: ServicesOf) -> Response:
     """Hang up. A call that still waits is canceled at once; a live one ends a moment later."""
     return JSONResponse(render_call(await services.calls.end(key.workspace_id, CallId(call_id))))
+
+
+@router.post(
+    "/{call_id}/cancel",
+    summary="Cancel a call",
+    **operation("calls:write", answer="Call", errors=(404, 409)),
+)
+async def cancel_call(call_id: PathId, key: Writer, services: ServicesOf) -> Response:
+    """For a call that nobody has answered: one that waits is canceled at once, one that rings
+    stops a moment later. Once somebody is on the line, it is `end` that hangs up."""
+    call = await services.calls.cancel(key.workspace_id, CallId(call_id))
+    return JSONResponse(render_call(call))
+
+
+@router.post(
+    "/{call_id}/say",
+    summary="Have the agent say something",
+    **operation("calls:write", takes="WordsToSay", answer="Call", status=202, errors=(404, 409)),
+)
+async def say(
+    call_id: PathId,
+    key: Writer,
+    services: ServicesOf,
+    body: Annotated[requests.WordsToSay, Depends(body_of(requests.WORDS_TO_SAY))],
+) -> Response:
+    """For a call in progress. The words come after what the agent is saying, and when the callee
+    speaks, after that; what of them was heard is in the transcript."""
+    call = await services.calls.say(key.workspace_id, CallId(call_id), body.text)
+    return JSONResponse(render_call(call), 202)
+
+
+@router.post(
+    "/{call_id}/digits",
+    summary="Press keys",
+    **operation("calls:write", takes="DigitsToSend", answer="Call", status=202, errors=(404, 409)),
+)
+async def send_digits(
+    call_id: PathId,
+    key: Writer,
+    services: ServicesOf,
+    body: Annotated[requests.DigitsToSend, Depends(body_of(requests.DIGITS_TO_SEND))],
+) -> Response:
+    """For a call in progress: sent as RFC 4733 events, in place of speech."""
+    call = await services.calls.send_digits(key.workspace_id, CallId(call_id), body.digits)
+    return JSONResponse(render_call(call), 202)
+
+
+@router.get(
+    "/{call_id}/metrics",
+    summary="Read how a call went, in numbers",
+    **operation("calls:read", answer="CallMetrics", errors=(404,)),
+)
+async def get_metrics(call_id: PathId, key: Reader, services: ServicesOf) -> Response:
+    """How fast the agent replied, and what became of the audio."""
+    call = await services.calls.get(key.workspace_id, CallId(call_id))
+    figures = await services.calls.figures(key.workspace_id, call.id)
+    return JSONResponse(render_metrics(call, figures))
+
+
+@router.get(
+    "/{call_id}/live",
+    summary="Follow a call live",
+    **streams(operation("calls:read", answer=None, errors=(404, 422))),
+)
+async def live(call_id: PathId, request: Request, key: Reader, services: ServicesOf) -> Response:
+    """Server-sent events from now on, or from the event after `Last-Event-ID`; the end of the
+    call ends the stream. `data` is the event as `/events` lists it."""
+    calls, workspace, call = services.calls, key.workspace_id, CallId(call_id)
+    heard = last_event_id(request)
+    await calls.get(workspace, call)
+    begin = await calls.last_sequence(workspace) if heard is None else heard
+
+    async def look(after: int) -> tuple[Event, ...]:
+        return await calls.events(workspace, call, after=after, limit=AT_ONCE)
+
+    async def over() -> bool:
+        return (await calls.get(workspace, call)).status in TERMINAL
+
+    return stream(services.bell, call, look, after=begin, over=over)
 
 
 @router.get(

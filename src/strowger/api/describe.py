@@ -14,11 +14,20 @@ REASONS = {
     415: "The body is not `application/json` in UTF-8 (`unsupported_media_type`).",
     416: "The range lies beyond the end of the recording (`range_not_satisfiable`).",
     422: "One or more fields are wrong; `errors` names them all.",
+    429: "The key's requests of this minute are used up (`rate_limited`).",
     500: "A defect here; the log has it under the request's id.",
     503: "The database or another part is out of reach; nothing was lost.",
 }
-ALWAYS = (401, 403, 500, 503)
+ALWAYS = (401, 403, 429, 500, 503)
 WITH_BODY = (400, 413, 415, 422)
+
+
+RATE = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+_HEADERS_OF = {429: ("Retry-After", *RATE), 503: ("Retry-After",)}
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -27,7 +36,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {
             "description": REASONS[status],
             "content": {MEDIA_TYPE: {"schema": schema}},
-            "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
+            "headers": _headers(*_HEADERS_OF.get(status, ())),
         }
         for status in sorted(set(statuses))
     }
@@ -46,7 +55,7 @@ def operation(
     if answer is not None:
         schema = {"$ref": f"#/components/schemas/{answer}"}
         described["content"] = {"application/json": {"schema": schema}}
-    described["headers"] = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+    described["headers"] = _headers(*RATE)
     if status == 201:
         described["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
     extra: dict[str, Any] = {"security": [{"bearer": [scope]}, {"api_key": [scope]}]}
@@ -61,3 +70,20 @@ def operation(
         "responses": {status: described, **problem_responses(*statuses)},
         "openapi_extra": extra,
     }
+
+
+def streams(described: dict[str, Any]) -> dict[str, Any]:
+    """The same for a route that can also answer with server-sent events."""
+    content = described["responses"][200].setdefault("content", {})
+    content["text/event-stream"] = {"schema": {"type": "string"}}
+    parameters = described["openapi_extra"].setdefault("parameters", [])
+    parameters.append(
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "required": False,
+            "description": "The `id` of the event heard last: the stream goes on after it.",
+            "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+        }
+    )
+    return described

@@ -56,7 +56,10 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                if (rate := scope["state"].get("rate")) is not None:
+                    headers.update(rate.headers())
             await send(message)
 
         log = structlog.get_logger().bind(method=scope["method"], path=scope["path"])

@@ -16,6 +16,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 from strowger import __version__, agent
 from strowger.api import answers, requests
+from strowger.api.describe import problem_responses
 from strowger.calls.validation import RANGES
 
 DESCRIPTION = """\
@@ -36,10 +37,13 @@ REQUESTS: dict[str, TypeAdapter[Any]] = {
     "PhoneNumberChanges": requests.PHONE_NUMBER_CHANGES,
     "NewWebhook": requests.NEW_WEBHOOK,
     "WebhookChanges": requests.WEBHOOK_CHANGES,
+    "WordsToSay": requests.WORDS_TO_SAY,
+    "DigitsToSend": requests.DIGITS_TO_SEND,
 }
 ANSWERS: dict[str, TypeAdapter[Any]] = {
     "Call": TypeAdapter(answers.Call),
     "CallList": TypeAdapter(answers.ListOf[answers.CallSummary]),
+    "CallMetrics": TypeAdapter(answers.CallMetrics),
     "Transcript": TypeAdapter(answers.Transcript),
     "EventList": TypeAdapter(answers.EventList),
     "Agent": TypeAdapter(answers.Agent),
@@ -74,10 +78,12 @@ def build_document(app: FastAPI) -> Schema:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     for item in document["paths"].values():
-        for described in item.values():
+        for method, described in item.items():
             # FastAPI gives every path parameter a 422; an id that cannot be is a 404 here.
             if "application/json" in described["responses"].get("422", {}).get("content", {}):
                 del described["responses"]["422"]
+            if method == "post":
+                _take_idempotency_key(described)
     components = document.setdefault("components", {})
     components["schemas"] = _schemas()
     components["securitySchemes"] = {
@@ -89,12 +95,57 @@ def build_document(app: FastAPI) -> Schema:
             "description": "The request's id, as in the server's log.",
             "schema": {"type": "string"},
         },
+        "Idempotency-Replayed": {
+            "description": "`true`: this is the answer that the first such request was given.",
+            "schema": {"type": "string", "enum": ["true"]},
+        },
+        "RateLimit-Limit": {
+            "description": "Requests a minute that the key may make.",
+            "schema": {"type": "integer"},
+        },
+        "RateLimit-Remaining": {
+            "description": "About how many of them are left.",
+            "schema": {"type": "integer"},
+        },
+        "RateLimit-Reset": {
+            "description": "Seconds until the next minute begins.",
+            "schema": {"type": "integer"},
+        },
+        "Retry-After": {
+            "description": "Seconds to wait before asking again.",
+            "schema": {"type": "integer"},
+        },
         "Location": {
             "description": "The path of what was made.",
             "schema": {"type": "string"},
         },
     }
     return document
+
+
+def _take_idempotency_key(described: Schema) -> None:
+    """Every POST heeds the header; see `idempotency`."""
+    described.setdefault("parameters", []).append(
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "Yours, for 24 hours: the same request with it is done once, and then "
+            "answered the same, with `Idempotency-Replayed: true`.",
+            "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
+        }
+    )
+    responses = described["responses"]
+    for status, response in problem_responses(409, 422).items():
+        responses.setdefault(str(status), response)
+    if "idempotency" not in responses["409"]["description"]:
+        said = " Or the Idempotency-Key stands for another request (`idempotency_conflict`), or"
+        said += " for one that still runs (`idempotency_in_progress`)."
+        responses["409"]["description"] += said
+    done = next(response for status, response in responses.items() if status < "300")
+    done.setdefault("headers", {})["Idempotency-Replayed"] = {
+        "$ref": "#/components/headers/Idempotency-Replayed"
+    }
 
 
 def _schemas() -> Schema:

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
 
 from strowger import agent
 from strowger.agent import Scalar
-from strowger.api.shapes import E164, Destination, Strict
+from strowger.api.shapes import E164, Destination, Moment, Strict
 from strowger.calls.service import NewCall
 from strowger.model import AgentId
 
@@ -127,8 +127,12 @@ class NewCallBody(Strict):
     ring_timeout: float | None = None
     """Seconds to let it ring, 1 to 300; left out, the agent decides."""
 
+    scheduled_at: Moment | None = None
+    """When to call, RFC 3339 with its offset; left out, as soon as a line is free."""
+
     def plain(self) -> NewCall:
         return NewCall(
+            scheduled_at=None if self.scheduled_at is None else self.scheduled_at.timestamp(),
             to=self.to,
             agent_id=None if self.agent_id is None else AgentId(self.agent_id),
             agent=None if self.agent is None else self.agent.plain(),
@@ -172,6 +176,10 @@ class NewTrunk(Strict):
     """For digest authentication. Goes in and never comes out."""
     is_default: bool | None = None
     """Whether calls take it that no number sends elsewhere; the first trunk does by itself."""
+    max_calls: int | None = None
+    """Most calls at the same time, 1 to 100000; further ones wait in the queue. Null: no limit."""
+    calls_per_second: float | None = None
+    """Fastest pace of new calls, 0.01 to 1000. Null: no limit."""
 
 
 class TrunkChanges(Strict):
@@ -191,6 +199,10 @@ class TrunkChanges(Strict):
     """For digest authentication; null for none."""
     is_default: bool = False
     """Whether calls take it that no number sends elsewhere."""
+    max_calls: int | None = None
+    """Most calls at the same time, 1 to 100000; further ones wait in the queue. Null: no limit."""
+    calls_per_second: float | None = None
+    """Fastest pace of new calls, 0.01 to 1000. Null: no limit."""
 
 
 class NewPhoneNumber(Strict):
@@ -208,6 +220,8 @@ class NewPhoneNumber(Strict):
     """The trunk that calls from this number take; null for the default trunk."""
     inbound_agent_id: str | None = None
     """The agent that answers calls to this number."""
+    max_calls: int | None = None
+    """Most calls from this number at the same time, 1 to 100000. Null: no limit."""
 
 
 class PhoneNumberChanges(Strict):
@@ -219,6 +233,8 @@ class PhoneNumberChanges(Strict):
     """The trunk that calls from this number take; null for the default trunk."""
     inbound_agent_id: str | None = None
     """The agent that answers calls to this number."""
+    max_calls: int | None = None
+    """Most calls from this number at the same time, 1 to 100000. Null: no limit."""
 
 
 class NewWebhook(Strict):
@@ -247,6 +263,22 @@ class WebhookChanges(Strict):
     """Whether events are sent."""
 
 
+class WordsToSay(Strict):
+    """What the agent is to say now, or as soon as the callee lets it speak."""
+
+    text: str
+    """At most 2,000 characters."""
+
+
+class DigitsToSend(Strict):
+    """Keys to press."""
+
+    digits: Annotated[str, Field(json_schema_extra={"pattern": "^[0-9*#A-D]{1,64}$"})]
+    """1 to 64 of `0-9`, `*`, `#` and `A-D`."""
+
+
+WORDS_TO_SAY = TypeAdapter(WordsToSay)
+DIGITS_TO_SEND = TypeAdapter(DigitsToSend)
 NEW_CALL = TypeAdapter(NewCallBody)
 AGENT_DEFINITION = TypeAdapter(AgentDefinition)
 AGENT_CHANGES = TypeAdapter(AgentChanges)

@@ -14,7 +14,7 @@ from strowger.calls.resources import (
 from strowger.calls.service import CallService
 from strowger.calls.validation import Offered
 from strowger.model import CallId, WorkspaceId
-from strowger.ports import Records
+from strowger.ports import Bell, Records, SilentBell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,7 @@ class Services:
     trunks: TrunkService
     numbers: NumberService
     webhooks: WebhookService
+    bell: Bell
     ids: Callable[[str], str]
     clock: Callable[[], float]
 
@@ -37,9 +38,11 @@ def build_services(
     policy: DialPolicy,
     recording_path: Callable[[WorkspaceId, CallId], Path],
     offered: Offered | None = None,
+    bell: Bell | None = None,
 ) -> Services:
     return Services(
         records=records,
+        bell=bell or SilentBell(),
         calls=CallService(
             records,
             ids=ids,

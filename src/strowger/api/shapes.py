@@ -1,11 +1,19 @@
 """What all shapes on the wire share: unknown fields refused, numbers checked, times in RFC 3339."""
 
+import re
+from contextlib import suppress
+from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from strowger.calls.numbers import destination_problem, phone_number_problem
+
+RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 class Strict(BaseModel):
@@ -33,6 +41,14 @@ def _plus_kept(text: str) -> str:
     return "+" + text[1:] if text.startswith(" ") else text
 
 
+def _moment(value: object) -> object:
+    """Read here: strictly, pydantic takes no text at all; else also a number of seconds."""
+    if isinstance(value, str) and RFC3339.fullmatch(value):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value.upper())
+    raise PydanticCustomError("datetime_type", "expected a time such as 2026-01-31T09:30:00Z")
+
+
 # The patterns are for the document: what they let through is still judged by the validators.
 Destination = Annotated[
     str,
@@ -50,6 +66,8 @@ E164 = Annotated[
 DestinationInQuery = Annotated[
     str, AfterValidator(_plus_kept), AfterValidator(_destination), Field(max_length=255)
 ]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+"""A time in a request: RFC 3339 with its zone."""
 Timestamp = Annotated[
     str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-01-31T09:30:00.125Z"])
 ]

@@ -9,11 +9,12 @@ from strowger.api import requests
 from strowger.api.auth import requires
 from strowger.api.body import body_of
 from strowger.api.describe import operation
+from strowger.api.idempotency import IdempotentRoute
 from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
 from strowger.calls.render import render_new_webhook, render_webhook
 from strowger.model import ApiKey, WebhookId
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router = APIRouter(route_class=IdempotentRoute, prefix="/v1/webhooks", tags=["webhooks"])
 
 Reader = Annotated[ApiKey, Depends(requires("webhooks:read"))]
 Writer = Annotated[ApiKey, Depends(requires("webhooks:write"))]

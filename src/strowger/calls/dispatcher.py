@@ -12,6 +12,7 @@ another worker may have settled a call whose callee is still talking to us.
 
 import asyncio
 import time
+from contextlib import suppress
 
 import structlog
 
@@ -32,8 +33,8 @@ so long. After the database was away, everybody has that time to come back.
 """
 GAP = 2.5 * BEAT_EVERY
 """Seconds between two signs of life that are no longer one after the other."""
-LOOK_FOR_ENDS_EVERY = 0.5
-"""Seconds between two looks for calls that customers want ended."""
+LOOK_FOR_COMMANDS_EVERY = 1.0
+"""Seconds between two looks for what customers want of calls, should the bell not ring."""
 
 
 class Hearing:
@@ -90,7 +91,7 @@ class Dispatcher:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(self._beat(), name="heartbeat")
-            tasks.create_task(self._end_on_request(), name="end requests")
+            tasks.create_task(self._obey(), name="commands")
 
     async def dial(self, call_id: str) -> None:
         """The handler of dial jobs. Returns once the call has a task, or needs none.
@@ -124,7 +125,7 @@ class Dispatcher:
             log.warning("dial.attempt_found", call_id=call_id)
             return call
         if not await at.store.claim_dial_attempt(call.id, at.worker, now=time.time()):
-            log.info("dial.already_attempted", call_id=call_id)
+            log.info("dial.not_ours", call_id=call_id)  # attempted before, or has to wait
             return None
         return call
 
@@ -214,12 +215,27 @@ class Dispatcher:
         finally:
             self._in_hand.discard(call_id)
 
-    async def _end_on_request(self) -> None:
-        while True:
-            try:
-                for call_id in await self._at.store.end_requested(self._at.worker):
-                    if (runner := self._calls.get(call_id)) is not None:
-                        runner.end(EndReason.API_REQUEST)
-            except StrowgerError as error:
-                log.warning("end_requests.missed", problem=str(error))
-            await asyncio.sleep(LOOK_FOR_ENDS_EVERY)
+    async def _obey(self) -> None:
+        """Do what customers want of our calls.
+
+        Only for calls that have a task: a command for one that is just being claimed is left
+        for the next look, as each is handed out but once.
+        """
+        with self._at.bell.heard(self._at.worker) as rung:
+            while True:
+                rung.clear()
+                if self._calls:
+                    await self._take_commands()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_FOR_COMMANDS_EVERY):
+                        await rung.wait()
+
+    async def _take_commands(self) -> None:
+        try:
+            wanted = await self._at.store.take_commands(list(self._calls))
+        except StrowgerError as error:
+            log.warning("commands.missed", problem=str(error))
+            return
+        for command in wanted:
+            if (runner := self._calls.get(command.call_id)) is not None:
+                runner.obey(command)

@@ -10,7 +10,17 @@ from datetime import UTC, datetime
 from math import ceil
 
 from strowger.agent import AgentDefinition
-from strowger.model import Agent, Call, Event, PhoneNumber, Trunk, Turn, TurnLatency, Webhook
+from strowger.model import (
+    Agent,
+    Call,
+    Event,
+    LineFigures,
+    PhoneNumber,
+    Trunk,
+    Turn,
+    TurnLatency,
+    Webhook,
+)
 
 STAGES = ("endpointing", "transcription", "model", "speech")
 
@@ -61,6 +71,8 @@ def render_call_summary(call: Call) -> Wire:
         "record": call.record,
         "max_duration": call.max_duration,
         "ring_timeout": call.ring_timeout,
+        "test": call.test,
+        "scheduled_at": _optional_timestamp(call.scheduled_at),
         "created_at": timestamp(call.created_at),
         "queued_at": _optional_timestamp(call.queued_at),
         "started_at": _optional_timestamp(call.started_at),
@@ -71,6 +83,31 @@ def render_call_summary(call: Call) -> Wire:
         "outcome": call.outcome,
         "extracted": dict(call.extracted),
         "recording": asdict(call.recording),
+    }
+
+
+def render_metrics(call: Call, figures: LineFigures | None) -> Wire:
+    """How fast the agent replied, and what became of the audio."""
+    replies = (turn.latency for turn in call.transcript if turn.latency is not None)
+    media: Wire | None = None
+    if figures is not None:
+        expected = figures.packets_received + figures.packets_lost
+        media = {
+            "packets_received": figures.packets_received,
+            "packets_sent": figures.packets_sent,
+            "packets_lost": figures.packets_lost,
+            "packets_late": figures.packets_late,
+            "loss": round(figures.packets_lost / expected, 6) if expected else 0.0,
+            "jitter": _rounded(figures.jitter),
+            "concealed": _rounded(figures.concealed),
+            "underrun": _rounded(figures.underrun),
+        }
+    return {
+        "call_id": call.id,
+        "status": call.status.value,
+        "duration": _duration(call.answered_at, call.ended_at),
+        "latency": render_latency(replies),
+        "media": media,
     }
 
 
@@ -193,6 +230,8 @@ def render_trunk(trunk: Trunk) -> Wire:
         "username": trunk.username,
         "has_password": trunk.password is not None,
         "is_default": trunk.is_default,
+        "max_calls": trunk.max_calls,
+        "calls_per_second": trunk.calls_per_second,
         **_made_and_changed(trunk.created_at, trunk.updated_at),
     }
 
@@ -205,6 +244,7 @@ def render_number(number: PhoneNumber) -> Wire:
         "label": number.label,
         "trunk_id": number.trunk_id,
         "inbound_agent_id": number.inbound_agent_id,
+        "max_calls": number.max_calls,
         **_made_and_changed(number.created_at, number.updated_at),
     }
 

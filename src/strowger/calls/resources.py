@@ -16,6 +16,8 @@ from strowger.calls.validation import (
     Problems,
     definition_problems,
     host_problem,
+    most_problem,
+    pace_problem,
     text_problem,
     url_problem,
 )
@@ -67,7 +69,7 @@ SCOPES = (
     "webhooks:write",
     "metrics:read",
 )
-KEY_FORMAT = re.compile(r"strowger_live_[A-Za-z0-9_-]{43}")
+KEY_FORMAT = re.compile(r"strowger_(?:live|test)_[A-Za-z0-9_-]{43}")
 
 
 def hash_key(key: str) -> bytes:
@@ -178,6 +180,8 @@ def _check_trunk(trunk: Trunk) -> None:
     problems.add("host", host_problem(trunk.host))
     if not 1 <= trunk.port <= 65_535:
         problems.add("port", f"expected 1 to 65535, got {trunk.port}")
+    problems.add("max_calls", most_problem(trunk.max_calls))
+    problems.add("calls_per_second", pace_problem(trunk.calls_per_second))
     for field, text in (("username", trunk.username), ("password", trunk.password)):
         if text is not None:
             problems.add(field, text_problem(text, longest=LONGEST_NAME))
@@ -231,6 +235,7 @@ class NumberService:
     async def _check(self, number: PhoneNumber) -> None:
         problems = Problems()
         problems.add("number", phone_number_problem(number.number), code="invalid_phone_number")
+        problems.add("max_calls", most_problem(number.max_calls))
         if number.label:
             problems.add("label", text_problem(number.label, longest=LONGEST_NAME))
         if number.trunk_id is not None:

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import assert_never
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -19,11 +20,30 @@ from strowger.calls.listening import Ear
 from strowger.calls.replying import Mind
 from strowger.calls.session import CallSession, Senses
 from strowger.calls.speaking import Voice
-from strowger.conversation.events import EndRequested
+from strowger.conversation.events import EndRequested, SayRequested
 from strowger.errors import CallRefused, ProviderError, StrowgerError, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
-from strowger.model import Call, CallId, CallResult, Trunk, Turn, WorkerId, WorkspaceId
-from strowger.ports import CallObserver, CallStore, DialRequest, Line, Providers, Telephone
+from strowger.model import (
+    Call,
+    CallCommand,
+    CallId,
+    CallResult,
+    CommandKind,
+    Trunk,
+    Turn,
+    WorkerId,
+    WorkspaceId,
+)
+from strowger.ports import (
+    Bell,
+    CallObserver,
+    CallStore,
+    DialRequest,
+    Line,
+    Providers,
+    SilentBell,
+    Telephone,
+)
 
 log = structlog.get_logger()
 
@@ -43,6 +63,8 @@ class Workplace:
     providers: Providers
     worker: WorkerId
     recordings: Path
+    bell: Bell = field(default_factory=SilentBell)
+    """Rings for the worker when there is a command for one of its calls."""
     observer: CallObserver | None = None
 
 
@@ -61,6 +83,9 @@ class CallRunner:
         self._requested: EndReason | None = None
         self._holding: asyncio.Task[CallResult] | None = None
         self._session: CallSession | None = None
+        self._answered = False
+        self._unsaid: list[CallCommand] = []
+        """Commands that came between the answer and the conversation."""
 
     def end(self, reason: EndReason) -> None:
         """Somebody outside the call wants it over."""
@@ -69,6 +94,22 @@ class CallRunner:
             self._session.tell(EndRequested())
         elif self._holding is not None:
             self._holding.cancel()
+
+    def obey(self, command: CallCommand) -> None:
+        """Do what the customer wants."""
+        match command.kind:
+            case CommandKind.END:
+                self.end(EndReason.API_REQUEST)
+            case CommandKind.CANCEL:
+                if self._session is None and not self._answered:
+                    self.end(EndReason.API_REQUEST)
+            case CommandKind.SAY | CommandKind.DIGITS:
+                if self._session is None:
+                    self._unsaid.append(command)
+                else:
+                    _perform(command, self._session)
+            case _:
+                assert_never(command.kind)
 
     async def run(self) -> None:
         """Dial, talk, hang up, write down."""
@@ -95,6 +136,8 @@ class CallRunner:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._holding = tasks.create_task(self._hold(), name=f"hold {self._call.id}")
+                if self._requested is not None:  # before there was anything to end
+                    self._holding.cancel()
         except* Exception as errors:  # the edge of the call: whatever broke, the call must end
             log.exception("call.broken", exc_info=errors)
             broken = True
@@ -110,9 +153,11 @@ class CallRunner:
         try:
             request = await self._dial_request()
             async with self._at.telephone.dial(request, self._ringing) as line:
+                self._answered = True
                 self._note_status(CallStatus.IN_PROGRESS)
                 result = await self._talk(line)
-            return replace(result, recording=line.recorded())  # whole only once the line is closed
+            # Whole only once the line is closed.
+            return replace(result, recording=line.recorded(), figures=line.measured())
         except CallRefused as refusal:
             log.info("call.refused", sip_status=refusal.status, reason=refusal.reason)
             status, reason = outcome.of_refusal(refusal)
@@ -170,6 +215,8 @@ class CallRunner:
         machine = KeptConversation(definition, self._variables(), self._note_turn)
         session = CallSession(line, machine, self._senses())
         self._session = session
+        for command in self._unsaid:
+            _perform(command, session)
         if self._requested is not None:
             session.tell(EndRequested())
         reason = await session.run()
@@ -235,6 +282,13 @@ class CallRunner:
         store, call, worker = self._at.store, self._call.id, self._at.worker
         now = time.time()
         self._chronicle.write(lambda: store.set_status(call, status, worker, now=now))
+
+
+def _perform(command: CallCommand, session: CallSession) -> None:
+    if command.kind is CommandKind.DIGITS:
+        session.send_digits(command.text)
+    else:
+        session.tell(SayRequested(command.text))
 
 
 def _failed(reason: EndReason, error: str) -> CallResult:

@@ -1,5 +1,6 @@
 """Use cases about calls, the same for the API, its dialects and the command line."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +18,21 @@ from strowger.calls.validation import (
     definition_problems,
     metadata_problem,
     range_problem,
+    schedule_problem,
+    speech_problem,
     url_problem,
     variable_problems,
 )
-from strowger.errors import Conflict, NotFound
+from strowger.errors import Conflict, Forbidden, NotFound
 from strowger.lifecycle import CallStatus
 from strowger.model import (
     AgentId,
     Call,
+    CallCommand,
     CallId,
+    CommandKind,
     Event,
+    LineFigures,
     Page,
     PhoneNumber,
     TrunkId,
@@ -35,6 +41,13 @@ from strowger.model import (
 )
 from strowger.ports import CallFilter, Records
 
+DIGITS = re.compile(r"[0-9*#A-D]{1,64}")
+"""RFC 4733 section 3.2."""
+
+TEST_KEY = (
+    "this is a test key, whose calls never reach a carrier: the call was checked and would be "
+    "placed with a live key; to talk to a simulated callee, see `strowger simulate`"
+)
 NO_TRUNK = (
     "there is no trunk to place the call through: add one with POST /v1/trunks, "
     "or start Strowger with STROWGER_TRUNK=sip:user:password@host:port"
@@ -58,6 +71,10 @@ class NewCall:
     """Seconds."""
     ring_timeout: float | None = None
     """Seconds."""
+    scheduled_at: float | None = None
+    """When to queue it; None for at once."""
+    test: bool = False
+    """Asked for with a test key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +114,45 @@ class CallService:
         number = await self._caller_number(workspace, wanted, speaker, problems)
         problems.raise_if_any()
         assert speaker is not None, "its absence is a problem"
+        if wanted.test:
+            raise Forbidden(TEST_KEY, code="test_key")
         check_destination_allowed(wanted.to, self._policy)
         trunk = await self._trunk(workspace, number)
         call = self._draw_up(workspace, wanted, speaker, number, trunk)
         await self._records.add_call(call)
         return call
+
+    async def cancel(self, workspace: WorkspaceId, call: CallId) -> Call:
+        """Keep a call from being answered. Raises Conflict for one that was."""
+        return await self._records.cancel_call(workspace, call, now=self._clock())
+
+    async def say(self, workspace: WorkspaceId, call: CallId, text: str) -> Call:
+        """Have the agent say something now. Raises Conflict unless somebody is on the line."""
+        problems = Problems()
+        problems.add("text", speech_problem(text))
+        problems.raise_if_any()
+        command = CallCommand(call_id=call, kind=CommandKind.SAY, text=text)
+        return await self._records.command_call(workspace, command, now=self._clock())
+
+    async def send_digits(self, workspace: WorkspaceId, call: CallId, digits: str) -> Call:
+        """Press keys. Raises Conflict unless somebody is on the line."""
+        problems = Problems()
+        if not DIGITS.fullmatch(digits):
+            problems.add("digits", "expected 1 to 64 of 0-9, *, # and A-D")
+        problems.raise_if_any()
+        command = CallCommand(call_id=call, kind=CommandKind.DIGITS, text=digits)
+        return await self._records.command_call(workspace, command, now=self._clock())
+
+    async def figures(self, workspace: WorkspaceId, call: CallId) -> LineFigures | None:
+        """What became of a call's audio; None until it is over."""
+        return await self._records.figures_of(workspace, call)
+
+    async def feed(self, workspace: WorkspaceId, *, after: int, limit: int) -> tuple[Event, ...]:
+        """Everything that happened, in order."""
+        return await self._records.events_since(workspace, after=after, limit=limit)
+
+    async def last_sequence(self, workspace: WorkspaceId) -> int:
+        return await self._records.last_sequence(workspace)
 
     async def get(self, workspace: WorkspaceId, call: CallId) -> Call:
         return await self._records.get_call_of(workspace, call)
@@ -158,6 +209,7 @@ class CallService:
             problems.add(f"variables{path}", message)
         problems.add("metadata", metadata_problem(wanted.metadata))
         problems.add("webhook_url", url_problem(wanted.webhook_url))
+        problems.add("scheduled_at", schedule_problem(wanted.scheduled_at, now=self._clock()))
         problems.add("max_duration", range_problem("max_duration", wanted.max_duration))
         problems.add("ring_timeout", range_problem("ring_timeout", wanted.ring_timeout))
 
@@ -221,7 +273,8 @@ class CallService:
             to=wanted.to,
             from_=number.number,
             trunk_id=trunk,
-            status=CallStatus.QUEUED,
+            status=CallStatus.QUEUED if wanted.scheduled_at is None else CallStatus.SCHEDULED,
+            scheduled_at=wanted.scheduled_at,
             variables={**definition.default_variables, **wanted.variables},
             metadata=wanted.metadata,
             webhook_url=wanted.webhook_url,
@@ -229,7 +282,7 @@ class CallService:
             max_duration=_given(wanted.max_duration, limits.max_duration),
             ring_timeout=_given(wanted.ring_timeout, limits.ring_timeout),
             created_at=now,
-            queued_at=now,
+            queued_at=now if wanted.scheduled_at is None else None,
         )
 
 

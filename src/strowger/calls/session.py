@@ -69,6 +69,10 @@ class CallSession:
         """Let the conversation know of something; also for what comes from outside the call."""
         self._inbox.put_nowait(event)
 
+    def send_digits(self, digits: str) -> None:
+        """Send key tones (`0-9*#A-D`) to the callee's side, in place of speech."""
+        self._line.send_digits(digits)
+
     async def run(self) -> EndReason:
         """Talk until one side hangs up; every task started here ends here."""
         self.tell(Answered())

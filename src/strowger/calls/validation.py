@@ -43,6 +43,12 @@ RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {
 """Least and greatest value of each number a definition holds; a flow has rules of its own."""
 
 LONGEST_NAME = 200
+MOST_CALLS = 100_000
+PACES = (0.01, 1000.0)
+"""Calls per second."""
+LONGEST_SPEECH = 2000
+LONGEST_SCHEDULE = 365 * 86_400.0
+"""Seconds."""
 LONGEST_URL = 2048
 LARGEST_METADATA = 16_384
 """Bytes of JSON."""
@@ -164,6 +170,38 @@ def range_problem(field: str, value: float | None) -> str | None:
 
 def _choice_problem(value: str, choices: frozenset[str]) -> str | None:
     return None if value in choices else f"expected one of {', '.join(sorted(choices))}"
+
+
+def speech_problem(text: str) -> str | None:
+    """For words that the agent is to say at once."""
+    if not any(character.isalnum() for character in text):
+        return "expected something to say"
+    if len(text) > LONGEST_SPEECH:
+        return f"expected at most {LONGEST_SPEECH} characters, got {len(text)}"
+    return None
+
+
+def schedule_problem(at: float | None, *, now: float) -> str | None:
+    if at is None:
+        return None
+    if at < now:
+        return "expected a time to come; leave it out to call at once"
+    if at > now + LONGEST_SCHEDULE:
+        return "expected a time within the next 365 days"
+    return None
+
+
+def most_problem(calls: int | None) -> str | None:
+    if calls is None or 1 <= calls <= MOST_CALLS:
+        return None
+    return f"expected 1 to {MOST_CALLS}, or null for no limit, got {calls}"
+
+
+def pace_problem(calls_per_second: float | None) -> str | None:
+    least, greatest = PACES
+    if calls_per_second is None or least <= calls_per_second <= greatest:  # false for NaN as well
+        return None
+    return f"expected {least:g} to {greatest:g}, or null for no limit, got {calls_per_second:.12g}"
 
 
 def text_problem(text: str, *, longest: int) -> str | None:

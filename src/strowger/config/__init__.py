@@ -117,6 +117,18 @@ class Settings:
         form="sip:USER:PASSWORD@HOST:PORT;transport=udp",
         secret=True,
     )
+    rate_limit: int = setting(
+        6000,
+        read_integer(0, 1_000_000),
+        "Requests a minute that one API key may make, at all API processes together; 0 for any.",
+        form="NUMBER",
+    )
+    max_calls: int = setting(
+        0,
+        read_integer(0, 100_000),
+        "Most calls at the same time; further ones wait in the queue. 0 for as many as come.",
+        form="NUMBER",
+    )
     allow_countries: tuple[str, ...] = setting(
         (),
         read_countries,

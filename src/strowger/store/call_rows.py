@@ -17,6 +17,7 @@ from strowger.lifecycle import TERMINAL, CallStatus, EndReason
 from strowger.model import Call, CallId, Turn
 from strowger.store.codec import Json
 from strowger.store.events import Happening, publish
+from strowger.store.gate import line_freed
 from strowger.store.schema import call_turns, calls
 
 FIELDS = tuple(field.name for field in fields(Call) if field.name != "transcript")
@@ -84,10 +85,14 @@ async def change(
     connection: AsyncConnection, row: Row[Any], changes: Mapping[str, Any], *, now: float
 ) -> Call:
     """Write `changes` to a locked call; where its status is among them, the event goes with it."""
-    await connection.execute(update(calls).where(calls.c.id == row.id).values(**changes))
+    over = changes.get("status") in TERMINAL
+    gate = {"gate": None} if over else {}
+    changed = update(calls).where(calls.c.id == row.id).values(**changes, **gate)
+    await connection.execute(changed)
     call = replace(call_of(row), **changes)
     if "status" in changes:
-        if call.status in TERMINAL:
+        if over:
+            await line_freed(connection, call)
             call = replace(call, transcript=tuple(await turns_of(connection, call.id)))
         await tell(connection, call, EVENT_OF[call.status], snapshot(call), now=now)
     return call

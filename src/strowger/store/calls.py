@@ -1,15 +1,25 @@
 """Calls as the worker that holds them sees them: `ports.CallStore`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from strowger.errors import Conflict, NotFound
 from strowger.lifecycle import TERMINAL, CallStatus, EndReason, check_transition
-from strowger.model import Call, CallId, CallResult, Trunk, Turn, WorkerId
-from strowger.store import trunks
+from strowger.model import (
+    Call,
+    CallCommand,
+    CallId,
+    CallResult,
+    Trunk,
+    Turn,
+    WorkerId,
+    WorkspaceId,
+)
+from strowger.store import commands, customer_calls, gate, idempotency, rates, trunks
 from strowger.store.call_rows import (
     COLUMNS,
     call_of,
@@ -76,9 +86,14 @@ class PostgresCallStore:
             return await trunks.get(connection, call.workspace_id, call.trunk_id)
 
     async def claim_dial_attempt(self, call_id: CallId, worker: WorkerId, *, now: float) -> bool:
-        """Also False for a call that is over, or was never there: nobody is to be rung."""
+        """Also False for a call that is over, or was never there: nobody is to be rung.
+
+        And for one that a limit keeps back: a new job comes when its turn has come.
+        """
         values = {"call": call_id, "worker": worker, "now": now}
         async with transaction(self._engine) as connection:
+            if not await gate.admits(connection, call_id, now=now):
+                return False
             return (await connection.execute(CLAIM, values)).rowcount == 1
 
     async def dial_attempt(self, call_id: CallId) -> DialAttempt | None:
@@ -137,6 +152,9 @@ class PostgresCallStore:
                 )
             }  # fmt: skip
             call = await change(connection, row, changes, now=result.ended_at)
+            if result.figures is not None:
+                figures = update(calls).where(calls.c.id == call_id).values(figures=result.figures)
+                await connection.execute(figures)
             if result.recording.available:
                 payload = {"call_id": call_id, "recording": result.recording}
                 await tell(connection, call, "call.recording_ready", payload, now=result.ended_at)
@@ -186,10 +204,34 @@ class PostgresCallStore:
         async with reading(self._engine) as connection:
             return frozenset((await connection.execute(wanted)).scalars())
 
-    async def end_requested(self, worker: WorkerId) -> list[CallId]:
-        wanted = select(calls.c.id).where(calls.c.worker_id == worker, LIVE, calls.c.end_requested)
+    async def take_commands(self, calls: Sequence[CallId]) -> list[CallCommand]:
+        async with reading(self._engine) as connection:
+            return await commands.take(connection, calls)
+
+
+class PostgresWaitingCalls:
+    """`ports.WaitingCalls` on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def queue_scheduled(self, call_id: CallId, *, now: float) -> None:
         async with transaction(self._engine) as connection:
-            return list((await connection.execute(wanted)).scalars())
+            await customer_calls.queue_scheduled(connection, call_id, now=now)
+
+    async def release(self, workspace: WorkspaceId, *, now: float) -> float | None:
+        async with transaction(self._engine) as connection:
+            return await gate.release(connection, workspace, now=now)
+
+    async def workspaces_waiting(self) -> list[WorkspaceId]:
+        async with reading(self._engine) as connection:
+            return await gate.workspaces_waiting(connection)
+
+    async def forget(self, *, now: float) -> None:
+        async with transaction(self._engine) as connection:
+            await idempotency.forget(connection, now=now)
+            await commands.forget(connection, now=now)
+            await rates.forget(connection, now=now)
 
 
 async def _write_remains(connection: AsyncConnection, call_id: CallId, result: CallResult) -> None:

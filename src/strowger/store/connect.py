@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
 import asyncpg
 from sqlalchemy import event, exc
@@ -14,6 +15,9 @@ from strowger.store.codec import from_json, to_json
 CONNECT_TIMEOUT = 5.0  # seconds
 STATEMENT_TIMEOUT = 30.0  # seconds; no statement here should need a hundredth of it
 POOL_TIMEOUT = 10.0  # seconds to wait for a free connection
+
+_JOINED: ContextVar[AsyncConnection | None] = ContextVar("joined", default=None)
+"""The transaction that everything in this context is a part of."""
 
 
 FAILURES = (
@@ -79,15 +83,34 @@ def plain(url: str) -> str:
 
 
 @asynccontextmanager
+async def together(engine: AsyncEngine) -> AsyncIterator[None]:
+    """Everything that this task does with the database meanwhile is one transaction."""
+    async with transaction(engine) as connection:
+        joined = _JOINED.set(connection)
+        try:
+            yield
+        finally:
+            _JOINED.reset(joined)
+
+
+@asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction: all of it or nothing, and failures in the house's own words."""
+    if (joined := _JOINED.get()) is not None:
+        async with translated():
+            yield joined
+        return
     async with translated(), engine.begin() as connection:
         yield connection
 
 
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection for one statement that changes nothing: saves BEGIN and COMMIT."""
+    """A connection for one statement: saves BEGIN and COMMIT."""
+    if (joined := _JOINED.get()) is not None:
+        async with translated():
+            yield joined
+        return
     async with translated(), engine.connect() as connection:
         yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 

@@ -2,14 +2,23 @@
 
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from strowger.errors import Conflict, NotFound
 from strowger.lifecycle import TERMINAL, CallStatus, EndReason
-from strowger.model import Call, CallId, Event, Page, WorkspaceId
+from strowger.model import (
+    Call,
+    CallCommand,
+    CallId,
+    CommandKind,
+    Event,
+    LineFigures,
+    Page,
+    WorkspaceId,
+)
 from strowger.ports import CallFilter
-from strowger.store import owned
+from strowger.store import commands, owned
 from strowger.store.call_rows import (
     EVENT_OF,
     call_of,
@@ -25,10 +34,6 @@ from strowger.store.call_rows import (
 from strowger.store.queue import Kind, enqueue
 from strowger.store.schema import calls, events
 
-END_CHANNEL = "strowger_end_requested"
-"""Told the id of a worker when a customer asks for one of its calls to end."""
-
-
 INSERT = insert(calls)
 
 
@@ -40,6 +45,21 @@ async def add(connection: AsyncConnection, call: Call) -> None:
         await tell(connection, call, EVENT_OF[call.status], snapshot(call), now=call.created_at)
     if call.status is CallStatus.QUEUED:
         await enqueue(connection, Kind.DIAL, [call.id])
+    elif call.status is CallStatus.SCHEDULED and call.scheduled_at is not None:
+        wait = call.scheduled_at - call.created_at
+        await enqueue(connection, Kind.QUEUE, [call.id], after=wait)
+
+
+async def queue_scheduled(connection: AsyncConnection, call: CallId, *, now: float) -> None:
+    """Queue a call whose time has come; look again later where it has not."""
+    row = await locked(connection, calls.c.id == call)
+    if CallStatus(row.status) is not CallStatus.SCHEDULED:
+        return
+    if now < row.scheduled_at:
+        await enqueue(connection, Kind.QUEUE, [call], after=row.scheduled_at - now)
+        return
+    await change(connection, row, {"status": CallStatus.QUEUED, "queued_at": now}, now=now)
+    await enqueue(connection, Kind.DIAL, [call])
 
 
 async def get(connection: AsyncConnection, workspace: WorkspaceId, call: CallId) -> Call:
@@ -65,9 +85,52 @@ async def request_end(
     connection: AsyncConnection, workspace: WorkspaceId, call: CallId, *, now: float
 ) -> Call:
     """A call that a worker has taken is the worker's to end, even before it has rung."""
+    return await _end(connection, workspace, call, CommandKind.END, now=now)
+
+
+async def cancel(
+    connection: AsyncConnection, workspace: WorkspaceId, call: CallId, *, now: float
+) -> Call:
+    """The same for a call that nobody has answered yet."""
+    return await _end(connection, workspace, call, CommandKind.CANCEL, now=now)
+
+
+async def command(
+    connection: AsyncConnection, workspace: WorkspaceId, wanted: CallCommand, *, now: float
+) -> Call:
+    """For a call on which somebody talks."""
+    row = await locked(connection, calls.c.workspace_id == workspace, calls.c.id == wanted.call_id)
+    if CallStatus(row.status) is not CallStatus.IN_PROGRESS:
+        raise Conflict(f"nobody is on the line: the call is {row.status}", code="call_state")
+    await commands.give(connection, wanted, row.worker_id, now=now)
+    return call_of(row, await turns_of(connection, wanted.call_id))
+
+
+async def figures_of(
+    connection: AsyncConnection, workspace: WorkspaceId, call: CallId
+) -> LineFigures | None:
+    wanted = select(calls.c.figures).where(calls.c.workspace_id == workspace, calls.c.id == call)
+    row = (await connection.execute(wanted)).one_or_none()
+    if row is None:
+        raise NotFound("no such call")
+    figures: LineFigures | None = row.figures
+    return figures
+
+
+async def _end(
+    connection: AsyncConnection,
+    workspace: WorkspaceId,
+    call: CallId,
+    kind: CommandKind,
+    *,
+    now: float,
+) -> Call:
     row = await locked(connection, calls.c.workspace_id == workspace, calls.c.id == call)
-    if CallStatus(row.status) in TERMINAL:
-        raise Conflict(f"the call is over: {row.status}", code="call_state")
+    status = CallStatus(row.status)
+    if status in TERMINAL:
+        raise Conflict(f"the call is over: {status}", code="call_state")
+    if kind is CommandKind.CANCEL and status is CallStatus.IN_PROGRESS:
+        raise Conflict("somebody has answered: end the call instead", code="call_state")
     if row.worker_id is None:
         changes = {
             "status": CallStatus.CANCELED,
@@ -75,8 +138,7 @@ async def request_end(
             "ended_at": now,
         }
         return await change(connection, row, changes, now=now)
-    await connection.execute(update(calls).where(calls.c.id == call).values(end_requested=True))
-    await connection.execute(select(func.pg_notify(END_CHANNEL, row.worker_id)))
+    await commands.give(connection, CallCommand(call_id=call, kind=kind), row.worker_id, now=now)
     return call_of(row, await turns_of(connection, call))
 
 

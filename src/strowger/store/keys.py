@@ -23,6 +23,7 @@ async def add(connection: AsyncConnection, key: ApiKey, sha256: bytes) -> None:
             expires_at=key.expires_at,
             created_at=key.created_at,
             last_used_at=key.last_used_at,
+            test=key.test,
         )
     )
 

@@ -36,6 +36,10 @@ class Kind(StrEnum):
     """A call's id."""
     DELIVER = "deliver"
     """A delivery's id."""
+    QUEUE = "queue"
+    """The id of a call whose time has come."""
+    RELEASE = "release"
+    """The id of a workspace in which a line may be free for a call that waits."""
 
 
 @cache

@@ -3,6 +3,9 @@
 Each method is one transaction; the SQL is in `owned` and in one module per kind of record.
 """
 
+from contextlib import AbstractAsyncContextManager
+
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -13,11 +16,14 @@ from strowger.model import (
     AgentId,
     ApiKey,
     Call,
+    CallCommand,
     CallId,
     Event,
+    LineFigures,
     NumberId,
     Page,
     PhoneNumber,
+    StoredAnswer,
     Trunk,
     TrunkId,
     Webhook,
@@ -25,8 +31,20 @@ from strowger.model import (
     WorkspaceId,
 )
 from strowger.ports import CallFilter
-from strowger.store import agents, customer_calls, keys, numbers, owned, schema, trunks, webhooks
-from strowger.store.connect import reading, transaction
+from strowger.store import (
+    agents,
+    customer_calls,
+    feed,
+    gate,
+    idempotency,
+    keys,
+    numbers,
+    owned,
+    schema,
+    trunks,
+    webhooks,
+)
+from strowger.store.connect import reading, together, transaction
 
 
 class PostgresRecords:
@@ -38,6 +56,13 @@ class PostgresRecords:
     async def ping(self) -> None:
         async with reading(self._engine) as connection:
             await connection.exec_driver_sql("SELECT 1")
+
+    async def limit_workspace(self, workspace: WorkspaceId, max_calls: int | None) -> None:
+        """Set the most calls of a workspace at the same time; None for no limit."""
+        limit = update(schema.workspaces).where(schema.workspaces.c.id == workspace)
+        async with transaction(self._engine) as connection:
+            await connection.execute(limit.values(max_calls=max_calls))
+            await gate.look_again(connection, workspace)
 
     async def ensure_workspace(
         self, workspace: WorkspaceId, *, name: str = "Default", now: float
@@ -178,6 +203,44 @@ class PostgresRecords:
             return await customer_calls.page(
                 connection, workspace, which, limit=limit, cursor=cursor
             )
+
+    def together(self) -> AbstractAsyncContextManager[None]:
+        return together(self._engine)
+
+    async def find_answer(
+        self, workspace: WorkspaceId, key: str, hash: bytes, *, now: float
+    ) -> StoredAnswer | None:
+        async with transaction(self._engine) as connection:
+            return await idempotency.find(connection, workspace, key, hash, now=now)
+
+    async def keep_answer(
+        self, workspace: WorkspaceId, key: str, hash: bytes, answer: StoredAnswer, *, now: float
+    ) -> None:
+        async with transaction(self._engine) as connection:
+            await idempotency.keep(connection, workspace, key, hash, answer, now=now)
+
+    async def cancel_call(self, workspace: WorkspaceId, call: CallId, *, now: float) -> Call:
+        async with transaction(self._engine) as connection:
+            return await customer_calls.cancel(connection, workspace, call, now=now)
+
+    async def command_call(
+        self, workspace: WorkspaceId, command: CallCommand, *, now: float
+    ) -> Call:
+        async with transaction(self._engine) as connection:
+            return await customer_calls.command(connection, workspace, command, now=now)
+
+    async def figures_of(self, workspace: WorkspaceId, call: CallId) -> LineFigures | None:
+        async with reading(self._engine) as connection:
+            return await customer_calls.figures_of(connection, workspace, call)
+
+    async def events_since(
+        self, workspace: WorkspaceId, *, after: int, limit: int
+    ) -> tuple[Event, ...]:
+        return await feed.events_since(self._engine, workspace, after=after, limit=limit)
+
+    async def last_sequence(self, workspace: WorkspaceId) -> int:
+        async with reading(self._engine) as connection:
+            return await feed.last_sequence(connection, workspace)
 
     async def request_end(self, workspace: WorkspaceId, call: CallId, *, now: float) -> Call:
         async with transaction(self._engine) as connection:

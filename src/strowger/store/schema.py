@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from strowger.agent import AgentDefinition, Scalar
 from strowger.lifecycle import TERMINAL
-from strowger.model import Recording, Turn
+from strowger.model import LineFigures, Recording, Turn
 from strowger.store.codec import CleanText, Id, Json
 
 metadata = MetaData(
@@ -40,6 +40,11 @@ metadata = MetaData(
 LIVE = text("status NOT IN ({})".format(", ".join(f"'{status}'" for status in sorted(TERMINAL))))
 """Condition of the small indexes that hold only calls that are not over."""
 
+WAITING = text("gate = 'waiting'")
+"""A call that a limit keeps from being dialled."""
+BUSY = text("ended_at IS NULL AND (worker_id IS NOT NULL OR gate = 'released')")
+"""A call that takes up a line, or is about to."""
+
 UNSETTLED = text("state IN ('pending', 'waiting')")
 
 workspaces = Table(
@@ -47,6 +52,7 @@ workspaces = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("name", CleanText, nullable=False),
+    Column("max_calls", Integer),
     Column("webhook_secret", CleanText),
     Column("created_at", Double, nullable=False),
 )
@@ -62,6 +68,28 @@ api_keys = Table(
     Column("expires_at", Double),
     Column("created_at", Double, nullable=False),
     Column("last_used_at", Double),
+    Column("test", Boolean, nullable=False, server_default=text("false")),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("workspace_id", Id, primary_key=True),
+    Column("key", Id, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("location", CleanText),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False, index=True),
+)
+
+rate_windows = Table(
+    "rate_windows",
+    metadata,
+    Column("key_id", Id, primary_key=True),
+    Column("started_at", Double, nullable=False),
+    Column("used", Integer, nullable=False),
+    prefixes=["UNLOGGED"],
 )
 
 agents = Table(
@@ -99,9 +127,19 @@ trunks = Table(
     Column("is_default", Boolean, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    Column("max_calls", Integer),
+    Column("calls_per_second", Double),
     UniqueConstraint("workspace_id", "id"),
 )
 Index("trunks_default_idx", trunks.c.workspace_id, unique=True, postgresql_where=text("is_default"))
+
+trunk_paces = Table(
+    "trunk_paces",
+    metadata,
+    Column("trunk_id", Id, ForeignKey("trunks.id", ondelete="CASCADE"), primary_key=True),
+    # When the trunk may be sent its next call.
+    Column("next_at", Double, nullable=False),
+)
 
 phone_numbers = Table(
     "phone_numbers",
@@ -114,6 +152,7 @@ phone_numbers = Table(
     Column("inbound_agent_id", Id),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    Column("max_calls", Integer),
     UniqueConstraint("workspace_id", "number"),
     # With the workspace in the key, a number cannot point into another workspace.
     ForeignKeyConstraint(
@@ -164,7 +203,12 @@ calls = Table(
     Column("extracted", Json[Mapping[str, Scalar]](Mapping[str, Scalar]), nullable=False),
     Column("recording", Json[Recording](Recording), nullable=False),
     Column("worker_id", Id),
-    Column("end_requested", Boolean, nullable=False, server_default=text("false")),
+    Column("scheduled_at", Double),
+    Column("test", Boolean, nullable=False, server_default=text("false")),
+    Column("figures", Json[LineFigures](LineFigures)),
+    # How far it is in the queue for a line, where lines are limited: see `gate`.
+    Column("gate", CleanText),
+    Column("gate_at", Double),
 )
 Index("calls_page_idx", calls.c.workspace_id, calls.c.id)
 Index("calls_status_idx", calls.c.workspace_id, calls.c.status, calls.c.id)
@@ -172,6 +216,8 @@ Index("calls_agent_idx", calls.c.workspace_id, calls.c.agent_id, calls.c.id)
 Index("calls_to_idx", calls.c.workspace_id, calls.c.to, calls.c.id)
 Index("calls_worker_idx", calls.c.worker_id, postgresql_where=LIVE)
 Index("calls_trunk_idx", calls.c.trunk_id, postgresql_where=LIVE)
+Index("calls_waiting_idx", calls.c.workspace_id, calls.c.id, postgresql_where=WAITING)
+Index("calls_busy_idx", calls.c.workspace_id, calls.c.trunk_id, postgresql_where=BUSY)
 
 call_turns = Table(
     "call_turns",
@@ -179,6 +225,16 @@ call_turns = Table(
     Column("call_id", Id, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("turn", Json[Turn](Turn), nullable=False),
+)
+
+call_commands = Table(
+    "call_commands",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("call_id", Id, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", CleanText, nullable=False),
+    Column("text", CleanText, nullable=False),
+    Column("created_at", Double, nullable=False),
 )
 
 call_journals = Table(

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from strowger.errors import Conflict
 from strowger.model import Trunk, TrunkId, WorkspaceId
-from strowger.store import owned
+from strowger.store import gate, owned
 from strowger.store.schema import LIVE, calls, trunks, workspaces
 
 
@@ -33,6 +33,7 @@ async def default(connection: AsyncConnection, workspace: WorkspaceId) -> Trunk 
 async def replace(connection: AsyncConnection, trunk: Trunk) -> None:
     await _make_room(connection, trunk)
     await owned.replace(connection, trunks, trunk)
+    await gate.look_again(connection, trunk.workspace_id)  # its limits may have changed
 
 
 async def remove(connection: AsyncConnection, workspace: WorkspaceId, trunk: TrunkId) -> None:

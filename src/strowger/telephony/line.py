@@ -14,8 +14,8 @@ from strowger.media.events import (
     SendDigits,
     StopPlaying,
 )
-from strowger.model import Recording
-from strowger.ports import LineEvent, LineHungUp
+from strowger.model import LineFigures, Recording
+from strowger.ports import LINE_RATE, LineEvent, LineHungUp
 from strowger.telephony.recording import WavFile
 
 PENDING_EVENTS = 1024
@@ -130,6 +130,20 @@ class SipLine:
         if self._recording is None or self._recording.duration == 0:
             return Recording()
         return Recording(available=True, duration=self._recording.duration)
+
+    def measured(self) -> LineFigures | None:
+        if self.figures is None:
+            return None
+        closed = self.figures
+        return LineFigures(
+            packets_received=closed.packets_received,
+            packets_sent=closed.packets_sent,
+            packets_lost=closed.packets_lost,
+            packets_late=closed.packets_late,
+            jitter=closed.jitter,
+            concealed=closed.concealed_samples / LINE_RATE,
+            underrun=closed.underrun_samples / LINE_RATE,
+        )
 
     def _apply(self, command: Command) -> None:
         self._engine.apply(command, now=self._clock())
