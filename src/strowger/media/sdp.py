@@ -21,7 +21,7 @@ from strowger.media.session_description import (
 
 __all__ = [
     "TELEPHONE_EVENT", "Direction", "LocalMedia", "MediaAgreement", "NoCommonCodec",
-    "SessionDescription", "accept_answer", "answer_offer", "make_offer", "parse_sdp",
+    "SessionDescription", "accept_answer", "answer_offer", "codecs_in", "make_offer", "parse_sdp",
 ]  # fmt: skip
 
 STATIC: Final = {"0": Codec.PCMU, "8": Codec.PCMA}
@@ -130,6 +130,13 @@ def answer_offer(offer: bytes, local: LocalMedia) -> tuple[bytes, MediaAgreement
         for medium in description.media
     ]
     return _serialise(local, *media), agreement
+
+
+def codecs_in(body: bytes) -> tuple[str, ...]:
+    """The names of the audio formats that a description lists. Raises MalformedMessage."""
+    audio = (medium for medium in parse_sdp(body).media if medium.kind == "audio")
+    names = [name.partition("/")[0] for medium in audio for _, name in _names(medium)]
+    return tuple(dict.fromkeys(name for name in names if name != "TELEPHONE-EVENT"))
 
 
 def _choose(

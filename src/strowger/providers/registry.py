@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from strowger.conversation.events import ProviderKind
 from strowger.errors import ProviderError
-from strowger.ports import LanguageModel, SpeechToText, TextToSpeech
+from strowger.ports import LanguageModel, ProviderDescription, SpeechToText, TextToSpeech
 from strowger.providers.child import ChildPolicy
 from strowger.providers.espeak import EspeakSpeech, find_espeak, voices_of
 from strowger.providers.flite import FliteSpeech, find_flite
@@ -64,20 +64,6 @@ class ProviderSettings:
     """Most processes that recognise speech at once; each takes some 100 MB while in use."""
     recogniser_idle: float = 300.0
     """Seconds without work after which a recogniser's process is let go."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderDescription:
-    """One provider, as `strowger doctor` and the list of voices show it."""
-
-    kind: ProviderKind
-    name: str
-    available: bool
-    problem: str | None = None
-    """Why it is not available."""
-    voices: tuple[str, ...] = ()
-    default: str | None = None
-    """The voice or model that is used where an agent names none."""
 
 
 class ConfiguredProviders:

@@ -9,33 +9,31 @@ already on its way.
 from collections.abc import Callable
 
 from strowger.errors import Conflict, MalformedMessage
+from strowger.sip.asking import Question
 from strowger.sip.bodies import SDP, sdp_of
 from strowger.sip.calling import Calling, State
 from strowger.sip.core import Capacity, Core, Phase
-from strowger.sip.dialog import MAX_FORWARDS
+from strowger.sip.digest import Credentials
 from strowger.sip.established import Established
 from strowger.sip.events import (
     Address,
     Discarded,
     Event,
     Incoming,
-    OptionsAnswered,
     SessionId,
 )
-from strowger.sip.headers import Uri, host_of, printable
+from strowger.sip.headers import Uri
 from strowger.sip.invitation import Invitation, check_uri
 from strowger.sip.invited import Invited
-from strowger.sip.layer import Answer, NoAnswer, note_source
+from strowger.sip.layer import note_source
 from strowger.sip.message import (
     DEFAULT_LIMITS,
-    Headers,
     Limits,
     Request,
     Response,
     is_keep_alive,
     parse,
 )
-from strowger.sip.reasons import phrase_of
 from strowger.sip.transaction import ClientTransaction, ServerTransaction
 from strowger.sip.validation import ALLOW, KNOWN_METHODS, check_response, refusal_of
 
@@ -172,38 +170,19 @@ class Endpoint:
             phase.reject_reoffer(status, now=now)
 
     def options(
-        self, uri: str, destination: Address, *, now: float, contact: Address | None = None
+        self,
+        uri: str,
+        destination: Address,
+        *,
+        now: float,
+        contact: Address | None = None,
+        credentials: Credentials | None = None,
     ) -> str:
         """Ask what is there (11.1); the token comes back in OptionsAnswered."""
         check_uri(uri)
         own = contact or self._core.local
-        token = self._core.new_token()
-
-        def receive_answer(answer: Answer, source: Address, at: float) -> None:
-            if isinstance(answer, NoAnswer):
-                status, reason, allow = 408, phrase_of(408), tuple[str, ...]()
-            elif answer.status < 200:
-                return
-            else:
-                status, reason = answer.status, printable(answer.reason)
-                allow = tuple(printable(method) for method in answer.headers.members("allow"))
-            self._core.report(
-                OptionsAnswered(token=token, status=status, reason=reason, allow=allow)
-            )
-
-        headers = Headers()
-        headers.add("via", str(self._core.layer.new_via(own)))
-        headers.add("max-forwards", MAX_FORWARDS)
-        headers.add("from", f"<sip:{host_of(own)}>;tag={self._core.new_token()}")
-        headers.add("to", f"<{uri}>")
-        headers.add("call-id", self._core.new_token())
-        headers.add("cseq", "1 OPTIONS")
-        headers.add("contact", self._core.contact("", own))
-        headers.add("accept", SDP)
-        headers.add("user-agent", self._core.user_agent)
-        request = Request(method="OPTIONS", uri=uri, headers=headers)
-        self._core.layer.send_request(request, destination, receive_answer, now=now)
-        return token
+        question = Question(self._core, uri, destination, own=own, credentials=credentials, now=now)
+        return question.token
 
     # ── requests of the far end ──────────────────────────────────────────────────────────────
 

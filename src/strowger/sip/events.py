@@ -95,6 +95,10 @@ class OptionsAnswered:
     status: int
     reason: str
     allow: tuple[str, ...] = ()
+    sdp: bytes | None = None
+    """What it can speak, where it says so (11.2)."""
+    silent: bool = False
+    """Nothing came: the 408 is ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
