@@ -17,9 +17,11 @@ import pytest
 from strowger.model import DEFAULT_WORKSPACE
 from strowger.store import PostgresRecords, embedded, migrate, open_engine
 from strowger.store.connect import connect
+from strowger.store.keyring import GivenKeys, Keyring, Keys
 
 NUMBERS = count(1)
 TEMPLATE = "strowger_template"
+KEYRING = Keyring(GivenKeys(Keys({"test": b"\x07" * 32})))
 
 
 @cache

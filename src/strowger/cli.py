@@ -30,9 +30,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
+secrets_app = typer.Typer(help="Secrets in the database.", no_args_is_help=True)
 simulate_app = typer.Typer(help="Telephones that answer by themselves.", no_args_is_help=True)
 bench_app = typer.Typer(help="Published measurements.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+app.add_typer(secrets_app, name="secrets")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(bench_app, name="bench")
 
@@ -155,6 +157,19 @@ def create_key(
 
     settings = settings_of(config, data=data, database_url=database_url)
     raise typer.Exit(run(settings, name, scopes))
+
+
+@secrets_app.command("rotate")
+def rotate_secrets(
+    data: Data = None, database_url: Database = None, config: ConfigFile = None
+) -> None:
+    """Make a new key for secrets and seal all of them with it. The server may run meanwhile.
+
+    With STROWGER_SECRET_KEYS: seal with the first of those, which you have put there.
+    """
+    from strowger.commands.secrets import rotate as run
+
+    raise typer.Exit(run(settings_of(config, data=data, database_url=database_url)))
 
 
 @simulate_app.command("callee")

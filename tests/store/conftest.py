@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from strowger.store import PostgresCallStore, PostgresOutbox, PostgresRecords, open_engine
-from tests.postgres import database_url
+from tests.postgres import KEYRING, database_url
 
 __all__ = ["database_url"]
 
@@ -16,7 +16,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(database_url)
+    engine = open_engine(database_url, keyring=KEYRING)
     yield engine
     await engine.dispose()
 

@@ -13,6 +13,7 @@ from strowger.store.connect import connect, plain
 from strowger.store.migrate import downgrade
 from strowger.store.queue import settings
 from strowger.store.schema import metadata
+from tests.postgres import KEYRING
 from tests.store.samples import a_trunk
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +62,7 @@ async def test_everything_goes_down_and_up_again(database_url: str, engine: Asyn
 async def test_several_may_migrate_at_once_and_again(database_url: str) -> None:
     await downgrade(database_url)
     await asyncio.gather(*(migrate(database_url) for _ in range(4)))
-    engine = open_engine(database_url, pool_size=1)
+    engine = open_engine(database_url, pool_size=1, keyring=KEYRING)
     records = PostgresRecords(engine)
     await records.ensure_workspace(DEFAULT_WORKSPACE, now=0.0)
     trunk = a_trunk()

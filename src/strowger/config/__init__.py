@@ -89,6 +89,14 @@ class Settings:
         form="postgresql://USER:PASSWORD@HOST:PORT/NAME",
         secret=True,
     )
+    secret_keys: str | None = setting(
+        None,
+        read_text,
+        "Keys for the secrets in the database, the one that seals first; without it they are in"
+        " the file secret.keys of the data folder.",
+        form="ID:BASE64,…",
+        secret=True,
+    )
     workers: int = setting(
         1, read_integer(0, 256), "Worker processes that conduct calls; 0 for none.", form="COUNT"
     )

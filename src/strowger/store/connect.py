@@ -11,10 +11,13 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from strowger.errors import ConfigurationError, Conflict, NotFound, StrowgerError, Unavailable
 from strowger.store.codec import from_json, to_json
+from strowger.store.keyring import Keyring
 
 CONNECT_TIMEOUT = 5.0  # seconds
 STATEMENT_TIMEOUT = 30.0  # seconds; no statement here should need a hundredth of it
 POOL_TIMEOUT = 10.0  # seconds to wait for a free connection
+KEYRING = "strowger_keyring"
+"""The execution option under which an engine keeps its keyring."""
 
 _JOINED: ContextVar[AsyncConnection | None] = ContextVar("joined", default=None)
 """The transaction that everything in this context is a part of."""
@@ -46,9 +49,16 @@ async def connect(url: str) -> asyncpg.Connection:
 
 
 def open_engine(
-    url: str, *, pool_size: int = 10, statement_timeout: float | None = STATEMENT_TIMEOUT
+    url: str,
+    *,
+    pool_size: int = 10,
+    statement_timeout: float | None = STATEMENT_TIMEOUT,
+    keyring: Keyring | None = None,
 ) -> AsyncEngine:
-    """A pool of connections to `url`, a PostgreSQL URL in libpq's spelling."""
+    """A pool of connections to `url`, a PostgreSQL URL in libpq's spelling.
+
+    Without a `keyring` they can do everything but read and write secrets.
+    """
     dsn = plain(url)
 
     async def creator() -> asyncpg.Connection:
@@ -64,6 +74,8 @@ def open_engine(
         json_deserializer=from_json,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    if keyring is not None:
+        engine.sync_engine.update_execution_options(**{KEYRING: keyring})
     return engine
 
 

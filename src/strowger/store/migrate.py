@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from strowger.errors import ConfigurationError
 from strowger.store.connect import open_engine, translated
+from strowger.store.keyring import Keyring
 from strowger.store.queue import queries
 
 LOCK = int.from_bytes(b"STROWGER", "big")  # whoever holds it migrates, the others wait
@@ -21,21 +22,24 @@ OLDEST = 150000
 """PostgreSQL 15: the first whose foreign keys can set one of their columns to null."""
 
 
-async def migrate(url: str, *, revision: str = "head") -> None:
-    """Upgrade the database. Raises Unavailable or ConfigurationError."""
+async def migrate(url: str, *, revision: str = "head", keyring: Keyring | None = None) -> None:
+    """Upgrade the database. Raises Unavailable or ConfigurationError.
+
+    The `keyring` is needed where secrets were kept in the clear before revision 0003.
+    """
     async with _alone(url) as connection:
         await _check_version(connection)
-        await _alembic(connection, command.upgrade, revision)
+        await _alembic(connection, command.upgrade, revision, keyring)
         # The queue's tables were made by a migration; here a newer PgQueuer brings them up.
         driver = (await connection.get_raw_connection()).driver_connection
         assert isinstance(driver, asyncpg.Connection)
         await queries(driver).apply_upgrade()
 
 
-async def downgrade(url: str, *, revision: str = "base") -> None:
+async def downgrade(url: str, *, revision: str = "base", keyring: Keyring | None = None) -> None:
     """Take the tables back to an older version: with `base`, remove them and all they hold."""
     async with _alone(url) as connection:
-        await _alembic(connection, command.downgrade, revision)
+        await _alembic(connection, command.downgrade, revision, keyring)
 
 
 @asynccontextmanager
@@ -57,11 +61,15 @@ async def _alone(url: str) -> AsyncIterator[AsyncConnection]:
 
 
 async def _alembic(
-    connection: AsyncConnection, step: Callable[[Config, str], None], revision: str
+    connection: AsyncConnection,
+    step: Callable[[Config, str], None],
+    revision: str,
+    keyring: Keyring | None,
 ) -> None:
     def run(sync: Connection) -> None:
         config = _config()
         config.attributes["connection"] = sync
+        config.attributes["keyring"] = keyring
         step(config, revision)
 
     await connection.run_sync(run)

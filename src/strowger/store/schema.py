@@ -53,7 +53,7 @@ workspaces = Table(
     Column("id", Id, primary_key=True),
     Column("name", CleanText, nullable=False),
     Column("max_calls", Integer),
-    Column("webhook_secret", CleanText),
+    Column("webhook_secret", LargeBinary),  # sealed, see `sealing`
     Column("created_at", Double, nullable=False),
 )
 
@@ -123,7 +123,7 @@ trunks = Table(
     Column("port", Integer, nullable=False),
     Column("transport", CleanText, nullable=False),
     Column("username", CleanText),
-    Column("password", CleanText),
+    Column("password", LargeBinary),  # sealed
     Column("is_default", Boolean, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
@@ -276,6 +276,7 @@ events = Table(
 )
 Index("events_call_idx", events.c.call_id, events.c.sequence)
 Index("events_workspace_idx", events.c.workspace_id, events.c.sequence)
+Index("events_time_idx", events.c.workspace_id, events.c.created_at)
 
 webhooks = Table(
     "webhooks",
@@ -284,8 +285,11 @@ webhooks = Table(
     Column("workspace_id", Id, ForeignKey("workspaces.id"), nullable=False),
     Column("url", CleanText, nullable=False),
     Column("events", ARRAY(CleanText), nullable=False),
-    Column("secret", CleanText, nullable=False),
+    Column("secret", LargeBinary, nullable=False),  # sealed, as is the one before
+    Column("previous_secret", LargeBinary),
+    Column("previous_secret_until", Double),
     Column("enabled", Boolean, nullable=False),
+    Column("failing_since", Double),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
 )
@@ -326,3 +330,20 @@ delivery_attempts = Table(
     Column("answer", CleanText, nullable=False),
     Column("duration", Double, nullable=False),
 )
+
+# Names keys and things without foreign keys: these may go, what they did stays.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("workspace_id", Id, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("key_id", Id),
+    Column("request_id", Id),
+    Column("resource", CleanText, nullable=False),
+    Column("resource_id", Id, nullable=False),
+    Column("action", CleanText, nullable=False),
+    Column("fields", ARRAY(CleanText), nullable=False),
+)
+Index("audit_log_page_idx", audit_log.c.workspace_id, audit_log.c.id)
+Index("audit_log_thing_idx", audit_log.c.workspace_id, audit_log.c.resource_id, audit_log.c.id)
