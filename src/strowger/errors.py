@@ -7,6 +7,7 @@
         * Forbidden               403
         * NotFound                404
         * Conflict                409
+        * PreconditionFailed      412
         * BodyTooLarge            413
         * TooManyRequests         429
     * FarEndError             the other side of a call
@@ -87,6 +88,13 @@ class Conflict(RequestError):
 
     status = 409
     code = "conflict"
+
+
+class PreconditionFailed(RequestError):
+    """The thing has changed since the caller read it."""
+
+    status = 412
+    code = "version_mismatch"
 
 
 class BodyTooLarge(RequestError):

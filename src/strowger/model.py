@@ -17,6 +17,7 @@ WebhookId = NewType("WebhookId", str)
 EventId = NewType("EventId", str)
 KeyId = NewType("KeyId", str)
 WorkerId = NewType("WorkerId", str)
+DeliveryId = NewType("DeliveryId", str)
 
 T = TypeVar("T")
 
@@ -32,6 +33,16 @@ class Agent:
     definition: AgentDefinition
     created_at: float
     updated_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentVersion:
+    """An agent as it was until its next change."""
+
+    agent_id: AgentId
+    version: int
+    definition: AgentDefinition
+    created_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +217,12 @@ class Webhook:
     """Event types wanted; `*` for all."""
     secret: str = field(default="", repr=False)
     """Standard Webhooks secret `whsec_…`; shown once, when made."""
+    previous_secret: str | None = field(default=None, repr=False)
+    """Signs as well until `previous_secret_until`: after a rotation receivers need some time."""
+    previous_secret_until: float | None = None
     enabled: bool = True
+    failing_since: float | None = None
+    """When the failures began that no success has ended since."""
     created_at: float = 0.0
     updated_at: float = 0.0
 
@@ -266,6 +282,33 @@ class StoredAnswer:
     status: int
     location: str | None
     body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who a request comes from."""
+
+    key_id: KeyId
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who changed what. Names of fields only: what they hold may be secret."""
+
+    id: str
+    workspace_id: WorkspaceId
+    at: float
+    key_id: KeyId | None
+    """None for the operator: the command line and the configuration."""
+    request_id: str | None
+    resource: str
+    """Such as `trunk`."""
+    resource_id: str
+    action: str
+    """`create`, `update`, `delete`, `rotate`, `test`, `retry` or `replay`."""
+    fields: tuple[str, ...] = ()
+    """What an update changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,21 +3,28 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from strowger.agent import AgentDefinition, ModelSettings, TranscriberSettings, VoiceSettings
+from strowger.conversation.events import ProviderKind
 from strowger.lifecycle import CallStatus
 from strowger.media import events as media
 from strowger.model import (
+    Actor,
     Agent,
     AgentId,
+    AgentVersion,
     ApiKey,
+    AuditEntry,
     Call,
     CallCommand,
     CallId,
     CallResult,
+    DeliveryId,
     Event,
     KeyId,
     LineFigures,
@@ -178,6 +185,56 @@ class Providers(Protocol):
         """A voice that needs no network, where one is installed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderDescription:
+    """One provider, as `strowger doctor` and the lists of voices and models show it."""
+
+    kind: ProviderKind
+    name: str
+    available: bool
+    problem: str | None = None
+    """Why it is not available."""
+    voices: tuple[str, ...] = ()
+    default: str | None = None
+    """The voice or model that is used where an agent names none."""
+
+
+class Catalogue(Protocol):
+    """What the configured providers offer."""
+
+    async def describe(self) -> Sequence[ProviderDescription]: ...
+
+
+# ── a trunk, looked at without a call ────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkReport:
+    """What came of asking a trunk whether it is there."""
+
+    problem: str | None
+    """None where calls can be expected to go through; else a word for programs, such as
+    `no_answer`."""
+    detail: str
+    """The same in a sentence, with what to do."""
+    address: str | None = None
+    """What its name led to."""
+    sip_status: int | None = None
+    reason: str | None = None
+    """What it answered."""
+    methods: tuple[str, ...] = ()
+    """From its Allow header."""
+    codecs: tuple[str, ...] = ()
+    """From the description in its answer, where it sent one."""
+    round_trip: float | None = None
+    """Seconds from the question to the answer."""
+
+
+class TrunkChecker(Protocol):
+    async def check(self, trunk: Trunk) -> TrunkReport:
+        """Answers within some seconds, whatever the trunk does."""
+
+
 # ── store, as the worker sees it ─────────────────────────────────────────────────────────────
 
 
@@ -263,6 +320,14 @@ class RateStore(Protocol):
 # ── store, as the API sees it ────────────────────────────────────────────────────────────────
 
 
+ACTOR: ContextVar[Actor | None] = ContextVar("actor", default=None)
+"""Who the present request comes from, for the audit log; None outside of requests.
+
+Bound to a request's task as its log context is, so that what changes things need not be handed
+something that only their record of it wants to know.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFilter:
     """Which calls a list is to hold; None for any."""
@@ -278,10 +343,18 @@ class Records(Protocol):
     `get_…`, `replace_…` and `delete_…` raise NotFound for what is not in the workspace; lists are
     newest first, and a cursor that was not made here raises InvalidRequest. Where the database
     cannot be reached everything raises Unavailable.
+
+    What adds, replaces or deletes a key, agent, trunk, number or webhook writes to the audit log
+    too, in the same transaction.
     """
 
     async def key_by_hash(self, sha256: bytes) -> ApiKey | None: ...
     async def add_key(self, key: ApiKey, sha256: bytes) -> None: ...
+    async def get_key(self, workspace: WorkspaceId, key: KeyId) -> ApiKey: ...
+    async def list_keys(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[ApiKey]: ...
+    async def delete_key(self, workspace: WorkspaceId, key: KeyId) -> None: ...
 
     async def add_agent(self, agent: Agent) -> None: ...
     async def get_agent(self, workspace: WorkspaceId, agent: AgentId) -> Agent: ...
@@ -289,9 +362,25 @@ class Records(Protocol):
         self, workspace: WorkspaceId, *, limit: int, cursor: str | None
     ) -> Page[Agent]: ...
     async def replace_agent(
-        self, workspace: WorkspaceId, agent: AgentId, definition: AgentDefinition, *, now: float
+        self,
+        workspace: WorkspaceId,
+        agent: AgentId,
+        definition: AgentDefinition,
+        *,
+        was: int,
+        now: float,
     ) -> Agent:
-        """Store a new version; the event `agent.updated` goes with it."""
+        """Store a new version; the event `agent.updated` goes with it.
+
+        Raises PreconditionFailed where the present version is not `was`.
+        """
+
+    async def get_agent_version(
+        self, workspace: WorkspaceId, agent: AgentId, version: int
+    ) -> AgentVersion: ...
+    async def list_agent_versions(
+        self, workspace: WorkspaceId, agent: AgentId, *, limit: int, cursor: str | None
+    ) -> Page[AgentVersion]: ...
 
     async def delete_agent(self, workspace: WorkspaceId, agent: AgentId) -> None: ...
 
@@ -383,12 +472,36 @@ class Records(Protocol):
     ) -> Page[Webhook]: ...
     async def replace_webhook(self, webhook: Webhook) -> None: ...
     async def delete_webhook(self, workspace: WorkspaceId, webhook: WebhookId) -> None: ...
+    async def rotate_webhook(
+        self,
+        workspace: WorkspaceId,
+        webhook: WebhookId,
+        secret: str,
+        *,
+        previous_until: float,
+        now: float,
+    ) -> Webhook:
+        """A new secret; the one until now signs as well until `previous_until`."""
+
+    async def list_audit(
+        self, workspace: WorkspaceId, resource: str | None, *, limit: int, cursor: str | None
+    ) -> Page[AuditEntry]:
+        """`resource` is the id of the thing that was changed; None for all."""
 
     async def ping(self) -> None:
         """Answer, or raise Unavailable."""
 
 
 # ── store, as webhook delivery sees it ───────────────────────────────────────────────────────
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    """It is its turn: tried now, or again at its time."""
+    WAITING = "waiting"
+    """An earlier event of the same call comes first."""
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,6 +511,8 @@ class Delivery:
     id: str
     url: str
     secret: str
+    previous_secret: str | None = None
+    """Signs as well, for a day after a rotation."""
     event: Event
     attempts: int
     """Made so far."""
@@ -423,6 +538,72 @@ class Outbox(Protocol):
         self, delivery: str, attempt: Attempt, *, delivered: bool, retry_at: float | None
     ) -> None:
         """`retry_at` None and not delivered: given up. Plans the next try in one transaction."""
+
+
+# ── store, as customers see deliveries ───────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReport:
+    """How one event fares on its way to one address."""
+
+    id: DeliveryId
+    workspace_id: WorkspaceId
+    webhook_id: WebhookId | None
+    """None for the `webhook_url` of a call or agent."""
+    url: str
+    event_id: str
+    event_type: str
+    call_id: CallId | None
+    state: DeliveryState
+    attempts: int
+    next_attempt_at: float | None
+    settled_at: float | None
+    happened_at: float
+    """When the event happened."""
+    tried: tuple[Attempt, ...] = ()
+    """In order; lists have the last one only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What a replay came to."""
+
+    deliveries: int
+    next_from: float | None
+    """Where to go on: there was more in the range than one replay takes. None for all done."""
+
+
+class Deliveries(Protocol):
+    """Deliveries of one workspace. Each method is one transaction; raises NotFound for others'."""
+
+    async def list_deliveries(
+        self,
+        workspace: WorkspaceId,
+        webhook: WebhookId,
+        state: DeliveryState | None,
+        *,
+        limit: int,
+        cursor: str | None,
+    ) -> Page[DeliveryReport]: ...
+
+    async def get_delivery_of(
+        self, workspace: WorkspaceId, delivery: DeliveryId
+    ) -> DeliveryReport: ...
+
+    async def retry_delivery(self, workspace: WorkspaceId, delivery: DeliveryId) -> DeliveryReport:
+        """Try now, whatever came of it so far. Raises Conflict while it waits for its turn."""
+
+    async def test_webhook(
+        self, workspace: WorkspaceId, webhook: WebhookId, *, now: float
+    ) -> DeliveryReport:
+        """Send an event `webhook.test` to this webhook alone. Raises Conflict if disabled."""
+
+    async def replay(
+        self, workspace: WorkspaceId, webhook: WebhookId, *, since: float, until: float
+    ) -> Replayed:
+        """Deliver once more what it wants of the events that happened from `since` to before
+        `until`, in the order they happened. Raises Conflict where it is disabled."""
 
 
 # ── the house, as whoever watches it sees it ─────────────────────────────────────────────────

@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 
 import pytest
@@ -193,12 +194,23 @@ async def test_a_rotated_secret_and_a_moved_address_count_at_once(
     webhook = a_webhook()
     await records.add_webhook(webhook)
     await records.add_call(a_call())
-    moved = replace(webhook, url="https://new.example.net/", secret="whsec_bmV3bmV3bmV3bmV3")
+    moved = replace(webhook, url="https://new.example.net/")
     await records.replace_webhook(moved)
+    fresh = "whsec_bmV3bmV3bmV3bmV3"
+    await records.rotate_webhook(
+        DEFAULT_WORKSPACE, webhook.id, fresh, previous_until=time.time() + 60, now=time.time()
+    )
     (id,) = await deliveries(engine)
     delivery = await outbox.get_delivery(id)
     assert delivery is not None
-    assert (delivery.url, delivery.secret) == (moved.url, moved.secret)
+    assert (delivery.url, delivery.secret) == (moved.url, fresh)
+    assert delivery.previous_secret == webhook.secret
+    await records.rotate_webhook(
+        DEFAULT_WORKSPACE, webhook.id, webhook.secret, previous_until=time.time() - 1, now=1.0
+    )
+    later = await outbox.get_delivery(id)
+    assert later is not None
+    assert (later.secret, later.previous_secret) == (webhook.secret, None)
 
 
 async def test_events_without_a_call_wait_for_nothing(
@@ -207,8 +219,8 @@ async def test_events_without_a_call_wait_for_nothing(
     await records.add_webhook(a_webhook())
     agent = an_agent()
     await records.add_agent(agent)
-    await records.replace_agent(DEFAULT_WORKSPACE, agent.id, DEFINITION, now=1.0)
-    await records.replace_agent(DEFAULT_WORKSPACE, agent.id, DEFINITION, now=2.0)
+    await records.replace_agent(DEFAULT_WORKSPACE, agent.id, DEFINITION, was=1, now=1.0)
+    await records.replace_agent(DEFAULT_WORKSPACE, agent.id, DEFINITION, was=2, now=2.0)
     first, second = await deliveries(engine)
     await outbox.record_attempt(second, OK, delivered=True, retry_at=None)
     assert await deliveries(engine) == [first]

@@ -10,11 +10,11 @@ from strowger.errors import Conflict, InvalidRequest, NotFound
 from strowger.lifecycle import CallStatus
 from strowger.model import (
     DEFAULT_WORKSPACE,
+    CallCommand,
+    CommandKind,
     AgentId,
     ApiKey,
-    CallCommand,
     CallId,
-    CommandKind,
     KeyId,
     NumberId,
     TrunkId,
@@ -58,7 +58,7 @@ async def test_replacing_an_agent_makes_a_version_and_tells_of_it(
     agent = an_agent()
     await records.add_agent(agent)
     new = replace(DEFINITION, prompt="You sell tea.")
-    changed = await records.replace_agent(OURS, agent.id, new, now=2000.0)
+    changed = await records.replace_agent(OURS, agent.id, new, was=1, now=2000.0)
     assert changed == replace(agent, version=2, definition=new, updated_at=2000.0)
     assert await records.get_agent(OURS, agent.id) == changed
     async with transaction(engine) as connection:
@@ -299,10 +299,23 @@ async def test_every_method_sees_one_workspace_only(
     await records.add_number(number)
     await records.add_call(call)
     await records.add_webhook(webhook)
+    key = ApiKey(id=KeyId("key_1"), workspace_id=OURS, name="k", scopes=("*",))
+    await records.add_key(key, b"hash")
 
     not_found: dict[str, Callable[[], Awaitable[object]]] = {
         "get_agent": lambda: records.get_agent(THEIRS, agent.id),
-        "replace_agent": lambda: records.replace_agent(THEIRS, agent.id, DEFINITION, now=1.0),
+        "replace_agent": lambda: records.replace_agent(
+            THEIRS, agent.id, DEFINITION, was=1, now=1.0
+        ),
+        "get_agent_version": lambda: records.get_agent_version(THEIRS, agent.id, 1),
+        "list_agent_versions": lambda: records.list_agent_versions(
+            THEIRS, agent.id, limit=10, cursor=None
+        ),
+        "get_key": lambda: records.get_key(THEIRS, key.id),
+        "delete_key": lambda: records.delete_key(THEIRS, key.id),
+        "rotate_webhook": lambda: records.rotate_webhook(
+            THEIRS, webhook.id, "whsec_x", previous_until=2.0, now=1.0
+        ),
         "delete_agent": lambda: records.delete_agent(THEIRS, agent.id),
         "get_trunk": lambda: records.get_trunk(THEIRS, trunk.id),
         "replace_trunk": lambda: records.replace_trunk(replace(trunk, workspace_id=THEIRS)),
@@ -328,6 +341,8 @@ async def test_every_method_sees_one_workspace_only(
         "list_numbers": lambda: records.list_numbers(THEIRS, limit=10, cursor=None),
         "list_calls": lambda: records.list_calls(THEIRS, EVERY, limit=10, cursor=None),
         "list_webhooks": lambda: records.list_webhooks(THEIRS, limit=10, cursor=None),
+        "list_keys": lambda: records.list_keys(THEIRS, limit=10, cursor=None),
+        "list_audit": lambda: records.list_audit(THEIRS, None, limit=10, cursor=None),
     }
     nothing: dict[str, Callable[[], Awaitable[object]]] = {
         "default_trunk": lambda: records.default_trunk(THEIRS),

@@ -99,6 +99,17 @@ async def test_a_receiver_with_the_standard_library_accepts_it() -> None:
     verify(SECRET, received.headers, received.body)
 
 
+async def test_a_delivery_is_signed_with_the_secret_before_a_rotation_too() -> None:
+    async with listening() as endpoint, guarded_client(LOOPBACK) as client:
+        outbox, fresh = outbox_to(endpoint.url), new_secret()
+        rotated = replace(outbox.deliveries["d"], secret=fresh, previous_secret=SECRET)
+        outbox.deliveries["d"] = rotated
+        await Deliverer(outbox, client).deliver("d")
+    (received,) = endpoint.received
+    for secret in (fresh, SECRET):
+        verify(secret, received.headers, received.body)
+
+
 async def test_the_same_event_is_the_same_bytes_each_time() -> None:
     async with listening(says(b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n")) as endpoint:
         outbox = outbox_to(endpoint.url)

@@ -104,12 +104,22 @@ def test_an_address_wrapped_in_ipv6_is_judged_as_itself(address: object) -> None
         "0x7f000001",
         "0x7f.1",
         "0177.0.0.1",
+        "0177.1",
+        "017700000001",
+        "0x7F000001",
+        "0x7f.0x0.0x0.0x1",
+        "127.0.1",
         "0",
         "0.0.0.0",
         "localhost",
         "[::1]",
         "[::ffff:127.0.0.1]",
         "[::ffff:7f00:1]",
+        "[::ffff:0:127.0.0.1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
         "[::]",
     ],
 )
@@ -138,6 +148,32 @@ async def test_the_address_that_was_checked_is_the_one_connected_to() -> None:
         assert asked == ["customer.example"]
         (received,) = endpoint.received
         assert received.headers["host"] == f"customer.example:{endpoint.port}"
+
+
+async def test_a_name_that_moves_inside_between_two_deliveries_is_refused() -> None:
+    """DNS rebinding over time: each connection is judged anew."""
+    answers = iter([["127.0.0.1"], ["10.0.0.1"]])
+
+    async def moving(host: str, port: int) -> Sequence[str]:
+        return next(answers)
+
+    async with listening() as endpoint, guarded_client(LOOPBACK, resolve=moving) as client:
+        url = f"http://customer.example:{endpoint.port}/"
+        assert (await client.post(url, content=b"x")).status_code == 200
+        with pytest.raises(httpx2.ConnectError, match=r"10\.0\.0\.1"):
+            await client.post(url, content=b"x")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("inside", ["10.0.0.1", "169.254.169.254", "[::1]", "2130706433"])
+async def test_no_kind_of_redirect_leads_inside(status: int, inside: str) -> None:
+    redirect = (
+        f"HTTP/1.1 {status} Moved\r\nlocation: http://{inside}/\r\n"
+        "content-length: 0\r\nconnection: close\r\n\r\n"
+    ).encode()
+    async with listening(says(redirect)) as endpoint, guarded_client(LOOPBACK) as client:
+        assert (await client.post(endpoint.url, content=b"x")).status_code == status
+        assert len(endpoint.received) == 1
 
 
 async def test_one_forbidden_address_among_good_ones_is_enough() -> None:

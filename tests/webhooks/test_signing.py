@@ -31,6 +31,16 @@ def test_a_body_with_any_letters_is_signed_as_its_bytes() -> None:
     assert headers["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
 
 
+def test_during_a_rotation_both_secrets_sign_and_each_is_enough() -> None:
+    new, old, body = new_secret(), new_secret(), b'{"a":1}'
+    headers = signed_headers(new, old, message_id="event_1", at=time.time(), body=body)
+    assert len(headers["webhook-signature"].split(" ")) == 2
+    verify(new, headers, body)
+    verify(old, headers, body)
+    with pytest.raises(InvalidRequest):
+        verify(new_secret(), headers, body)
+
+
 def test_what_was_signed_is_verified_and_nothing_else() -> None:
     secret, body = new_secret(), b'{"a":1}'
     headers = signed_headers(secret, message_id="event_1", at=time.time(), body=body)

@@ -26,6 +26,7 @@ from strowger.store import (
 from strowger.webhooks.deliver import Deliverer
 from strowger.webhooks.egress import guarded_client
 from strowger.webhooks.signing import verify
+from tests.postgres import KEYRING
 from tests.store.samples import RESULT, a_call, a_webhook
 from tests.webhooks.server import OK, Received, listening
 
@@ -46,7 +47,7 @@ TOLD = [
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(database_url)
+    engine = open_engine(database_url, keyring=KEYRING)
     yield engine
     await engine.dispose()
 

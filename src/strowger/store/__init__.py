@@ -5,6 +5,7 @@
 
 from strowger.store.calls import DialAttempt, PostgresCallStore
 from strowger.store.connect import open_engine
+from strowger.store.deliveries import PostgresDeliveries
 from strowger.store.jobs import Handler, JobQueue
 from strowger.store.migrate import migrate
 from strowger.store.outbox import PostgresOutbox
@@ -17,6 +18,7 @@ __all__ = [
     "JobQueue",
     "Kind",
     "PostgresCallStore",
+    "PostgresDeliveries",
     "PostgresOutbox",
     "PostgresRecords",
     "migrate",

@@ -1,9 +1,12 @@
 """API keys: only their hashes are kept."""
 
-from sqlalchemy import func, insert, or_, select, update
+from typing import Any
+
+from sqlalchemy import Row, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from strowger.model import ApiKey
+from strowger.model import ApiKey, KeyId, WorkspaceId
+from strowger.store import audit, owned
 from strowger.store.schema import api_keys
 
 USE_NOTED_EVERY = 60.0
@@ -26,6 +29,18 @@ async def add(connection: AsyncConnection, key: ApiKey, sha256: bytes) -> None:
             test=key.test,
         )
     )
+    await audit.note(connection, key.workspace_id, "api_key", key.id, "create")
+
+
+def key_of(row: Row[Any]) -> ApiKey:
+    values = {column.name: row._mapping[column] for column in COLUMNS}
+    return ApiKey(**{**values, "scopes": tuple(row.scopes)})
+
+
+async def remove(connection: AsyncConnection, workspace: WorkspaceId, key: KeyId) -> None:
+    """From now on nobody finds it; who has just found it forgets it within seconds."""
+    await owned.remove(connection, api_keys, workspace, key)
+    await audit.note(connection, workspace, "api_key", key, "delete")
 
 
 async def by_hash(connection: AsyncConnection, sha256: bytes) -> ApiKey | None:

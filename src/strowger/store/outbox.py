@@ -16,7 +16,7 @@ from strowger.store import webhooks
 from strowger.store.connect import transaction
 from strowger.store.customer_calls import event_of
 from strowger.store.queue import Kind, enqueue
-from strowger.store.schema import calls, deliveries, delivery_attempts, events
+from strowger.store.schema import UNSETTLED, calls, deliveries, delivery_attempts, events
 from strowger.store.schema import webhooks as webhooks_table
 
 
@@ -33,7 +33,6 @@ class PostgresOutbox:
                 deliveries.c.url,
                 deliveries.c.attempts,
                 deliveries.c.webhook_id,
-                webhooks_table.c.secret,
                 webhooks_table.c.enabled,
                 webhooks_table.c.url.label("webhook_url"),
                 *(column for column in events.c),
@@ -49,13 +48,18 @@ class PostgresOutbox:
             if row.webhook_id is not None and not row.enabled:
                 await self._give_up(connection, delivery)
                 return None
-            secret = row.secret or await webhooks.workspace_secret(
-                connection, WorkspaceId(row.workspace_id)
-            )
+            workspace = WorkspaceId(row.workspace_id)
+            if row.webhook_id is None:
+                secret, previous = await webhooks.workspace_secret(connection, workspace), None
+            else:
+                secret, previous = await webhooks.signing_secrets(
+                    connection, workspace, row.webhook_id
+                )
         return Delivery(
             id=delivery,
             url=row.webhook_url or row.url,
             secret=secret,
+            previous_secret=previous,
             event=event_of(row),
             attempts=row.attempts,
         )
@@ -80,6 +84,10 @@ class PostgresOutbox:
                 )
             )
             ended = attempt.at + attempt.duration
+            if row.webhook_id is not None:
+                await webhooks.note_outcome(
+                    connection, row.workspace_id, row.webhook_id, delivered=delivered, at=ended
+                )
             if not delivered and retry_at is not None:
                 await _write(connection, delivery, attempts=number, next_attempt_at=retry_at)
                 await enqueue(connection, Kind.DELIVER, [delivery], after=retry_at - ended)
@@ -122,18 +130,18 @@ async def _write(connection: AsyncConnection, delivery: str, **values: object) -
 
 
 async def _wake_next(connection: AsyncConnection, settled: Row[Any]) -> None:
+    """The next in line, unless somebody is being served: a retry asked for by hand, say."""
     if settled.call_id is None:
         return
     same_line: ColumnElement[bool] = (deliveries.c.call_id == settled.call_id) & (
         deliveries.c.endpoint == settled.endpoint
     )
-    following = (
-        select(deliveries.c.id)
-        .where(same_line, deliveries.c.state == "waiting")
+    unsettled = (
+        select(deliveries.c.id, deliveries.c.state)
+        .where(same_line, UNSETTLED)
         .order_by(deliveries.c.sequence)
-        .limit(1)
     )
-    next_id = (await connection.execute(following)).scalar_one_or_none()
-    if next_id is not None:
-        await _write(connection, next_id, state="pending")
-        await enqueue(connection, Kind.DELIVER, [next_id])
+    line = (await connection.execute(unsettled)).all()
+    if line and not any(one.state == "pending" for one in line):
+        await _write(connection, line[0].id, state="pending")
+        await enqueue(connection, Kind.DELIVER, [line[0].id])

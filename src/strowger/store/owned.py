@@ -1,28 +1,23 @@
-"""Flat records that a workspace owns: one row each, columns named as the record's fields."""
+"""Flat things that a workspace owns: one row each."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Table, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from strowger.errors import NotFound
-from strowger.model import Page, PhoneNumber, Trunk, Webhook, WorkspaceId
+from strowger.model import Page, WorkspaceId
 from strowger.store.ids import cursor_after, id_of_cursor
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
-Flat = Trunk | PhoneNumber | Webhook
 
 
 class Reader(Protocol[R_co]):
     """How a row becomes its record."""
 
     def __call__(self, row: Row[Any], /) -> R_co: ...
-
-
-async def add(connection: AsyncConnection, table: Table, record: Flat) -> None:
-    await connection.execute(insert(table).values(**asdict(record)))
 
 
 async def get(
@@ -40,11 +35,31 @@ async def get(
     return read(row)
 
 
-async def replace(connection: AsyncConnection, table: Table, record: Flat) -> None:
-    """All but when it was made. Raises NotFound."""
-    values = asdict(record)
-    del values["created_at"]
-    changed = update(table).where(_is(table, record.workspace_id, record.id)).values(**values)
+async def locked(
+    connection: AsyncConnection,
+    table: Table,
+    read: Reader[T],
+    workspace: WorkspaceId,
+    id: str,
+) -> T:
+    """One that nobody else changes before this transaction ends. Raises NotFound."""
+    wanted = select(table).where(_is(table, workspace, id))
+    # NO KEY UPDATE: does not get into the way of rows that refer to it.
+    row = (await connection.execute(wanted.with_for_update(key_share=True))).one_or_none()
+    if row is None:
+        raise _missing(table)
+    return read(row)
+
+
+async def change(
+    connection: AsyncConnection,
+    table: Table,
+    workspace: WorkspaceId,
+    id: str,
+    values: Mapping[str, Any],
+) -> None:
+    """Raises NotFound."""
+    changed = update(table).where(_is(table, workspace, id)).values(**values)
     if (await connection.execute(changed)).rowcount == 0:
         raise _missing(table)
 

@@ -14,11 +14,14 @@ from strowger.errors import NotFound
 from strowger.model import (
     Agent,
     AgentId,
+    AgentVersion,
     ApiKey,
+    AuditEntry,
     Call,
     CallCommand,
     CallId,
     Event,
+    KeyId,
     LineFigures,
     NumberId,
     Page,
@@ -33,6 +36,7 @@ from strowger.model import (
 from strowger.ports import CallFilter
 from strowger.store import (
     agents,
+    audit,
     customer_calls,
     feed,
     gate,
@@ -87,6 +91,22 @@ class PostgresRecords:
         async with transaction(self._engine) as connection:
             await keys.add(connection, key, sha256)
 
+    async def get_key(self, workspace: WorkspaceId, key: KeyId) -> ApiKey:
+        async with reading(self._engine) as connection:
+            return await owned.get(connection, schema.api_keys, keys.key_of, workspace, key)
+
+    async def list_keys(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[ApiKey]:
+        async with reading(self._engine) as connection:
+            return await owned.page(
+                connection, schema.api_keys, keys.key_of, workspace, limit=limit, cursor=cursor
+            )
+
+    async def delete_key(self, workspace: WorkspaceId, key: KeyId) -> None:
+        async with transaction(self._engine) as connection:
+            await keys.remove(connection, workspace, key)
+
     # ── agents ───────────────────────────────────────────────────────────────────────────────
 
     async def add_agent(self, agent: Agent) -> None:
@@ -106,14 +126,34 @@ class PostgresRecords:
             )
 
     async def replace_agent(
-        self, workspace: WorkspaceId, agent: AgentId, definition: AgentDefinition, *, now: float
+        self,
+        workspace: WorkspaceId,
+        agent: AgentId,
+        definition: AgentDefinition,
+        *,
+        was: int,
+        now: float,
     ) -> Agent:
         async with transaction(self._engine) as connection:
-            return await agents.replace(connection, workspace, agent, definition, now=now)
+            return await agents.replace(connection, workspace, agent, definition, was=was, now=now)
 
     async def delete_agent(self, workspace: WorkspaceId, agent: AgentId) -> None:
         async with transaction(self._engine) as connection:
-            await owned.remove(connection, schema.agents, workspace, agent)
+            await agents.remove(connection, workspace, agent)
+
+    async def get_agent_version(
+        self, workspace: WorkspaceId, agent: AgentId, version: int
+    ) -> AgentVersion:
+        async with reading(self._engine) as connection:
+            return await agents.get_version(connection, workspace, agent, version)
+
+    async def list_agent_versions(
+        self, workspace: WorkspaceId, agent: AgentId, *, limit: int, cursor: str | None
+    ) -> Page[AgentVersion]:
+        async with transaction(self._engine) as connection:
+            return await agents.list_versions(
+                connection, workspace, agent, limit=limit, cursor=cursor
+            )
 
     # ── trunks ───────────────────────────────────────────────────────────────────────────────
 
@@ -133,8 +173,9 @@ class PostgresRecords:
         self, workspace: WorkspaceId, *, limit: int, cursor: str | None
     ) -> Page[Trunk]:
         async with reading(self._engine) as connection:
+            read = trunks.reader(connection)
             return await owned.page(
-                connection, schema.trunks, trunks.trunk_of, workspace, limit=limit, cursor=cursor
+                connection, schema.trunks, read, workspace, limit=limit, cursor=cursor
             )
 
     async def replace_trunk(self, trunk: Trunk) -> None:
@@ -157,7 +198,7 @@ class PostgresRecords:
 
     async def add_number(self, number: PhoneNumber) -> None:
         async with transaction(self._engine) as connection:
-            await owned.add(connection, schema.phone_numbers, number)
+            await numbers.add(connection, number)
 
     async def get_number(self, workspace: WorkspaceId, number: NumberId) -> PhoneNumber:
         async with reading(self._engine) as connection:
@@ -180,11 +221,11 @@ class PostgresRecords:
 
     async def replace_number(self, number: PhoneNumber) -> None:
         async with transaction(self._engine) as connection:
-            await owned.replace(connection, schema.phone_numbers, number)
+            await numbers.replace(connection, number)
 
     async def delete_number(self, workspace: WorkspaceId, number: NumberId) -> None:
         async with transaction(self._engine) as connection:
-            await owned.remove(connection, schema.phone_numbers, workspace, number)
+            await numbers.remove(connection, workspace, number)
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────
 
@@ -258,27 +299,48 @@ class PostgresRecords:
 
     async def add_webhook(self, webhook: Webhook) -> None:
         async with transaction(self._engine) as connection:
-            await owned.add(connection, schema.webhooks, webhook)
+            await webhooks.add(connection, webhook)
 
     async def get_webhook(self, workspace: WorkspaceId, webhook: WebhookId) -> Webhook:
         async with reading(self._engine) as connection:
-            return await owned.get(
-                connection, schema.webhooks, webhooks.webhook_of, workspace, webhook
-            )
+            read = webhooks.reader(connection)
+            return await owned.get(connection, schema.webhooks, read, workspace, webhook)
 
     async def list_webhooks(
         self, workspace: WorkspaceId, *, limit: int, cursor: str | None
     ) -> Page[Webhook]:
-        table = schema.webhooks
         async with reading(self._engine) as connection:
+            read = webhooks.reader(connection)
             return await owned.page(
-                connection, table, webhooks.webhook_of, workspace, limit=limit, cursor=cursor
+                connection, schema.webhooks, read, workspace, limit=limit, cursor=cursor
             )
 
     async def replace_webhook(self, webhook: Webhook) -> None:
         async with transaction(self._engine) as connection:
-            await owned.replace(connection, schema.webhooks, webhook)
+            await webhooks.replace(connection, webhook)
 
     async def delete_webhook(self, workspace: WorkspaceId, webhook: WebhookId) -> None:
         async with transaction(self._engine) as connection:
-            await owned.remove(connection, schema.webhooks, workspace, webhook)
+            await webhooks.remove(connection, workspace, webhook)
+
+    async def rotate_webhook(
+        self,
+        workspace: WorkspaceId,
+        webhook: WebhookId,
+        secret: str,
+        *,
+        previous_until: float,
+        now: float,
+    ) -> Webhook:
+        async with transaction(self._engine) as connection:
+            return await webhooks.rotate(
+                connection, workspace, webhook, secret, previous_until=previous_until, now=now
+            )
+
+    # ── the audit log ────────────────────────────────────────────────────────────────────────
+
+    async def list_audit(
+        self, workspace: WorkspaceId, resource: str | None, *, limit: int, cursor: str | None
+    ) -> Page[AuditEntry]:
+        async with reading(self._engine) as connection:
+            return await audit.page(connection, workspace, resource, limit=limit, cursor=cursor)

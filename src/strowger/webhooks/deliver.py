@@ -114,7 +114,8 @@ class Deliverer:
     async def _attempt(self, delivery: Delivery) -> Attempt:
         body = body_of(delivery.event, self._render)
         at = self._clock()
-        headers = signed_headers(delivery.secret, message_id=delivery.event.id, at=at, body=body)
+        signing = [secret for secret in (delivery.secret, delivery.previous_secret) if secret]
+        headers = signed_headers(*signing, message_id=delivery.event.id, at=at, body=body)
         headers["content-type"] = "application/json"
         headers["user-agent"] = f"Strowger/{__version__}"
         propagate.inject(headers)  # who receives it may go on with the trace

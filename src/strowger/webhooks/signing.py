@@ -17,13 +17,16 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_LENGTH)).decode()
 
 
-def signed_headers(secret: str, *, message_id: str, at: float, body: bytes) -> dict[str, str]:
-    """The headers that go with `body`. `message_id` stays the same when it is sent again."""
-    moment = datetime.fromtimestamp(int(at), UTC)
+def signed_headers(*signing: str, message_id: str, at: float, body: bytes) -> dict[str, str]:
+    """The headers that go with `body`, signed with each secret of `signing`: a receiver accepts
+    it that knows one. `message_id` stays the same when it is sent again."""
+    moment, text = datetime.fromtimestamp(int(at), UTC), body.decode()
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(int(at)),
-        "webhook-signature": Webhook(secret).sign(message_id, moment, body.decode()),
+        "webhook-signature": " ".join(
+            Webhook(secret).sign(message_id, moment, text) for secret in signing
+        ),
     }
 
 
