@@ -3,21 +3,24 @@
 import base64
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
-from typing import TypeVar
+from dataclasses import asdict, fields, replace
+from typing import Any, TypeVar
 
 from strowger.agent import AgentDefinition
-from strowger.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from strowger.errors import Conflict, InvalidRequest, NotFound, PreconditionFailed, Unavailable
 from strowger.lifecycle import TERMINAL, CallStatus, EndReason
 from strowger.model import (
     Agent,
     AgentId,
+    AgentVersion,
     ApiKey,
+    AuditEntry,
     Call,
     CallCommand,
     CallId,
     Event,
     EventId,
+    KeyId,
     LineFigures,
     NumberId,
     Page,
@@ -29,10 +32,10 @@ from strowger.model import (
     WebhookId,
     WorkspaceId,
 )
-from strowger.ports import CallFilter
+from strowger.ports import ACTOR, CallFilter
 
-Record = Agent | Trunk | PhoneNumber | Webhook | Call
-R = TypeVar("R", Agent, Trunk, PhoneNumber, Webhook, Call)
+Record = Agent | ApiKey | AuditEntry | Trunk | PhoneNumber | Webhook | Call
+R = TypeVar("R", Agent, ApiKey, AuditEntry, Trunk, PhoneNumber, Webhook, Call)
 
 
 class InMemoryRecords:
@@ -43,6 +46,8 @@ class InMemoryRecords:
         """True plays a database that cannot be reached."""
         self.keys: dict[bytes, ApiKey] = {}
         self.agents: dict[str, Agent] = {}
+        self.versions: dict[str, list[AgentVersion]] = {}
+        self.audit: list[AuditEntry] = []
         self.trunks: dict[str, Trunk] = {}
         self.numbers: dict[str, PhoneNumber] = {}
         self.webhooks: dict[str, Webhook] = {}
@@ -63,12 +68,28 @@ class InMemoryRecords:
     async def add_key(self, key: ApiKey, sha256: bytes) -> None:
         self._reach()
         self.keys[sha256] = key
+        self.note(key.workspace_id, "api_key", key.id, "create")
+
+    async def get_key(self, workspace: WorkspaceId, key: KeyId) -> ApiKey:
+        return self._own({known.id: known for known in self.keys.values()}, workspace, key)
+
+    async def list_keys(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[ApiKey]:
+        return self._page(self.keys.values(), workspace, limit, cursor)
+
+    async def delete_key(self, workspace: WorkspaceId, key: KeyId) -> None:
+        await self.get_key(workspace, key)
+        self.keys = {hash: known for hash, known in self.keys.items() if known.id != key}
+        self.note(workspace, "api_key", key, "delete")
 
     # ── agents ──
 
     async def add_agent(self, agent: Agent) -> None:
         self._reach()
         self.agents[agent.id] = agent
+        self._keep_version(agent)
+        self.note(agent.workspace_id, "agent", agent.id, "create")
 
     async def get_agent(self, workspace: WorkspaceId, agent: AgentId) -> Agent:
         return self._own(self.agents, workspace, agent)
@@ -79,17 +100,48 @@ class InMemoryRecords:
         return self._page(self.agents.values(), workspace, limit, cursor)
 
     async def replace_agent(
-        self, workspace: WorkspaceId, agent: AgentId, definition: AgentDefinition, *, now: float
+        self,
+        workspace: WorkspaceId,
+        agent: AgentId,
+        definition: AgentDefinition,
+        *,
+        was: int,
+        now: float,
     ) -> Agent:
         old = self._own(self.agents, workspace, agent)
+        if old.version != was:
+            raise PreconditionFailed(f"the agent is at version {old.version}, not {was}")
         new = replace(old, definition=definition, version=old.version + 1, updated_at=now)
         self.agents[agent] = new
+        self._keep_version(new)
+        self.note(workspace, "agent", agent, "update", _differences(old.definition, definition))
         self._tell(workspace, "agent.updated", {"agent_id": agent, "version": new.version}, now)
         return new
+
+    async def get_agent_version(
+        self, workspace: WorkspaceId, agent: AgentId, version: int
+    ) -> AgentVersion:
+        self._own(self.agents, workspace, agent)
+        for kept in self.versions[agent]:
+            if kept.version == version:
+                return kept
+        raise NotFound("no such version")
+
+    async def list_agent_versions(
+        self, workspace: WorkspaceId, agent: AgentId, *, limit: int, cursor: str | None
+    ) -> Page[AgentVersion]:
+        self._own(self.agents, workspace, agent)
+        kept = self.versions[agent][::-1]
+        ids = [str(version.version) for version in kept]
+        start = 0 if cursor is None else ids.index(_id_of(cursor, ids)) + 1
+        more = start + limit < len(kept)
+        data = tuple(kept[start : start + limit])
+        return Page(data=data, next_cursor=_cursor(str(data[-1].version)) if more else None)
 
     async def delete_agent(self, workspace: WorkspaceId, agent: AgentId) -> None:
         self._own(self.agents, workspace, agent)
         del self.agents[agent]
+        self.note(workspace, "agent", agent, "delete")
 
     # ── trunks ──
 
@@ -97,6 +149,7 @@ class InMemoryRecords:
         self._reach()
         self._yield_default(trunk)
         self.trunks[trunk.id] = trunk
+        self.note(trunk.workspace_id, "trunk", trunk.id, "create")
 
     async def get_trunk(self, workspace: WorkspaceId, trunk: TrunkId) -> Trunk:
         return self._own(self.trunks, workspace, trunk)
@@ -112,15 +165,17 @@ class InMemoryRecords:
         return self._page(self.trunks.values(), workspace, limit, cursor)
 
     async def replace_trunk(self, trunk: Trunk) -> None:
-        self._own(self.trunks, trunk.workspace_id, trunk.id)
+        old = self._own(self.trunks, trunk.workspace_id, trunk.id)
         self._yield_default(trunk)
         self.trunks[trunk.id] = trunk
+        self._note_update("trunk", old, trunk)
 
     async def delete_trunk(self, workspace: WorkspaceId, trunk: TrunkId) -> None:
         self._own(self.trunks, workspace, trunk)
         if any(c.trunk_id == trunk and c.status not in TERMINAL for c in self.calls.values()):
             raise Conflict("calls that are not over use this trunk")
         del self.trunks[trunk]
+        self.note(workspace, "trunk", trunk, "delete")
 
     # ── numbers ──
 
@@ -128,6 +183,7 @@ class InMemoryRecords:
         if await self.find_number(number.workspace_id, number.number) is not None:
             raise Conflict("there is one like it already")
         self.numbers[number.id] = number
+        self.note(number.workspace_id, "phone_number", number.id, "create")
 
     async def get_number(self, workspace: WorkspaceId, number: NumberId) -> PhoneNumber:
         return self._own(self.numbers, workspace, number)
@@ -143,12 +199,14 @@ class InMemoryRecords:
         return self._page(self.numbers.values(), workspace, limit, cursor)
 
     async def replace_number(self, number: PhoneNumber) -> None:
-        self._own(self.numbers, number.workspace_id, number.id)
+        old = self._own(self.numbers, number.workspace_id, number.id)
         self.numbers[number.id] = number
+        self._note_update("phone_number", old, number)
 
     async def delete_number(self, workspace: WorkspaceId, number: NumberId) -> None:
         self._own(self.numbers, workspace, number)
         del self.numbers[number]
+        self.note(workspace, "phone_number", number, "delete")
 
     # ── calls ──
 
@@ -262,6 +320,7 @@ class InMemoryRecords:
     async def add_webhook(self, webhook: Webhook) -> None:
         self._reach()
         self.webhooks[webhook.id] = webhook
+        self.note(webhook.workspace_id, "webhook", webhook.id, "create")
 
     async def get_webhook(self, workspace: WorkspaceId, webhook: WebhookId) -> Webhook:
         return self._own(self.webhooks, workspace, webhook)
@@ -272,12 +331,81 @@ class InMemoryRecords:
         return self._page(self.webhooks.values(), workspace, limit, cursor)
 
     async def replace_webhook(self, webhook: Webhook) -> None:
-        self._own(self.webhooks, webhook.workspace_id, webhook.id)
+        old = self._own(self.webhooks, webhook.workspace_id, webhook.id)
         self.webhooks[webhook.id] = webhook
+        self._note_update("webhook", old, webhook)
 
     async def delete_webhook(self, workspace: WorkspaceId, webhook: WebhookId) -> None:
         self._own(self.webhooks, workspace, webhook)
         del self.webhooks[webhook]
+        self.note(workspace, "webhook", webhook, "delete")
+
+    async def rotate_webhook(
+        self,
+        workspace: WorkspaceId,
+        webhook: WebhookId,
+        secret: str,
+        *,
+        previous_until: float,
+        now: float,
+    ) -> Webhook:
+        old = self._own(self.webhooks, workspace, webhook)
+        new = replace(
+            old,
+            secret=secret,
+            previous_secret=old.secret,
+            previous_secret_until=previous_until,
+            updated_at=now,
+        )
+        self.webhooks[webhook] = new
+        self.note(workspace, "webhook", webhook, "rotate", ("secret",))
+        return new
+
+    # ── the audit log ──
+
+    async def list_audit(
+        self, workspace: WorkspaceId, resource: str | None, *, limit: int, cursor: str | None
+    ) -> Page[AuditEntry]:
+        found = (entry for entry in self.audit if resource in {None, entry.resource_id})
+        return self._page(found, workspace, limit, cursor)
+
+    def note(
+        self,
+        workspace: WorkspaceId,
+        resource: str,
+        id: str,
+        action: str,
+        changed: tuple[str, ...] = (),
+    ) -> None:
+        actor = ACTOR.get()
+        self.audit.append(
+            AuditEntry(
+                id=f"audit_{len(self.audit):032x}",
+                workspace_id=workspace,
+                at=0.0,
+                key_id=None if actor is None else actor.key_id,
+                request_id=None if actor is None else actor.request_id,
+                resource=resource,
+                resource_id=id,
+                action=action,
+                fields=changed,
+            )
+        )
+
+    def _note_update(self, resource: str, old: R, new: R) -> None:
+        changed = _differences(old, new)
+        if changed:
+            self.note(new.workspace_id, resource, new.id, "update", changed)
+
+    def _keep_version(self, agent: Agent) -> None:
+        self.versions.setdefault(agent.id, []).append(
+            AgentVersion(
+                agent_id=agent.id,
+                version=agent.version,
+                definition=agent.definition,
+                created_at=agent.updated_at,
+            )
+        )
 
     async def ping(self) -> None:
         self._reach()
@@ -357,3 +485,8 @@ def _id_of(cursor: str, ids: list[str]) -> str:
     if id not in ids:
         raise InvalidRequest("this cursor does not belong to this list", code="invalid_cursor")
     return id
+
+
+def _differences(old: Any, new: Any) -> tuple[str, ...]:
+    names = (each.name for each in fields(new) if each.name not in {"created_at", "updated_at"})
+    return tuple(name for name in names if getattr(old, name) != getattr(new, name))

@@ -23,8 +23,12 @@ from strowger.log_stream import lossy
 from strowger.model import DEFAULT_WORKSPACE, Trunk, TrunkId, WorkerId
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from strowger.api.services import Surroundings
     from strowger.observability.figures import MediaTotals
     from strowger.providers.registry import ProviderSettings
+    from strowger.store.keyring import Keyring
     from strowger.telephony.telephone import SipTelephone
 
 T = TypeVar("T")
@@ -147,15 +151,33 @@ async def prepare(settings: Settings, ready: Ready) -> None:
     ready("database")
 
 
+def keyring_of(settings: Settings) -> "Keyring":
+    """The keys for secrets: those configured, else those in the data folder, made if missing.
+
+    Raises ConfigurationError.
+    """
+    from strowger.store.keyring import FILE_NAME, GivenKeys, KeyFile, Keyring, parse_keys
+
+    if settings.secret_keys is not None:
+        return Keyring(GivenKeys(parse_keys(settings.secret_keys, "STROWGER_SECRET_KEYS")))
+    file = KeyFile(settings.data / FILE_NAME)
+    file.make_if_missing()
+    return Keyring(file)
+
+
 async def bring_up(url: str, settings: Settings) -> None:
-    """Bring the database to this version, and write down what the configuration names."""
+    """Bring the database to this version, see that its secrets open with the keys there are, and
+    write down what the configuration names."""
     from strowger.store.connect import open_engine
     from strowger.store.migrate import migrate
     from strowger.store.records import PostgresRecords
+    from strowger.store.sealing import check
 
-    await migrate(url)
-    engine = open_engine(url, pool_size=1)
+    keyring = await asyncio.to_thread(keyring_of, settings)
+    await migrate(url, keyring=keyring)
+    engine = open_engine(url, pool_size=1, keyring=keyring)
     try:
+        await check(engine)
         records, now = PostgresRecords(engine), time.time()
         await records.ensure_workspace(DEFAULT_WORKSPACE, now=now)
         await records.limit_workspace(DEFAULT_WORKSPACE, settings.max_calls or None)
@@ -208,14 +230,16 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
 
     url = await _database_of_child(settings)
     async with AsyncExitStack() as stack:
-        engine = open_engine(url, pool_size=POOL)
+        keyring = await asyncio.to_thread(keyring_of, settings)
+        engine = open_engine(url, pool_size=POOL, keyring=keyring)
         stack.push_async_callback(engine.dispose)
-        figures = ApiFigures()
-        figures.watch_pool(lambda: PoolState(size=POOL, in_use=in_use(engine)))
         bell = PostgresBell(url, EVENT_CHANNEL)
         waiting = WaitingRoom(PostgresWaitingCalls(engine))
+        figures = ApiFigures()
+        figures.watch_pool(lambda: PoolState(size=POOL, in_use=in_use(engine)))
         services = build_services(
             PostgresRecords(engine),
+            _surroundings(settings, engine),
             ids=new_id,
             clock=time.time,
             policy=DialPolicy(
@@ -232,9 +256,9 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
                 create_app(
                     services,
                     policy=HttpPolicy(rate_limit=settings.rate_limit),
+                    rates=PostgresRates(engine),
                     figures=figures,
                     house=PostgresHouse(engine),
-                    rates=PostgresRates(engine),
                 ),
                 lifespan="off",
                 log_config=None,
@@ -267,8 +291,8 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
             others = [
                 tasks.create_task(bell.run(), name="bell"),
                 tasks.create_task(waiting.tend(), name="waiting calls"),
+                tasks.create_task(watch_loop(figures.loop_lag), name="loop lag"),
             ]
-            lag = tasks.create_task(watch_loop(figures.loop_lag), name="loop lag")
             host, port = listening.getsockname()[:2]
             ready(f"http://{host}:{port}")
             await stopped()
@@ -277,7 +301,20 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
             waiting.stop()
             for task in (jobs, *others):
                 task.cancel()
-            lag.cancel()
+
+
+def _surroundings(settings: Settings, engine: "AsyncEngine") -> "Surroundings":
+    """What the API looks at besides records."""
+    from strowger.api.services import Surroundings
+    from strowger.providers.catalogue import ProviderCatalogue
+    from strowger.store.deliveries import PostgresDeliveries
+    from strowger.telephony.checking import UdpTrunkChecker
+
+    return Surroundings(
+        deliveries=PostgresDeliveries(engine),
+        catalogue=ProviderCatalogue(provider_settings(settings)),
+        checker=UdpTrunkChecker(settings.sip.host, public_host=settings.public_address),
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -324,7 +361,8 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
         lines=settings.lines,
     )
     async with AsyncExitStack() as stack:
-        engine = open_engine(url, pool_size=POOL)
+        keyring = await asyncio.to_thread(keyring_of, settings)
+        engine = open_engine(url, pool_size=POOL, keyring=keyring)
         stack.push_async_callback(engine.dispose)
         providers = await stack.enter_async_context(
             ConfiguredProviders(provider_settings(settings))
@@ -332,8 +370,8 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
         telephone = await stack.enter_async_context(
             open_telephone(telephone_settings, SileroModel())
         )
-        figures = WorkerFigures(lines=settings.lines)
         bell = PostgresBell(url, COMMAND_CHANNEL)
+        figures = WorkerFigures(lines=settings.lines)
         dispatcher = Dispatcher(
             Workplace(
                 bell=bell,

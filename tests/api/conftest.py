@@ -12,11 +12,12 @@ from starlette.testclient import TestClient
 
 from strowger.api.app import create_app
 from strowger.api.openapi import ANSWERS
-from strowger.api.services import Services, build_services
+from strowger.api.services import Services, Surroundings, build_services
 from strowger.calls.numbers import DialPolicy
 from strowger.calls.resources import hash_key
 from strowger.model import DEFAULT_WORKSPACE, ApiKey, KeyId, WorkspaceId
 from tests.fakes import InMemoryRecords
+from tests.fakes_around import ContentChecker, FixedCatalogue, InMemoryDeliveries
 
 NOW = 1_790_000_000.125
 PROBLEM = ANSWERS["Problem"]
@@ -112,6 +113,11 @@ def make_api(tmp_path: Path) -> Iterator[Callable[[DialPolicy], Api]]:
         records, now = InMemoryRecords(), [NOW]
         services = build_services(
             records,
+            Surroundings(
+                deliveries=InMemoryDeliveries(records),
+                catalogue=FixedCatalogue(),
+                checker=ContentChecker(),
+            ),
             ids=counting_ids(),
             clock=lambda: now[0],
             policy=policy,

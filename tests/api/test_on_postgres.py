@@ -10,16 +10,17 @@ import pytest
 from strowger.api.app import create_app
 from strowger.api.openapi import ANSWERS
 from strowger.api.requests import CALL_EXAMPLE
-from strowger.api.services import build_services
+from strowger.api.services import Surroundings, build_services
 from strowger.calls.numbers import DialPolicy
 from strowger.calls.resources import KeyService
 from strowger.model import DEFAULT_WORKSPACE, WorkspaceId
-from strowger.ports import Records
-from strowger.store import PostgresRecords, open_engine
+from strowger.ports import Deliveries, Records
+from strowger.store import PostgresDeliveries, PostgresRecords, open_engine
 from strowger.store.ids import new_id
 from tests.api.conftest import conforming, refusal
 from tests.fakes import InMemoryRecords
-from tests.postgres import database_url
+from tests.fakes_around import ContentChecker, FixedCatalogue, InMemoryDeliveries
+from tests.postgres import KEYRING, database_url
 
 __all__ = ["database_url"]
 
@@ -47,7 +48,7 @@ async def records(url: str | None) -> AsyncIterator[Records]:
     if url is None:
         yield InMemoryRecords()
         return
-    engine = open_engine(url)
+    engine = open_engine(url, keyring=KEYRING)
     records = PostgresRecords(engine)
     await records.ensure_workspace(OTHER, now=NOW)
     yield records
@@ -73,8 +74,16 @@ class Caller:
 
 @pytest.fixture
 async def callers(records: Records, tmp_path: Path) -> AsyncIterator[Callable[[str], Caller]]:
+    deliveries: Deliveries
+    match records:
+        case InMemoryRecords():
+            deliveries = InMemoryDeliveries(records)
+        case _:
+            assert isinstance(records, PostgresRecords)
+            deliveries = PostgresDeliveries(records._engine)
     services = build_services(
         records,
+        Surroundings(deliveries=deliveries, catalogue=FixedCatalogue(), checker=ContentChecker()),
         ids=new_id,
         clock=lambda: NOW,
         policy=DialPolicy(),

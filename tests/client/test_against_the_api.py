@@ -10,12 +10,13 @@ import httpx2
 import pytest
 
 from strowger.api.app import bare_app, create_app
-from strowger.api.services import build_services
+from strowger.api.services import Surroundings, build_services
 from strowger.calls.numbers import DialPolicy
 from strowger.calls.resources import hash_key
 from strowger.client import ApiError, AsyncClient, shapes
 from strowger.model import DEFAULT_WORKSPACE, ApiKey, KeyId
 from tests.fakes import InMemoryRecords
+from tests.fakes_around import ContentChecker, FixedCatalogue, InMemoryDeliveries
 
 KEY = "strowger_live_" + "A" * 43
 HELLO = {"start": "hi", "nodes": {"hi": {"type": "end", "text": "Hello, and goodbye."}}}
@@ -34,6 +35,11 @@ async def client(tmp_path: Path) -> AsyncIterator[AsyncClient]:
     )
     services = build_services(
         records,
+        Surroundings(
+            deliveries=InMemoryDeliveries(records),
+            catalogue=FixedCatalogue(),
+            checker=ContentChecker(),
+        ),
         ids=lambda prefix: f"{prefix}_{next(numbers):032x}",
         clock=lambda: 1_790_000_000.0,
         policy=DialPolicy(),

@@ -13,6 +13,7 @@ from strowger.agent import Scalar
 from strowger.api.requests import AgentDefinition
 from strowger.api.shapes import Strict, Timestamp
 from strowger.lifecycle import CallStatus, EndReason
+from strowger.ports import DeliveryState
 
 T = TypeVar("T")
 
@@ -31,6 +32,18 @@ class Agent(AgentDefinition):
     """When the agent was made."""
     updated_at: Timestamp
     """When the agent was last changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentVersion(AgentDefinition):
+    """An agent as it was until its next change."""
+
+    agent_id: str
+    """The agent's id."""
+    version: int
+    """The number of this version."""
+    created_at: Timestamp
+    """When this version was made."""
 
 
 class RecordingState(Strict):
@@ -284,6 +297,31 @@ class Trunk(Strict):
     """When the trunk was last changed."""
 
 
+class TrunkCheck(Strict):
+    """What came of asking a trunk whether it is there."""
+
+    ok: bool
+    """Whether calls can be expected to go through."""
+    problem: str | None = Field(examples=["no_answer"])
+    """What is wrong, for programs: `no_address`, `bad_address`, `no_answer`,
+    `authentication_needed`, `authentication_failed`, `refused`, `trouble`, `no_calls` or
+    `no_common_codec`; null where nothing is."""
+    detail: str
+    """The same in a sentence, with what to do."""
+    address: str | None
+    """The IP address that its name led to."""
+    sip_status: int | None
+    """The SIP status of its answer."""
+    reason: str | None
+    """The words that came with it."""
+    methods: tuple[str, ...]
+    """What it allows, where it says so."""
+    codecs: tuple[str, ...]
+    """The audio formats it speaks, where it says so."""
+    round_trip: float | None
+    """Seconds from the question to the answer."""
+
+
 class PhoneNumber(Strict):
     """A number of yours."""
 
@@ -320,6 +358,11 @@ class Webhook(Strict):
     """Event types wanted; `*` for all."""
     enabled: bool
     """Whether events are sent."""
+    failing_since: Timestamp | None
+    """When the failures began that no success has ended since; after five days of them the webhook
+    is disabled."""
+    previous_secret_until: Timestamp | None
+    """Until when what is sent is signed with the secret before the last rotation too."""
     created_at: Timestamp
     """When the webhook was added."""
     updated_at: Timestamp
@@ -331,6 +374,157 @@ class CreatedWebhook(Webhook):
 
     secret: str
     """Signs what is sent, as Standard Webhooks say: `whsec_` and base64."""
+
+
+class DeliveryAttempt(Strict):
+    """One try."""
+
+    at: Timestamp
+    """When it began."""
+    status: int | None
+    """The HTTP status; null where there was no answer."""
+    answer: str
+    """The first 2 KB of the answer's body, or what went wrong."""
+    duration: float
+    """Seconds."""
+
+
+class DeliverySummary(Strict):
+    """One event on its way to one address."""
+
+    id: str
+    """The delivery's id."""
+    workspace_id: str
+    """The workspace the event belongs to."""
+    webhook_id: str | None
+    """The webhook; null for the `webhook_url` of a call or agent."""
+    url: str
+    """Where it was to go when the event happened."""
+    event_id: str
+    """The event (`webhook-id`)."""
+    event_type: str
+    """What happened."""
+    call_id: str | None
+    """The call it happened on."""
+    state: DeliveryState
+    """`waiting` while an earlier event of the same call comes first."""
+    attempts: int
+    """How often it was tried."""
+    last_attempt: DeliveryAttempt | None
+    """What came of the last try."""
+    next_attempt_at: Timestamp | None
+    """When it is tried again."""
+    happened_at: Timestamp
+    """When the event happened."""
+    settled_at: Timestamp | None
+    """When it was delivered or given up."""
+
+
+class Delivery(DeliverySummary):
+    """A delivery with every try."""
+
+    attempt_log: tuple[DeliveryAttempt, ...]
+    """In order."""
+
+
+class Replayed(Strict):
+    """What a replay came to."""
+
+    deliveries: int
+    """How many events are on their way once more."""
+    next_from: Timestamp | None
+    """Send it as `from` of another replay for the rest of the range; null where there is none."""
+
+
+class ApiKey(Strict):
+    """A key, without its text."""
+
+    id: str
+    """The key's id."""
+    workspace_id: str
+    """The workspace it opens."""
+    name: str
+    """What the key is for."""
+    scopes: tuple[str, ...]
+    """What it may do; `*` for all."""
+    test: bool
+    """Whether its calls never reach a carrier."""
+    expires_at: Timestamp | None
+    """When it stops working."""
+    created_at: Timestamp
+    """When it was made."""
+    last_used_at: Timestamp | None
+    """When it was last used, to the minute."""
+
+
+class CreatedApiKey(ApiKey):
+    """A key just made, with its text that is shown this once."""
+
+    key: str
+    """`strowger_live_…`; only its hash is kept."""
+
+
+class AuditEntry(Strict):
+    """Who changed what."""
+
+    id: str
+    """The entry's id."""
+    workspace_id: str
+    """The workspace."""
+    at: Timestamp
+    """When."""
+    key_id: str | None
+    """The API key; null for the operator (command line, configuration)."""
+    request_id: str | None
+    """The request, as in its `X-Request-Id` header and in the server's log."""
+    resource: str = Field(examples=["trunk"])
+    """The kind of thing."""
+    resource_id: str
+    """Its id."""
+    action: str = Field(examples=["update"])
+    """`create`, `update`, `delete`, `rotate`, `test`, `retry` or `replay`."""
+    fields: tuple[str, ...]
+    """The fields that an update changed; never what they hold."""
+
+
+class Voice(Strict):
+    """A voice that agents can have."""
+
+    provider: str
+    """For `voice.provider` of an agent."""
+    voice_id: str
+    """For `voice.voice_id` of an agent."""
+    default: bool
+    """Whether agents have it that name the provider only."""
+
+
+class VoiceList(Strict):
+    """Every voice of the providers that can be used here."""
+
+    data: tuple[Voice, ...]
+    """The voices."""
+
+
+class Model(Strict):
+    """A provider of speech, recognition or language."""
+
+    kind: Literal["speech_to_text", "language_model", "text_to_speech"]
+    """What it does."""
+    provider: str
+    """Its name, for `model.provider` and the like of an agent."""
+    available: bool
+    """Whether it can be used here."""
+    problem: str | None
+    """Why it cannot."""
+    default: str | None
+    """The model or voice of agents that name none."""
+
+
+class ModelList(Strict):
+    """The providers that this server knows."""
+
+    data: tuple[Model, ...]
+    """The providers."""
 
 
 class ListOf(Strict, Generic[T]):

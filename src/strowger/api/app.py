@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from strowger import __version__
-from strowger.api import agents, calls, events, health, phone_numbers, recordings, trunks, webhooks
+from strowger.api import (
+    agents,
+    api_keys,
+    audit,
+    calls,
+    deliveries,
+    events,
+    health,
+    phone_numbers,
+    providers,
+    recordings,
+    trunks,
+    webhooks,
+)
 from strowger.api.auth import KeyRing
 from strowger.api.middleware import BodyLimit, RequestContext
 from strowger.api.openapi import describe_api
@@ -30,12 +43,12 @@ def create_app(
     services: Services,
     *,
     policy: HttpPolicy | None = None,
+    rates: RateStore | None = None,
     figures: ApiFigures | None = None,
     house: House | None = None,
-    rates: RateStore | None = None,
 ) -> FastAPI:
-    """The application that serves `services`; it counts what it does in `figures`, and the
-    requests of a key, where they are limited, in `rates`."""
+    """The application that serves `services`; `rates` counts requests where there is a limit, and
+    `figures` whatever it does."""
     policy = policy or HttpPolicy()
     app = bare_app()
     app.state.figures = figures or ApiFigures()
@@ -62,7 +75,21 @@ def bare_app() -> FastAPI:
         # Requests have one span, which `RequestContext` makes; parts of it are nobody's business.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for part in (calls, events, recordings, agents, trunks, phone_numbers, webhooks, health):
+    parts = (
+        calls,
+        events,
+        recordings,
+        agents,
+        trunks,
+        phone_numbers,
+        webhooks,
+        deliveries,
+        api_keys,
+        providers,
+        audit,
+        health,
+    )
+    for part in parts:
         app.include_router(part.router)
     answer_errors(app)
     describe_api(app)

@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 
+from strowger.api.problems import request_id
 from strowger.api.rate_limits import RateExceeded, RateLimiter
 from strowger.calls.resources import KEY_FORMAT, hash_key
 from strowger.errors import Forbidden, Unauthenticated
-from strowger.model import ApiKey
-from strowger.ports import Records
+from strowger.model import Actor, ApiKey
+from strowger.ports import ACTOR, Records
 
 REMEMBERED = 5.0
 """Seconds for which a key is believed without asking the database: how long a revoked one works."""
@@ -78,6 +79,7 @@ async def authenticate(request: Request, scope: str) -> ApiKey:
         request.state.key = key
     if scope not in key.scopes and "*" not in key.scopes:
         raise Forbidden(f"this API key lacks the scope {scope}", code="missing_scope")
+    ACTOR.set(Actor(key_id=key.id, request_id=request_id(request)))
     return key
 
 

@@ -10,6 +10,7 @@ REASONS = {
     403: "The key lacks the scope, or the policy bars what is asked.",
     404: "There is no such thing in the key's workspace.",
     409: "The state of things does not allow this.",
+    412: "It has changed since you read it: none of `If-Match` is its version.",
     413: "The body is over 256 KB (`body_too_large`).",
     415: "The body is not `application/json` in UTF-8 (`unsupported_media_type`).",
     416: "The range lies beyond the end of the recording (`range_not_satisfiable`).",
@@ -49,13 +50,17 @@ def operation(
     status: int = 200,
     takes: str | None = None,
     errors: tuple[int, ...] = (),
+    headers: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Keyword arguments for a route: `answer` and `takes` are names of component schemas."""
+    """Keyword arguments for a route: `answer` and `takes` are names of component schemas,
+    `headers` of component headers that the answer has besides the usual ones."""
     described: dict[str, Any] = {"description": "Done." if status == 204 else "As asked."}
     if answer is not None:
         schema = {"$ref": f"#/components/schemas/{answer}"}
         described["content"] = {"application/json": {"schema": schema}}
     described["headers"] = _headers(*RATE)
+    for name in headers:
+        described["headers"][name] = {"$ref": f"#/components/headers/{name}"}
     if status == 201:
         described["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
     extra: dict[str, Any] = {"security": [{"bearer": [scope]}, {"api_key": [scope]}]}

@@ -39,6 +39,8 @@ REQUESTS: dict[str, TypeAdapter[Any]] = {
     "WebhookChanges": requests.WEBHOOK_CHANGES,
     "WordsToSay": requests.WORDS_TO_SAY,
     "DigitsToSend": requests.DIGITS_TO_SEND,
+    "Replay": requests.REPLAY,
+    "NewApiKey": requests.NEW_API_KEY,
 }
 ANSWERS: dict[str, TypeAdapter[Any]] = {
     "Call": TypeAdapter(answers.Call),
@@ -48,13 +50,25 @@ ANSWERS: dict[str, TypeAdapter[Any]] = {
     "EventList": TypeAdapter(answers.EventList),
     "Agent": TypeAdapter(answers.Agent),
     "AgentList": TypeAdapter(answers.ListOf[answers.Agent]),
+    "AgentVersion": TypeAdapter(answers.AgentVersion),
+    "AgentVersionList": TypeAdapter(answers.ListOf[answers.AgentVersion]),
     "Trunk": TypeAdapter(answers.Trunk),
     "TrunkList": TypeAdapter(answers.ListOf[answers.Trunk]),
+    "TrunkCheck": TypeAdapter(answers.TrunkCheck),
     "PhoneNumber": TypeAdapter(answers.PhoneNumber),
     "PhoneNumberList": TypeAdapter(answers.ListOf[answers.PhoneNumber]),
     "Webhook": TypeAdapter(answers.Webhook),
     "CreatedWebhook": TypeAdapter(answers.CreatedWebhook),
     "WebhookList": TypeAdapter(answers.ListOf[answers.Webhook]),
+    "Delivery": TypeAdapter(answers.Delivery),
+    "DeliveryList": TypeAdapter(answers.ListOf[answers.DeliverySummary]),
+    "Replayed": TypeAdapter(answers.Replayed),
+    "ApiKey": TypeAdapter(answers.ApiKey),
+    "CreatedApiKey": TypeAdapter(answers.CreatedApiKey),
+    "ApiKeyList": TypeAdapter(answers.ListOf[answers.ApiKey]),
+    "AuditList": TypeAdapter(answers.ListOf[answers.AuditEntry]),
+    "VoiceList": TypeAdapter(answers.VoiceList),
+    "ModelList": TypeAdapter(answers.ModelList),
     "Health": TypeAdapter(answers.Health),
     "Readiness": TypeAdapter(answers.Readiness),
     "Problem": TypeAdapter(answers.Problem),
@@ -93,6 +107,10 @@ def build_document(app: FastAPI) -> Schema:
     components["headers"] = {
         "X-Request-Id": {
             "description": "The request's id, as in the server's log.",
+            "schema": {"type": "string"},
+        },
+        "ETag": {
+            "description": "The agent's version in quotes, for `If-Match`.",
             "schema": {"type": "string"},
         },
         "Idempotency-Replayed": {
@@ -181,7 +199,7 @@ def _tidy(schemas: Schema) -> None:
     """State the ranges that the use cases enforce, and describe what dataclasses inherit."""
     parents = TypeAdapter(agent.AgentDefinition).json_schema()
     parents["$defs"]["AgentDefinition"] = parents
-    for name in ("AgentDefinition", "AgentChanges", "Agent", "Flow"):
+    for name in ("AgentDefinition", "AgentChanges", "Agent", "AgentVersion", "Flow"):
         parent = parents["$defs"].get(name, parents)
         for field, schema in schemas[name]["properties"].items():
             described = parent["properties"].get(field, {})

@@ -263,6 +263,40 @@ class WebhookChanges(Strict):
     """Whether events are sent."""
 
 
+class Replay(Strict):
+    """Events to deliver once more: what happened from `from` to before `to`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"from": "2026-01-31T09:00:00Z", "to": "2026-01-31T10:00:00Z"}]
+        }
+    )
+
+    from_: Moment = Field(alias="from")
+    """The first moment."""
+    to: Moment
+    """The moment that is no longer included."""
+
+
+class NewApiKey(Strict):
+    """A key for programs of yours."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "CRM", "scopes": ["calls:write", "calls:read"]}],
+        }
+    )
+
+    name: str
+    """What the key is for."""
+    scopes: tuple[str, ...]
+    """What it may do, such as `calls:write`; `*` for all. No more than the key that asks may."""
+    expires_at: Moment | None = None
+    """When it stops working; null for never."""
+    test: bool = False
+    """Calls placed with a test key never reach a carrier."""
+
+
 class WordsToSay(Strict):
     """What the agent is to say now, or as soon as the callee lets it speak."""
 
@@ -288,3 +322,5 @@ NEW_PHONE_NUMBER = TypeAdapter(NewPhoneNumber)
 PHONE_NUMBER_CHANGES = TypeAdapter(PhoneNumberChanges)
 NEW_WEBHOOK = TypeAdapter(NewWebhook)
 WEBHOOK_CHANGES = TypeAdapter(WebhookChanges)
+REPLAY = TypeAdapter(Replay)
+NEW_API_KEY = TypeAdapter(NewApiKey)

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from strowger.calls.deliveries import DeliveryService
 from strowger.calls.numbers import DialPolicy
 from strowger.calls.resources import (
     AgentService,
+    KeyService,
     NumberService,
     TrunkService,
     WebhookService,
@@ -14,7 +16,16 @@ from strowger.calls.resources import (
 from strowger.calls.service import CallService
 from strowger.calls.validation import Offered
 from strowger.model import CallId, WorkspaceId
-from strowger.ports import Bell, Records, SilentBell
+from strowger.ports import Bell, Catalogue, Deliveries, Records, SilentBell, TrunkChecker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the API looks at besides records."""
+
+    deliveries: Deliveries
+    catalogue: Catalogue
+    checker: TrunkChecker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +36,10 @@ class Services:
     trunks: TrunkService
     numbers: NumberService
     webhooks: WebhookService
+    deliveries: DeliveryService
+    keys: KeyService
+    catalogue: Catalogue
+    checker: TrunkChecker
     bell: Bell
     ids: Callable[[str], str]
     clock: Callable[[], float]
@@ -32,6 +47,7 @@ class Services:
 
 def build_services(
     records: Records,
+    around: Surroundings,
     *,
     ids: Callable[[str], str],
     clock: Callable[[], float],
@@ -55,6 +71,10 @@ def build_services(
         trunks=TrunkService(records, ids=ids, clock=clock),
         numbers=NumberService(records, ids=ids, clock=clock),
         webhooks=WebhookService(records, ids=ids, clock=clock),
+        deliveries=DeliveryService(around.deliveries, clock=clock),
+        keys=KeyService(records, ids=ids, clock=clock),
+        catalogue=around.catalogue,
+        checker=around.checker,
         ids=ids,
         clock=clock,
     )

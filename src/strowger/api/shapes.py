@@ -66,8 +66,8 @@ E164 = Annotated[
 DestinationInQuery = Annotated[
     str, AfterValidator(_plus_kept), AfterValidator(_destination), Field(max_length=255)
 ]
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
-"""A time in a request: RFC 3339 with its zone."""
 Timestamp = Annotated[
     str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-01-31T09:30:00.125Z"])
 ]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+"""A time in a request: RFC 3339 with its zone."""

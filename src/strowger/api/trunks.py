@@ -11,7 +11,7 @@ from strowger.api.body import body_of
 from strowger.api.describe import operation
 from strowger.api.idempotency import IdempotentRoute
 from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
-from strowger.calls.render import render_trunk
+from strowger.calls.render import render_trunk, render_trunk_report
 from strowger.model import ApiKey, TrunkId
 
 router = APIRouter(route_class=IdempotentRoute, prefix="/v1/trunks", tags=["trunks"])
@@ -86,3 +86,15 @@ async def delete_trunk(trunk_id: PathId, key: Writer, services: ServicesOf) -> R
     """Refused while calls that are not over use it."""
     await services.trunks.delete(key.workspace_id, TrunkId(trunk_id))
     return Response(status_code=204)
+
+
+@router.post(
+    "/{trunk_id}/check",
+    summary="Check a trunk",
+    **operation("trunks:write", answer="TrunkCheck", errors=(404,)),
+)
+async def check_trunk(trunk_id: PathId, key: Writer, services: ServicesOf) -> Response:
+    """Ask it whether it is there, and say in plain words what is wrong. Takes up to ten seconds;
+    places no call."""
+    trunk = await services.trunks.get(key.workspace_id, TrunkId(trunk_id))
+    return JSONResponse(render_trunk_report(await services.checker.check(trunk)))

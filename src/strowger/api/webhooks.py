@@ -87,3 +87,15 @@ async def delete_webhook(webhook_id: PathId, key: Writer, services: ServicesOf) 
     """Nothing more is sent to it."""
     await services.webhooks.delete(key.workspace_id, WebhookId(webhook_id))
     return Response(status_code=204)
+
+
+@router.post(
+    "/{webhook_id}/rotate",
+    summary="Rotate a webhook's secret",
+    **operation("webhooks:write", answer="CreatedWebhook", errors=(404,)),
+)
+async def rotate_webhook(webhook_id: PathId, key: Writer, services: ServicesOf) -> Response:
+    """Keep the new `secret` of the answer: it is not shown again. For 24 hours what is sent has
+    two signatures, by the new and by the old secret; a second rotation ends that at once."""
+    webhook = await services.webhooks.rotate(key.workspace_id, WebhookId(webhook_id))
+    return JSONResponse(render_new_webhook(webhook))

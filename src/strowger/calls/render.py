@@ -4,14 +4,18 @@ Pure: records in, plain JSON values out. Times become RFC 3339 UTC with millisec
 stay seconds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from math import ceil
 
 from strowger.agent import AgentDefinition
+from strowger.conversation.events import ProviderKind
 from strowger.model import (
     Agent,
+    AgentVersion,
+    ApiKey,
+    AuditEntry,
     Call,
     Event,
     LineFigures,
@@ -21,6 +25,7 @@ from strowger.model import (
     TurnLatency,
     Webhook,
 )
+from strowger.ports import Attempt, DeliveryReport, ProviderDescription, TrunkReport
 
 STAGES = ("endpointing", "transcription", "model", "speech")
 
@@ -218,6 +223,15 @@ def render_agent(agent: Agent) -> Wire:
     }
 
 
+def render_agent_version(version: AgentVersion) -> Wire:
+    return {
+        "agent_id": version.agent_id,
+        "version": version.version,
+        "created_at": timestamp(version.created_at),
+        **render_definition(version.definition),
+    }
+
+
 def render_trunk(trunk: Trunk) -> Wire:
     """Without the password: it goes in and never comes out."""
     return {
@@ -257,12 +271,110 @@ def render_webhook(webhook: Webhook) -> Wire:
         "url": webhook.url,
         "events": list(webhook.events),
         "enabled": webhook.enabled,
+        "failing_since": _optional_timestamp(webhook.failing_since),
+        "previous_secret_until": _optional_timestamp(webhook.previous_secret_until),
         **_made_and_changed(webhook.created_at, webhook.updated_at),
     }
 
 
 def render_new_webhook(webhook: Webhook) -> Wire:
     return {**render_webhook(webhook), "secret": webhook.secret}
+
+
+def render_delivery(report: DeliveryReport) -> Wire:
+    """As lists show it: with what came of the last try."""
+    return {
+        "id": report.id,
+        "workspace_id": report.workspace_id,
+        "webhook_id": report.webhook_id,
+        "url": report.url,
+        "event_id": report.event_id,
+        "event_type": report.event_type,
+        "call_id": report.call_id,
+        "state": report.state.value,
+        "attempts": report.attempts,
+        "last_attempt": _render_attempt(report.tried[-1]) if report.tried else None,
+        "next_attempt_at": _optional_timestamp(report.next_attempt_at),
+        "happened_at": timestamp(report.happened_at),
+        "settled_at": _optional_timestamp(report.settled_at),
+    }
+
+
+def render_whole_delivery(report: DeliveryReport) -> Wire:
+    return {
+        **render_delivery(report),
+        "attempt_log": [_render_attempt(attempt) for attempt in report.tried],
+    }
+
+
+def _render_attempt(attempt: Attempt) -> Wire:
+    return {
+        "at": timestamp(attempt.at),
+        "status": attempt.status,
+        "answer": attempt.answer,
+        "duration": _rounded(attempt.duration),
+    }
+
+
+def render_key(key: ApiKey) -> Wire:
+    return {
+        "id": key.id,
+        "workspace_id": key.workspace_id,
+        "name": key.name,
+        "scopes": list(key.scopes),
+        "test": key.test,
+        "expires_at": _optional_timestamp(key.expires_at),
+        "created_at": timestamp(key.created_at),
+        "last_used_at": _optional_timestamp(key.last_used_at),
+    }
+
+
+def render_audit_entry(entry: AuditEntry) -> Wire:
+    return {
+        "id": entry.id,
+        "workspace_id": entry.workspace_id,
+        "at": timestamp(entry.at),
+        "key_id": entry.key_id,
+        "request_id": entry.request_id,
+        "resource": entry.resource,
+        "resource_id": entry.resource_id,
+        "action": entry.action,
+        "fields": list(entry.fields),
+    }
+
+
+def render_trunk_report(report: TrunkReport) -> Wire:
+    return {
+        "ok": report.problem is None,
+        "problem": report.problem,
+        "detail": report.detail,
+        "address": report.address,
+        "sip_status": report.sip_status,
+        "reason": report.reason,
+        "methods": list(report.methods),
+        "codecs": list(report.codecs),
+        "round_trip": _rounded(report.round_trip),
+    }
+
+
+def render_voices(providers: Sequence[ProviderDescription]) -> list[Wire]:
+    """Every voice that an agent can name."""
+    return [
+        {"provider": provider.name, "voice_id": voice, "default": voice == provider.default}
+        for provider in providers
+        if provider.kind is ProviderKind.TEXT_TO_SPEECH and provider.available
+        for voice in provider.voices
+    ]
+
+
+def render_provider(provider: ProviderDescription) -> Wire:
+    return {
+        "kind": provider.kind.value,
+        "provider": provider.name,
+        "available": provider.available,
+        "problem": provider.problem,
+        "default": provider.default,
+    }
 
 
 def _made_and_changed(created_at: float, updated_at: float) -> Mapping[str, object]:

@@ -4,7 +4,8 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,10 +22,11 @@ from strowger.calls.validation import (
     text_problem,
     url_problem,
 )
-from strowger.errors import Conflict, NotFound
+from strowger.errors import Conflict, Forbidden, NotFound, PreconditionFailed
 from strowger.model import (
     Agent,
     AgentId,
+    AgentVersion,
     ApiKey,
     KeyId,
     NumberId,
@@ -53,6 +55,7 @@ EVENT_TYPES = (
     "call.failed",
     "call.recording_ready",
     "agent.updated",
+    "webhook.disabled",
 )
 """What a webhook can ask for by name."""
 
@@ -67,8 +70,16 @@ SCOPES = (
     "phone_numbers:write",
     "webhooks:read",
     "webhooks:write",
+    "api_keys:read",
+    "api_keys:write",
+    "providers:read",
+    "audit:read",
     "metrics:read",
 )
+MOST_ATTEMPTS = 10
+"""How often a change is tried again that met another."""
+OVERLAP = 86_400.0
+"""Seconds for which a webhook's old secret signs as well after a rotation."""
 KEY_FORMAT = re.compile(r"strowger_(?:live|test)_[A-Za-z0-9_-]{43}")
 
 
@@ -107,15 +118,46 @@ class AgentService:
         return await self._records.list_agents(workspace, limit=limit, cursor=cursor)
 
     async def update(
-        self, workspace: WorkspaceId, agent: AgentId, changes: Mapping[str, Any]
+        self,
+        workspace: WorkspaceId,
+        agent: AgentId,
+        changes: Mapping[str, Any],
+        *,
+        expected: Container[int] | None = None,
     ) -> Agent:
-        """Replace the top-level fields given; what differs makes a new version."""
-        current = await self._records.get_agent(workspace, agent)
-        changed = replace(current.definition, **changes)
-        self._check(changed)
-        if changed == current.definition:
-            return current
-        return await self._records.replace_agent(workspace, agent, changed, now=self._clock())
+        """Replace the top-level fields given; what differs makes a new version.
+
+        Raises PreconditionFailed where the present version is none of `expected`. Without that,
+        the fields given go into whatever the present version is: a change of other fields that
+        somebody else makes at the same moment is not lost.
+        """
+        for _ in range(MOST_ATTEMPTS):
+            current = await self._records.get_agent(workspace, agent)
+            if expected is not None and current.version not in expected:
+                raise PreconditionFailed(f"the agent is at version {current.version} by now")
+            changed = replace(current.definition, **changes)
+            self._check(changed)
+            if changed == current.definition:
+                return current
+            with suppress(PreconditionFailed):  # changed since we read it: look again
+                return await self._records.replace_agent(
+                    workspace, agent, changed, was=current.version, now=self._clock()
+                )
+        raise Conflict("the agent is being changed all the time", code="changed_meanwhile")
+
+    async def duplicate(self, workspace: WorkspaceId, agent: AgentId) -> Agent:
+        """A new agent that is like this one is now."""
+        current = (await self._records.get_agent(workspace, agent)).definition
+        name = f"Copy of {current.name}"[:LONGEST_NAME]
+        return await self.create(workspace, replace(current, name=name))
+
+    async def version(self, workspace: WorkspaceId, agent: AgentId, number: int) -> AgentVersion:
+        return await self._records.get_agent_version(workspace, agent, number)
+
+    async def versions(
+        self, workspace: WorkspaceId, agent: AgentId, *, limit: int, cursor: str | None
+    ) -> Page[AgentVersion]:
+        return await self._records.list_agent_versions(workspace, agent, limit=limit, cursor=cursor)
 
     async def delete(self, workspace: WorkspaceId, agent: AgentId) -> None:
         await self._records.delete_agent(workspace, agent)
@@ -295,6 +337,16 @@ class WebhookService:
     async def delete(self, workspace: WorkspaceId, webhook: WebhookId) -> None:
         await self._records.delete_webhook(workspace, webhook)
 
+    async def rotate(self, workspace: WorkspaceId, webhook: WebhookId) -> Webhook:
+        """A new secret, shown this once; for a day what is sent is signed with the old one too.
+
+        A second rotation within that day ends the first secret's time.
+        """
+        now = self._clock()
+        return await self._records.rotate_webhook(
+            workspace, webhook, new_webhook_secret(), previous_until=now + OVERLAP, now=now
+        )
+
 
 def new_webhook_secret() -> str:
     """A Standard Webhooks signing secret: 32 random bytes."""
@@ -325,22 +377,60 @@ class KeyService:
         *,
         scopes: Iterable[str] = ("*",),
         expires_at: float | None = None,
+        test: bool = False,
+        granted_by: ApiKey | None = None,
     ) -> tuple[ApiKey, str]:
-        """A new key and its text, which is kept nowhere: only its hash is."""
+        """A new key and its text, which is kept nowhere: only its hash is.
+
+        `granted_by` can give no more than it has. Raises Forbidden.
+        """
         key = ApiKey(
             id=KeyId(self._ids("key")),
             workspace_id=workspace,
             name=name,
-            scopes=tuple(scopes),
+            scopes=tuple(dict.fromkeys(scopes)),
             expires_at=expires_at,
             created_at=self._clock(),
+            test=test,
         )
-        problems = Problems()
-        problems.add("name", text_problem(name, longest=LONGEST_NAME))
-        for scope in key.scopes:
-            if scope != "*" and scope not in SCOPES:
-                problems.add("scopes", f"{scope} is none of *, {', '.join(SCOPES)}")
-        problems.raise_if_any()
-        text = "strowger_live_" + secrets.token_urlsafe(32)
+        _check_key(key)
+        if granted_by is not None:
+            _check_grant(key, granted_by)
+        text = f"strowger_{'test' if test else 'live'}_{secrets.token_urlsafe(32)}"
         await self._records.add_key(key, hash_key(text))
         return key, text
+
+    async def get(self, workspace: WorkspaceId, key: KeyId) -> ApiKey:
+        return await self._records.get_key(workspace, key)
+
+    async def list(self, workspace: WorkspaceId, *, limit: int, cursor: str | None) -> Page[ApiKey]:
+        return await self._records.list_keys(workspace, limit=limit, cursor=cursor)
+
+    async def revoke(self, workspace: WorkspaceId, key: KeyId) -> None:
+        await self._records.delete_key(workspace, key)
+
+
+def _check_key(key: ApiKey) -> None:
+    problems = Problems()
+    problems.add("name", text_problem(key.name, longest=LONGEST_NAME))
+    if not key.scopes:
+        problems.add("scopes", 'expected scopes, or ["*"] for all')
+    for scope in key.scopes:
+        if scope != "*" and scope not in SCOPES:
+            problems.add("scopes", f"{scope[:100]} is none of *, {', '.join(SCOPES)}")
+    if key.expires_at is not None and key.expires_at <= key.created_at:
+        problems.add("expires_at", "expected a time in the future")
+    problems.raise_if_any()
+
+
+def _check_grant(key: ApiKey, granted_by: ApiKey) -> None:
+    lacking = [scope for scope in key.scopes if scope not in granted_by.scopes]
+    if lacking and "*" not in granted_by.scopes:
+        raise Forbidden(
+            f"this API key cannot grant what it has not: {', '.join(lacking)}", code="missing_scope"
+        )
+    if granted_by.test and not key.test:
+        raise Forbidden("a test key can only make test keys", code="test_key")
+    end = granted_by.expires_at
+    if end is not None and (key.expires_at is None or key.expires_at > end):
+        raise Forbidden("this API key cannot make one that outlives it", code="expires_too_late")
