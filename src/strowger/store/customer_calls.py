@@ -18,12 +18,11 @@ from strowger.model import (
     WorkspaceId,
 )
 from strowger.ports import CallFilter
-from strowger.store import commands, owned
+from strowger.store import commands, owned, quick
 from strowger.store.call_rows import (
     EVENT_OF,
     call_of,
     change,
-    find,
     locked,
     snapshot,
     tell,
@@ -63,7 +62,7 @@ async def queue_scheduled(connection: AsyncConnection, call: CallId, *, now: flo
 
 
 async def get(connection: AsyncConnection, workspace: WorkspaceId, call: CallId) -> Call:
-    return await find(connection, calls.c.workspace_id == workspace, calls.c.id == call)
+    return await quick.get_call(connection, workspace, call)
 
 
 async def page(
