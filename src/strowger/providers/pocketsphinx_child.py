@@ -36,6 +36,10 @@ LEAST_CONFIDENCE = 0.15
 """Below this the answer is empty: none of the phrases."""
 SPOTTED_BETWEEN = " … "
 """Between phrases that were spotted: something may have been said there, but not what."""
+MARGIN_FRAMES = 10
+"""Of silence, in which the PCM of every turn ends."""
+MARGINS_AFTER = 4
+"""How much more of it is heard, because a phrase is spotted some time after it was said."""
 GRAMMARS_KEPT = 64
 DICTATION_CONFIDENCE = 0.2
 
@@ -97,6 +101,8 @@ class Recogniser:
         grammar = self._grammar(phrases, spotting=True)
         spotted: list[str] = []
         if grammar.phrases and len(pcm) >= 2 * 10 * SAMPLES_PER_FRAME:
+            # Both passes take the same sound: the library crashes where the second is longer.
+            pcm += MARGINS_AFTER * pcm[-2 * MARGIN_FRAMES * SAMPLES_PER_FRAME :]
             self._decode(grammar.name, pcm, self._channel("phones", pcm))
             spotted = self._spotter.spotted()
         text = SPOTTED_BETWEEN.join(grammar.phrases[words] for words in spotted)
