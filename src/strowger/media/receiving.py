@@ -150,10 +150,10 @@ class Receiver:
         capture[rows, positions // FRAME % CAPTURE_FRAMES] = frames
         self.positions[rows, WRITTEN] = positions + FRAME
         self._review(rows, frames, clock + FRAME, tick)
-        if self._detector is None:
+        listened = np.flatnonzero(self._detects[rows])
+        if self._detector is None or not len(listened):
             return frames, []
         heard = np.logical_not(missing.any(axis=1))
-        listened = np.flatnonzero(self._detects[rows])
         self._detector.listen(
             rows[listened], frames[listened], heard[listened], positions[listened],
             timestamps[listened],
