@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 import structlog
 
 from strowger.config import Settings
-from strowger.errors import ConfigurationError
+from strowger.errors import ConfigurationError, StrowgerError, Unavailable
 from strowger.model import DEFAULT_WORKSPACE, Trunk, TrunkId, WorkerId
 
 if TYPE_CHECKING:
@@ -65,18 +65,21 @@ def configure_logging(settings: Settings, process: str, stream: TextIO | None = 
 
 
 def run_loop(main: Coroutine[None, None, T]) -> T:
-    """Run to the end on uvloop. Raises ConfigurationError plainly, never in a group."""
+    """Run to the end on uvloop. What the operator is to read is raised plainly, never in a group.
+
+    Raises ConfigurationError or Unavailable.
+    """
     import uvloop
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(main)
-    except* ConfigurationError as errors:
+    except* (ConfigurationError, Unavailable) as errors:
         raise next(_leaves(errors)) from None
     raise AssertionError("either it returned or it raised")
 
 
-def _leaves(group: BaseExceptionGroup[ConfigurationError]) -> Iterator[ConfigurationError]:
+def _leaves(group: BaseExceptionGroup[StrowgerError]) -> Iterator[StrowgerError]:
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
             yield from _leaves(error)

@@ -16,8 +16,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from strowger.config import Endpoint, PortRange, Settings, TrunkAddress, load_settings
-from strowger.errors import ConfigurationError
+from strowger.errors import ConfigurationError, Unavailable
 from strowger.supervisor import CONFIGURATION_STATUS
+
+UNAVAILABLE_STATUS = 3
+"""Exit status of a child that cannot work now, but may be able to when it is started again."""
 
 Ready = Callable[[str], None]
 
@@ -99,6 +102,9 @@ def main(arguments: list[str]) -> int:
     except ConfigurationError as error:
         sys.stderr.write(f"strowger: {error}\n")
         return CONFIGURATION_STATUS
+    except Unavailable as error:
+        sys.stderr.write(f"strowger: {error}\n")
+        return UNAVAILABLE_STATUS
     return 0
 
 

@@ -81,7 +81,7 @@ def demo(persona: str, data: Path) -> int:
     console.print()
     for check in checks:
         mark, style = ("✓", "green") if check.good else ("✗", "red")
-        console.print(Text.assemble((mark, style), f" {check.what}"))
+        console.print(Text.assemble((mark, style), f" {check.what}"), soft_wrap=True)
     return 0 if all(check.good for check in checks) else 1
 
 
@@ -206,7 +206,8 @@ async def _relay(stream: asyncio.StreamReader, console: Console, heard: list[str
         if report["event"] == "reacted" and report["recognised"] is not None:
             heard.append(report["recognised"])
         if report["event"] in {"reacted", "trouble"}:
-            console.print(Text(f"          · the callee {report['text']}", style="dim"))
+            said = Text(f"          · the callee {report['text']}", style="dim")
+            console.print(said, soft_wrap=True)
 
 
 # ── what a customer would look at ────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 
 from strowger.config import Settings, child_environment
-from strowger.errors import ConfigurationError
+from strowger.errors import AlreadySaid
 from strowger.process import encode_settings
 from strowger.store import embedded
 from strowger.supervisor import (
@@ -54,7 +54,7 @@ def prepare(settings: Settings) -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise ConfigurationError("the database could not be prepared; the reason stands above")
+        raise AlreadySaid("prepare")
 
 
 async def _supervise(settings: Settings, console: Console) -> None:
