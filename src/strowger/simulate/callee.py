@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -169,9 +169,10 @@ def _senses(persona: Persona, providers: Providers) -> CalleeSenses:
     try:
         voice = providers.text_to_speech(persona.voice.provider)
         ear = None
-        if persona.phrases():
+        if phrases := persona.phrases():
             recogniser = providers.speech_to_text(persona.transcriber.provider)
-            ear = Ear(recogniser, persona.transcriber, persona.language)
+            keywords = tuple(dict.fromkeys([*persona.transcriber.keywords, *phrases]))
+            ear = Ear(recogniser, replace(persona.transcriber, keywords=keywords), persona.language)
     except ProviderError as error:
         raise ConfigurationError(f"persona {persona.name}: {error}") from error
     return CalleeSenses(ear, voice)

@@ -31,6 +31,8 @@ from strowger.simulate.reports import (
 from strowger.simulate.sounds import sound
 
 INBOX_LIMIT = 4096
+ANYTHING: tuple[str, ...] = ()
+"""The agent speaks freely; what the persona waits for are keywords in that."""
 ECHO_EVERY = 0.02
 """Seconds between two looks at what came in, for an echo: one packet's time."""
 
@@ -77,7 +79,6 @@ class CalleeSession:
         self._persona = persona
         self._line = line
         self._player = Player(persona)
-        self._phrases = persona.phrases()
         self._tell = tell
         self._inbox: asyncio.Queue[play.Event | _Over] = asyncio.Queue(maxsize=INBOX_LIMIT)
         ear = senses.ear
@@ -94,7 +95,7 @@ class CalleeSession:
             senses = [tasks.create_task(self._follow_line(), name="line")]
             if self._listener is not None:
                 senses.append(tasks.create_task(self._listener.run(), name="listener"))
-                self._listener.listen(self._turn, self._phrases)
+                self._listener.listen(self._turn, ANYTHING)
             if self._persona.echo:
                 senses.append(tasks.create_task(self._echo(), name="echo"))
             await self._act(tasks)
@@ -141,7 +142,7 @@ class CalleeSession:
                 if final and text != self._words:
                     self._words = text
                     self._tell(Heard(text))
-                self._inbox.put_nowait(play.Heard(text))
+                self._inbox.put_nowait(play.Heard(text, final))
             case conversation.ProviderFailed(message=message):
                 self._tell(Trouble(message))
             case _:
@@ -181,7 +182,7 @@ class CalleeSession:
                 self._tell(Reacted(expected, recognised))
                 self._turn, self._words = self._turn + 1, ""
                 if self._listener is not None:
-                    self._listener.listen(self._turn, self._phrases)
+                    self._listener.listen(self._turn, ANYTHING)
             case play.Say(number, text):
                 voice = self._persona.voice
                 pcm = self._voice.speak(text, voice, language=self._persona.language)
