@@ -82,6 +82,8 @@ def delta_of(event: str, answer: HttpAnswer) -> tuple[str, bool]:
             text = delta.get("content") or delta.get("refusal") or ""
             if not isinstance(text, str):
                 raise answer.error("sent a chunk whose content is no text")
+            # Half an escaped character is valid JSON, but nothing that can be said or stored.
+            text = text.encode(errors="replace").decode()
             return text, choice.get("finish_reason") is not None
         case {"choices": [{"finish_reason": str()}, *_]}:
             return "", True
