@@ -30,7 +30,7 @@ from strowger.media.events import (
 )
 from strowger.media.g711 import decode, encode
 from strowger.media.rtcp import ReceiverReport, SenderReport, parse_rtcp
-from strowger.media.rtp import RtpPacket
+from strowger.media.rtp import HeaderExtension, RtpPacket
 from tests.media.wire import (
     FRAME,
     TICK,
@@ -476,6 +476,23 @@ def test_reports_of_different_seeds_come_at_different_times() -> None:
     gaps = np.diff(times(1))
     assert gaps.min() >= 2.4
     assert gaps.max() <= 7.6
+
+
+def test_headers_with_extras_and_comfort_noise_are_understood() -> None:
+    a = listener()
+    a.engine.apply(opening(), now=a.now)
+    sound = noise(10 * FRAME)
+    for number, payload in enumerate(frames_of(sound)):
+        plain = RtpPacket.parse(packet(number, payload))
+        rich = bytearray(
+            bytes(replace(plain, contributing=(1, 2), extension=HeaderExtension(0xBEDE, bytes(8))))
+            + b"\x00\x00\x03"
+        )
+        rich[0] |= 0x20
+        a.tick(bytes(rich))
+    for number in range(10, 14):
+        a.tick(packet(number, b"\x40", payload_type=13))
+    assert find(quantised(sound), a.heard()) == FRAME
 
 
 def test_ten_thousand_damaged_packets_never_raise() -> None:

@@ -150,10 +150,9 @@ class Engine:
             case BeginUtterance():
                 sender.begin(line, command.utterance, command.position)
             case EndUtterance():
-                playout = sender.lines[line].playout
-                self._tell_later(line, playout.end(command.utterance, command.position))
+                self._tell_later(line, sender.end(line, command.utterance, command.position))
             case StopPlaying():
-                self._tell_later(line, sender.lines[line].playout.stop())
+                self._tell_later(line, sender.stop(line))
             case SendDigits():
                 sender.queue_digits(line, command.digits)
             case _:

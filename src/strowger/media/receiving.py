@@ -50,11 +50,8 @@ class InboundLine:
     kinds: dict[int, int]
     """Decoder by payload type."""
     digit_types: frozenset[int]
-    ssrc: int
-    """Our own: what carries it is an echo of ourselves."""
     heard_at: float
     digits: DigitReceiver = field(default_factory=DigitReceiver)
-    malformed: int = 0
 
 
 class Receiver:
@@ -88,7 +85,7 @@ class Receiver:
             self._detector.open(line)
         self._review_at[line] = 0
         kinds, digit_types = _payload_types(command)
-        self.lines[line] = InboundLine(Reception(), kinds, digit_types, command.ssrc, now)
+        self.lines[line] = InboundLine(Reception(), kinds, digit_types, now)
 
     def change_codec(self, command: ChangeCodec) -> None:
         inbound = self.lines[command.line]
@@ -108,7 +105,6 @@ class Receiver:
         if inbound is None:
             return None
         if len(packet) < HEADER_SIZE:
-            inbound.malformed += 1
             return None
         if packet[0] == PLAIN:
             second = packet[1]
@@ -120,7 +116,6 @@ class Receiver:
             try:
                 parsed = RtpPacket.parse(packet)
             except MalformedMessage:
-                inbound.malformed += 1
                 return None
             second = parsed.payload_type | parsed.marker << 7
             sequence, timestamp = parsed.sequence, parsed.timestamp
@@ -205,6 +200,5 @@ def _digit(
     try:
         digit = inbound.digits.receive(payload, timestamp, marker=marker)
     except MalformedMessage:
-        inbound.malformed += 1
         return None
     return None if digit is None else DigitReceived(line, now, digit)
