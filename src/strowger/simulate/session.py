@@ -6,6 +6,7 @@ comes when it has been said, because only then is it known whether it was said t
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -33,6 +34,8 @@ from strowger.simulate.sounds import sound
 INBOX_LIMIT = 4096
 ANYTHING: tuple[str, ...] = ()
 """The agent speaks freely; what the persona waits for are keywords in that."""
+LAST_WORDS_WITHIN = 1.5
+"""Seconds that the recogniser has for what the agent said just before it hung up."""
 ECHO_EVERY = 0.02
 """Seconds between two looks at what came in, for an echo: one packet's time."""
 
@@ -85,6 +88,9 @@ class CalleeSession:
         self._listener = None if ear is None else Listener(line, ear, self._take_words)
         self._turn = 0
         self._words = ""
+        self._agent_speaks = False
+        self._all_heard = asyncio.Event()
+        self._all_heard.set()
         self._voice = senses.voice
         self._acting: _Acting | None = None
         self._speaking: asyncio.Task[None] | None = None
@@ -113,10 +119,13 @@ class CalleeSession:
     def _translate(self, event: LineEvent) -> None:
         match event:
             case media.SpeechStarted(_, at, position):
+                self._agent_speaks = True
                 if self._listener is not None:
+                    self._all_heard.clear()
                     self._listener.speech_started(position)
                 self._inbox.put_nowait(play.SpeechStarted(at))
             case media.SpeechStopped(_, at, _):
+                self._agent_speaks = False
                 if self._listener is not None:
                     self._listener.speech_stopped()
                 self._inbox.put_nowait(play.SpeechStopped(at))
@@ -143,7 +152,10 @@ class CalleeSession:
                     self._words = text
                     self._tell(Heard(text))
                 self._inbox.put_nowait(play.Heard(text, final))
+                if final and not self._agent_speaks:
+                    self._all_heard.set()
             case conversation.ProviderFailed(message=message):
+                self._all_heard.set()
                 self._tell(Trouble(message))
             case _:
                 pass  # words of a turn that the persona has already reacted to
@@ -162,6 +174,7 @@ class CalleeSession:
                 actions = self._player.handle_timer(now=now)
             else:
                 if isinstance(event, _Over):
+                    await self._hear_last_words()
                     self._tell(HungUp("agent", event.reason))
                     return
                 self._player.receive(event, now=loop.time())
@@ -171,6 +184,15 @@ class CalleeSession:
                     self._tell(HungUp("callee", action.reason))
                     return
                 self._apply(action, tasks)
+
+    async def _hear_last_words(self) -> None:
+        """An agent hangs up right after its goodbye: that, too, is worth a report."""
+        self._agent_speaks = False
+        if self._listener is not None:
+            self._listener.speech_stopped()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_WITHIN):
+                await self._all_heard.wait()
 
     def _apply(
         self,
