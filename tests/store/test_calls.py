@@ -6,7 +6,8 @@ import pytest
 from strowger.errors import Conflict, NotFound
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import DEFAULT_WORKSPACE, Call, CallId, CallResult, Turn, WorkerId
-from strowger.store import DialAttempt, PostgresCallStore, PostgresRecords
+from strowger.store.calls import DialAttempt, PostgresCallStore
+from strowger.store.records import PostgresRecords
 from tests.store.samples import OTHER_WORKSPACE, RESULT, TURNS, a_call, a_trunk
 
 pytestmark = pytest.mark.anyio

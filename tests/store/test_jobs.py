@@ -8,11 +8,13 @@ import pytest
 
 from strowger.errors import Unavailable
 from strowger.model import DEFAULT_WORKSPACE
-from strowger.store import Handler, JobQueue, Kind, PostgresRecords
 from strowger.store.connect import connect
 from strowger.store.customer_calls import END_CHANNEL
 from strowger.store.events import CHANNEL
+from strowger.store.jobs import Handler, JobQueue
 from strowger.store.notices import Notices
+from strowger.store.queue import Kind
+from strowger.store.records import PostgresRecords
 from tests.store.samples import a_call
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +23,7 @@ PATIENCE = 30.0  # seconds until a test gives up
 
 KILLED_WORKER = """
 import asyncio, sys
-from strowger.store import JobQueue
+from strowger.store.jobs import JobQueue
 
 async def main():
     async def hold(call_id):

@@ -21,8 +21,9 @@ from strowger.model import (
     WorkspaceId,
 )
 from strowger.ports import CallFilter, Records
-from strowger.store import PostgresCallStore, PostgresRecords
+from strowger.store.calls import PostgresCallStore
 from strowger.store.connect import transaction
+from strowger.store.records import PostgresRecords
 from tests.store.samples import (
     DEFINITION,
     OTHER_WORKSPACE,
