@@ -36,11 +36,18 @@ class LoggingEngine:
         return [DigitsSent(0, 0.0)]
 
 
-def test_a_phase_transmits_before_it_processes_and_tells_what_happened() -> None:
+def test_a_phase_leaves_before_the_next_is_processed_and_what_happened_is_told() -> None:
     engine, told = LoggingEngine(), list[Event]()
     MediaClock(engine, told.append).turn(2, now=1.0)
-    assert engine.log == [("transmit", 2), ("process", 2)]
+    assert engine.log == [("transmit", 2), ("process", 3)]
     assert told == [DigitsSent(0, 0.0)]
+
+
+def assert_nothing_is_lost(log: list[tuple[str, int]]) -> None:
+    """Between two processings of a phase its packets leave."""
+    for phase in range(PHASES):
+        steps = [what for what, which in log if which == phase]
+        assert all(earlier != later for earlier, later in pairwise(steps))
 
 
 def test_phases_come_in_turn() -> None:
@@ -57,6 +64,7 @@ def test_phases_come_in_turn() -> None:
     asyncio.run(main())
     phases = [phase for what, phase in engine.log if what == "transmit"]
     assert all((later - earlier) % PHASES for earlier, later in pairwise(phases))
+    assert_nothing_is_lost(engine.log)
 
 
 class LateLoop(asyncio.SelectorEventLoop):
@@ -88,3 +96,4 @@ def test_missed_ticks_are_skipped_and_counted_not_replayed() -> None:
     loop.close()
     assert skipped > 1900
     assert len(engine.log) < 100
+    assert_nothing_is_lost(engine.log)

@@ -1,9 +1,9 @@
 """The media clock: what moves packets between sockets and the engine, every 20 ms.
 
-A tick is split into phases that spread the lines. In each, packets leave first, so that their
-moment depends on nothing that is done after; then what has come is drained and all lines of the
-phase are processed as one matrix. A tick that was missed is skipped, never replayed: a burst of
-late packets helps nobody.
+A tick is split into phases that spread the lines. In each, packets of the phase's lines leave
+first, so that their moment depends on nothing that is done after; then the lines of the phase that
+follows are drained and processed as one matrix, so that what they have to say leaves as soon as it
+can. Ticks that were missed are skipped, never replayed: a burst of late packets helps nobody.
 """
 
 import asyncio
@@ -60,7 +60,8 @@ class MediaClock:
                 await asyncio.sleep(delay)
             else:
                 if delay < -TICK:
-                    behind = int(-delay / step)
+                    # Whole ticks: a phase is never processed twice without its packets leaving.
+                    behind = int(-delay / TICK) * PHASES
                     self.skipped_ticks += behind
                     number += behind
                 await asyncio.sleep(0)  # late, but the rest of the process wants its turn too
@@ -69,16 +70,17 @@ class MediaClock:
                 self._exchange_reports(now=loop.time())
 
     def turn(self, phase: int, *, now: float) -> None:
-        """One phase of one tick."""
-        lines, engine = self._lines[phase], self._engine
+        """Let the packets of one phase leave and make those of the next."""
+        engine, lines = self._engine, self._lines[phase]
         for line, packet in engine.transmit(phase, now=now):
             if (wire := lines.get(line)) is not None:
                 wire.send(packet)
-        receive = engine.receive
-        for line, wire in lines.items():
+        following = (phase + 1) % PHASES
+        receive, came = engine.receive, now - TICK / 2  # at some time since the line's last turn
+        for line, wire in self._lines[following].items():
             for packet in wire.received():
-                receive(line, packet, now=now)
-        engine.process(phase, now=now)
+                receive(line, packet, now=came)
+        engine.process(following, now=now)
         for event in engine.events():
             self._on_event(event)
 
