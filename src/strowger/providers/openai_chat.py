@@ -7,7 +7,7 @@ from contextlib import aclosing
 from strowger.agent import ModelSettings
 from strowger.ports import Message
 from strowger.providers.http import HttpAnswer, HttpConnection
-from strowger.providers.sse import EventReader
+from strowger.providers.sse import EventReader, MalformedEvent
 
 END = "[DONE]"
 
@@ -58,7 +58,11 @@ async def deltas(answer: HttpAnswer) -> AsyncGenerator[str, None]:
     finished = False
     async with aclosing(answer.pieces()) as pieces:
         async for piece in pieces:
-            for event in reader.feed(piece):
+            try:
+                events = reader.feed(piece)
+            except MalformedEvent as error:
+                raise answer.error(f"sent {error}") from error
+            for event in events:
                 if event == END:
                     return
                 text, last = delta_of(event, answer)
