@@ -18,6 +18,7 @@ from strowger.simulate.reports import (
     Answered,
     GivenUp,
     Happening,
+    HungUp,
     Rang,
     Refused,
     Report,
@@ -93,6 +94,9 @@ class SimulatedCallee:
                 return
         except TimeoutError:
             pass
+        except asyncio.CancelledError:
+            _refuse(incoming, 480, None, tell)
+            raise
         if answer.after is None:
             _refuse(incoming, 480, None, tell)
         elif answer.status != 200:
@@ -104,7 +108,12 @@ class SimulatedCallee:
         try:
             async with incoming.answer(self._recording(incoming)) as line:
                 tell(Answered())
-                await CalleeSession(self._persona, line, self._senses, tell).run()
+                session = CalleeSession(self._persona, line, self._senses, tell)
+                try:
+                    await session.run()
+                except asyncio.CancelledError:
+                    tell(HungUp("callee", "stopped"))
+                    raise
         except CallRefused as refusal:
             if refusal.status == 487:
                 tell(GivenUp())
