@@ -24,7 +24,7 @@ from strowger.media.g711 import Samples
 from strowger.media.jitter import KINDS, LONGEST_PAYLOAD, JitterBuffer
 from strowger.media.reception import FRAME, RATE, MediaPacket, Reception
 from strowger.media.rings import WRITTEN, PcmRing
-from strowger.media.rtp import HEADER_SIZE, PLAIN, RtpPacket
+from strowger.media.rtp import HEADER, HEADER_SIZE, PLAIN, RtpPacket
 from strowger.media.voice import CHUNK, CONTEXT, SpeechModel, VoiceChange, VoiceDetector
 from strowger.media.windows import Rows, Windows
 
@@ -107,11 +107,8 @@ class Receiver:
         if len(packet) < HEADER_SIZE:
             return None
         if packet[0] == PLAIN:
-            second = packet[1]
-            sequence = packet[2] << 8 | packet[3]
-            timestamp = int.from_bytes(packet[4:8], "big")
-            ssrc = int.from_bytes(packet[8:12], "big")
-            payload = packet[12:]
+            _, second, sequence, timestamp, ssrc = HEADER.unpack_from(packet)
+            payload = packet[HEADER_SIZE:]
         else:
             try:
                 parsed = RtpPacket.parse(packet)
