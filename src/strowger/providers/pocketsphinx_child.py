@@ -32,8 +32,12 @@ FILLERS_BEFORE = ("uh", "um", "well")
 FILLERS_AFTER = ("please", "thank you", "thanks")
 FILLER_PROBABILITY = 1e-10
 """Each filler that is listened for costs a little accuracy; less when it must be unmistakable."""
-LEAST_CONFIDENCE = 0.15
-"""Below this the answer is empty: none of the phrases."""
+LEAST_CONFIDENCE = 0.05
+"""Below this the answer is empty: none of the phrases.
+
+Loses 1 right answer in 150 and refuses a quarter of what is no answer. Who would rather ask again
+than be wrong asks for 0.3: that keeps 94 % of the right answers and 38 % of the others.
+"""
 SPOTTED_BETWEEN = " … "
 """Between phrases that were spotted: something may have been said there, but not what."""
 MARGIN_FRAMES = 10
