@@ -354,6 +354,56 @@ def test_a_row_can_be_opened_again_and_starts_afresh() -> None:
     assert a.told == []
 
 
+def test_a_new_call_never_hears_the_one_before_it() -> None:
+    a = listener()
+    a.engine.apply(opening(), now=a.now)
+    for number, payload in enumerate(frames_of(noise(8000))):
+        a.tick(packet(number, payload), packet(number + 1, payload))
+    a.engine.apply(CloseLine(0), now=a.now)
+    a.tick()
+    a.engine.apply(opening(), now=a.now)
+    for _ in range(150):
+        a.tick()
+    assert len(a.heard()) == 150 * FRAME
+    assert not a.heard().any()
+
+
+def test_delay_that_a_stall_brought_goes_again_in_silence_and_leaves_nothing_behind() -> None:
+    a = listener()
+    a.engine.apply(opening(), now=a.now)
+    quiet = frames_of(tone(200, 80000, amplitude=90))
+    for number in range(50):
+        a.tick(packet(number, quiet[number]))
+    for _ in range(4):
+        a.tick()
+    a.tick(*(packet(number, quiet[number]) for number in range(50, 55)))
+
+    def here() -> int:
+        return a.engine.captured(0, 0)[1]
+
+    def since(position: int) -> Samples:
+        return np.frombuffer(a.engine.captured(0, position)[0], np.int16)
+
+    def delay(number: int) -> int:
+        """Samples by which the line is behind its far end: when is a loud packet heard?"""
+        sent_at = here()
+        a.tick(packet(number, b"\x80" * FRAME))
+        for quiet_one in range(number + 1, number + 10):
+            a.tick(packet(quiet_one, quiet[quiet_one % 500]))
+        return int(np.flatnonzero(np.abs(since(sent_at)) > 20000)[0])
+
+    assert delay(55) == 4 * FRAME
+    for number in range(65, 900):
+        a.tick(packet(number, quiet[number % 500]))
+    assert delay(900) == FRAME
+    for _ in range(20):
+        a.tick()
+    silent = here()
+    for _ in range(100):
+        a.tick()
+    assert not since(silent).any()
+
+
 def test_a_row_in_use_is_not_given_away_twice() -> None:
     a = listener(lines=2)
     a.engine.apply(opening(1), now=a.now)

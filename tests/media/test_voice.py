@@ -113,6 +113,27 @@ def test_the_model_is_not_asked_about_silence() -> None:
     assert model.asked - before == 2 * at_rest
 
 
+def test_after_silence_the_model_begins_where_silence_leaves_it() -> None:
+    class Counting(Told):
+        """Its state is how often it was asked."""
+
+        states: list[float]
+
+        def __call__(self, chunks: Floats, state: Floats) -> tuple[Floats, Floats]:
+            self.states = [*getattr(self, "states", []), float(state[0, 0, 0])]
+            probability, _ = super().__call__(chunks, state)
+            return probability, state + 1
+
+    model = Counting()
+    listen(model, np.concatenate((silence(1), tone(300, 4000), silence(1), tone(300, 4000))))
+    resting = len(model.states[: model.states.index(0.0, 1)]) if 0.0 in model.states[1:] else 32
+    begins = [n for n, state in enumerate(model.states) if state == resting]
+    assert model.states[:resting] == list(range(resting))
+    assert len(begins) == 2
+    for begin in begins:
+        assert model.states[begin : begin + 10] == list(range(resting, resting + 10))
+
+
 def test_a_line_without_detection_asks_nothing_and_tells_nothing() -> None:
     model = Told()
     listener = Listener(Engine(lines=1, model=model, phases=1))
