@@ -107,6 +107,8 @@ async def _run(settings: Settings, persona: str, console: Console) -> list[Check
             except TimeoutError:
                 webhook = None
             over = await asyncio.to_thread(server.get, f"/v1/calls/{call['id']}")
+    if webhook is not None:
+        _show(webhook, console)
     recording = settings.recordings / over["workspace_id"] / f"{over['id']}.wav"
     return [*_checks(over, webhook, heard, persona), *_check_recording(over, recording)]
 
@@ -237,6 +239,17 @@ def _checks(
     verified = "signature verified" if webhook.verified else "signature WRONG"
     same = webhook.data.get("id") == call["id"]
     return [*checks, Check(f"webhook {webhook.type}: {verified}", webhook.verified and same)]
+
+
+def _show(webhook: Received, console: Console) -> None:
+    """The webhook as it came, without what was shown already."""
+    shown = {
+        name: webhook.data[name]
+        for name in ("id", "status", "end_reason", "to", "duration", "outcome", "metadata")
+        if name in webhook.data
+    }
+    console.print(f"\nwebhook {webhook.type}, as it was received at the customer's address:")
+    console.print(json.dumps(shown, indent=2), style="dim")
 
 
 def _check_recording(call: dict[str, Any], path: Path) -> list[Check]:
