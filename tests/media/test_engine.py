@@ -113,7 +113,7 @@ def test_an_utterance_is_told_when_its_first_and_last_packet_leave() -> None:
 
 
 @given(st.integers(1, 40), st.integers(0, 6000))
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 def test_stopping_tells_exactly_what_left_and_nothing_more_leaves(ticks: int, extra: int) -> None:
     conversation = call()
     conversation.tick(3)

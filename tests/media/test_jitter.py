@@ -99,7 +99,7 @@ def test_packets_of_any_length_make_the_same_stream(length: int) -> None:
     assert np.array_equal(stream.present(), heard_as(0, packets * length))
 
 
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 @given(
     st.integers(0, 2**32 - 1),
     st.floats(0, 0.5),
@@ -309,6 +309,7 @@ def test_a_line_that_loses_nothing_is_left_alone() -> None:
     assert concealment.concealed[LINE] == 0
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_frames_that_come_in_pieces_keep_every_sample_that_came(seed: int) -> None:
     chance = np.random.default_rng(seed)

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strowger.media.windows import Windows
@@ -7,6 +7,7 @@ from strowger.media.windows import Windows
 SIZE, LENGTH = 50, 16
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(-60, 2000)), min_size=1, max_size=9))
 def test_a_stretch_is_read_round_the_end_of_its_ring_and_never_out_of_another(
     wanted: list[tuple[int, int]],
@@ -18,6 +19,7 @@ def test_a_stretch_is_read_round_the_end_of_its_ring_and_never_out_of_another(
         assert stretch.tolist() == [row * SIZE + (position + n) % SIZE for n in range(LENGTH)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2000)), min_size=1, max_size=9))
 def test_filling_touches_the_stretches_and_nothing_else(wanted: list[tuple[int, int]]) -> None:
     rings = np.ones((5, SIZE), np.int64)
