@@ -27,7 +27,7 @@ from strowger.telephony.agreement import (
     refusal,
     unreachable,
 )
-from strowger.telephony.clock import PHASES, MediaClock
+from strowger.telephony.clock import BATCHES, PHASES, MediaClock
 from strowger.telephony.legs import MediaLeg
 from strowger.telephony.line import SipLine
 from strowger.telephony.signalling import UdpTransport, open_udp_transport
@@ -71,7 +71,7 @@ class SipTelephone:
             local=settings.listen, new_token=lambda: secrets.token_hex(8), user_agent="Strowger"
         )
         self._transport: UdpTransport | None = None
-        self._engine = Engine(lines=settings.lines, model=model, phases=PHASES)
+        self._engine = Engine(lines=settings.lines, model=model, phases=PHASES, batches=BATCHES)
         self.clock = MediaClock(self._engine, self._on_media)
         self._ports = PortPool(settings.listen[0], *settings.rtp_ports)
         self._rows = list(range(settings.lines))
