@@ -86,6 +86,8 @@ class MediaLeg:
             ),
             now=self._now(),
         )
+        if not agreed.sending:
+            self._engine.apply(HoldLine(self.row, held=True), now=self._now())
         self._clock.attach(self.row, self._wiring(self._sockets))
         return self.line
 
