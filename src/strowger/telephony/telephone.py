@@ -221,8 +221,10 @@ class SipTelephone:
             try:
                 yield leg
             finally:
-                await leg.close()
-                self._lines.pop(row, None)
+                try:
+                    await leg.close()
+                finally:
+                    self._lines.pop(row, None)
         finally:
             self._rows.append(row)
 
