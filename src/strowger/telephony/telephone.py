@@ -165,11 +165,21 @@ class SipTelephone:
 
     # ── calls that come in ───────────────────────────────────────────────────────────────────
 
+    @property
+    def sessions(self) -> int:
+        """How many calls somebody listens for."""
+        return len(self._sessions)
+
+    def forget(self, session: sip.SessionId) -> None:
+        """Nobody wants to hear of this session any more."""
+        self._sessions.pop(session, None)
+
     def ring(self, session: sip.SessionId, status: int) -> None:
         self._endpoint.ring(session, now=self._now(), status=status)
         self._flush()
 
     def reject(self, session: sip.SessionId, status: int, reason: str | None) -> None:
+        self.forget(session)
         self._endpoint.reject(session, status, now=self._now(), reason=reason)
         self._flush()
 
@@ -266,7 +276,7 @@ class SipTelephone:
             self._endpoint.answer_reoffer(session, answer, now=now)
 
     def _hang_up(self, session: sip.SessionId) -> None:
-        self._sessions.pop(session, None)
+        self.forget(session)
         self._endpoint.hang_up(session, now=self._now())
         self._flush()
 
@@ -350,6 +360,7 @@ class IncomingCall:
         """Return when the caller has cancelled the call that we have not answered."""
         while not isinstance(await self._signals.get(), sip.Canceled | sip.Ended):
             continue
+        self._telephone.forget(self.session)
 
 
 @asynccontextmanager
