@@ -244,3 +244,15 @@ def test_the_longest_turn_is_recognised_within_its_deadline() -> None:
             assert heard.final
 
     run(test())
+
+
+def test_warming_up_starts_the_child_and_costs_the_first_turn_nothing() -> None:
+    async def main() -> None:
+        recogniser = PocketsphinxRecogniser(find_pocketsphinx(), ChildPolicy())
+        try:
+            await recogniser.warm()
+            assert any(child.running for child in recogniser._children._children)
+        finally:
+            await recogniser.close()
+
+    asyncio.run(main())

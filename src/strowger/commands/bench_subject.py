@@ -109,6 +109,9 @@ class _InstantRecognition:
 class InstantRecogniser:
     """A SpeechToText that knows the words before they are said."""
 
+    async def warm(self) -> None:
+        """It always is."""
+
     @asynccontextmanager
     async def recognise(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
