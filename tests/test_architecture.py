@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": {"agent", "calls", "errors", "lifecycle", "model", "ports"},
     "config": {"errors"},
 }  # fmt: skip
-ROOT = {"app", "cli", "commands", "process", "supervisor", "__init__", "__main__"}
+ROOT = {"app", "cli", "commands", "memory", "process", "supervisor", "__init__", "__main__"}
 """The composition root may import everything."""
 
 IO = {

@@ -4,7 +4,6 @@ Only this file knows which adapter fills which port.
 """
 
 import asyncio
-import gc
 import logging
 import socket
 import sys
@@ -18,6 +17,7 @@ import structlog
 
 from strowger.config import Settings
 from strowger.errors import ConfigurationError, StrowgerError, Unavailable
+from strowger.memory import settle_memory
 from strowger.model import DEFAULT_WORKSPACE, Trunk, TrunkId, WorkerId
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
         )
         client = await stack.enter_async_context(guarded_client(settings.allow_networks))
         deliverer = Deliverer(PostgresOutbox(engine), client, render=render_event_data)
-        gc.freeze()
+        settle_memory()
         async with asyncio.TaskGroup() as tasks:
             # Not `serve`: that takes the signals, which are `stopped`'s to hear.
             serving = tasks.create_task(server._serve([listening]), name="http")
@@ -276,7 +276,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
             lines=settings.lines,
         )
         await dispatcher.introduce()
-        gc.freeze()
+        settle_memory()
         async with asyncio.TaskGroup() as tasks:
             calls = tasks.create_task(dispatcher.run(), name="dispatcher")
             jobs = tasks.create_task(

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from strowger.config import Settings, child_environment
 from strowger.errors import AlreadySaid
+from strowger.memory import settle_memory
 from strowger.process import encode_settings
 from strowger.store import embedded
 from strowger.supervisor import (
@@ -72,6 +73,7 @@ async def _supervise(settings: Settings, console: Console) -> None:
                 if waiting:
                     waiting.discard(name)
                     if not waiting:
+                        settle_memory()
                         console.print("· ready; Ctrl-C stops")
             case ChildEnded(name, status):
                 console.print(f"· {name} ended with status {status}; starting it again")
