@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from strowger.model import DEFAULT_WORKSPACE
-from strowger.store import PostgresRecords, embedded, migrate, open_engine
-from strowger.store.connect import connect
+from strowger.store import embedded
+from strowger.store.connect import connect, open_engine
 from strowger.store.keyring import GivenKeys, Keyring, Keys
+from strowger.store.migrate import migrate
+from strowger.store.records import PostgresRecords
 
 NUMBERS = count(1)
 TEMPLATE = "strowger_template"

@@ -32,8 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": {"errors"},
 }  # fmt: skip
 ROOT = {
-    "app", "cli", "commands", "log_stream", "process", "succession", "supervisor", "__init__",
-    "__main__",
+    "app", "cli", "commands", "log_stream", "memory", "process", "succession", "supervisor",
+    "__init__", "__main__",
 }  # fmt: skip
 """The composition root may import everything."""
 

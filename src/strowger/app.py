@@ -4,7 +4,6 @@ Only this file knows which adapter fills which port.
 """
 
 import asyncio
-import gc
 import logging
 import socket
 import sys
@@ -18,8 +17,9 @@ import structlog
 from opentelemetry import trace
 
 from strowger.config import Settings
-from strowger.errors import ConfigurationError, Unavailable
+from strowger.errors import ConfigurationError, StrowgerError, Unavailable
 from strowger.log_stream import lossy
+from strowger.memory import settle_memory
 from strowger.model import DEFAULT_WORKSPACE, Trunk, TrunkId, WorkerId
 
 if TYPE_CHECKING:
@@ -85,18 +85,21 @@ def _add_trace(
 
 
 def run_loop(main: Coroutine[None, None, T]) -> T:
-    """Run to the end on uvloop. Raises ConfigurationError plainly, never in a group."""
+    """Run to the end on uvloop. What the operator is to read is raised plainly, never in a group.
+
+    Raises ConfigurationError or Unavailable.
+    """
     import uvloop
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(main)
-    except* ConfigurationError as errors:
+    except* (ConfigurationError, Unavailable) as errors:
         raise next(_leaves(errors)) from None
     raise AssertionError("either it returned or it raised")
 
 
-def _leaves(group: BaseExceptionGroup[ConfigurationError]) -> Iterator[ConfigurationError]:
+def _leaves(group: BaseExceptionGroup[StrowgerError]) -> Iterator[StrowgerError]:
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
             yield from _leaves(error)
@@ -273,7 +276,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
             render=render_event_data,
             on_attempt=figures.webhook_attempt,
         )
-        gc.freeze()
+        settle_memory()
         async with asyncio.TaskGroup() as tasks:
             # Not `serve`: that takes the signals, which are `stopped`'s to hear.
             serving = tasks.create_task(server._serve([listening]), name="http")
@@ -390,7 +393,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
             at = settings.metrics
             page = partial(exposition, figures.registry)
             await stack.enter_async_context(serve_figures(at.host, at.port + number - 1, page))
-        gc.freeze()
+        settle_memory()
         async with asyncio.TaskGroup() as tasks:
             lag = tasks.create_task(watch_loop(figures.loop_lag), name="loop lag")
             calls = tasks.create_task(dispatcher.run(), name="dispatcher")

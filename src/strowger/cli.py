@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 
 from strowger import __version__
@@ -18,7 +19,7 @@ from strowger.config import (
     process_environment,
     variable_of,
 )
-from strowger.errors import ConfigurationError
+from strowger.errors import AlreadySaid, ConfigurationError, Unavailable
 
 CONFIGURATION_STATUS = 2
 
@@ -243,9 +244,12 @@ def migrate(data: Data = None, database_url: Database = None, config: ConfigFile
 
 def main() -> int:
     """Exit status 0 for success, 1 for a call that did not work out, 2 for a mistake to mend."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         app(standalone_mode=True)
-    except ConfigurationError as error:
+    except AlreadySaid:
+        return CONFIGURATION_STATUS
+    except (ConfigurationError, Unavailable) as error:
         sys.stderr.write(f"strowger: {error}\n")
         return CONFIGURATION_STATUS
     except KeyboardInterrupt:

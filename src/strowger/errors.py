@@ -15,6 +15,7 @@
         * CallRefused             it answered 3xx-6xx, or nobody answered
     * ProviderError           a speech or language service
     * ConfigurationError      the operator: said in one line, exit status 2
+        * AlreadySaid             by a child process
     * DamagedJournal          a stored record of a call that cannot be read
     * Unavailable             us, for now: 503
         * NotItsTurn              a job that others go before; nothing is wrong
@@ -172,6 +173,10 @@ class ConfigurationError(StrowgerError):
 
 class DamagedJournal(StrowgerError):
     """A call's journal is not what was written: cut off, changed, or not a journal at all."""
+
+
+class AlreadySaid(ConfigurationError):
+    """A ConfigurationError whose line a child process has printed."""
 
 
 class Unavailable(StrowgerError):

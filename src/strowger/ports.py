@@ -149,6 +149,9 @@ class Recognition(Protocol):
 
 
 class SpeechToText(Protocol):
+    async def warm(self) -> None:
+        """Get ready, so that the first turn need not wait for a start; may do nothing."""
+
     def recognise(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
     ) -> AbstractAsyncContextManager[Recognition]:

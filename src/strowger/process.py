@@ -20,6 +20,9 @@ from strowger.errors import ConfigurationError, Unavailable
 from strowger.succession import StoppedWhileWaiting, input_ended, succeed
 from strowger.supervisor import CONFIGURATION_STATUS, MARGIN
 
+UNAVAILABLE_STATUS = 3
+"""Exit status of a child that cannot work now, but may be able to when it is started again."""
+
 Ready = Callable[[str], None]
 
 UNAVAILABLE_STATUS = 1

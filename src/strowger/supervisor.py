@@ -12,7 +12,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from strowger.errors import ConfigurationError
+from strowger.errors import AlreadySaid
 
 CONFIGURATION_STATUS = 2
 """Exit status of a child that cannot work with its settings: starting it again is no use."""
@@ -61,13 +61,15 @@ class Supervisor:
         self._environment = environment
         self._patience = patience
         self._stopping = asyncio.Event()
+        self._unusable: str | None = None
+        """Who said that its settings cannot be worked with."""
 
     def stop(self) -> None:
         """Ask every child to stop; `run` returns when they have."""
         self._stopping.set()
 
     async def run(self, roles: list[Role], on_notice: Callable[[Notice], None]) -> None:
-        """Run until `stop`. Raises ConfigurationError when a child finds its settings unusable."""
+        """Run until `stop`. Raises AlreadySaid when a child found its settings unusable."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop)
@@ -75,11 +77,11 @@ class Supervisor:
             async with asyncio.TaskGroup() as tasks:
                 for role in roles:
                     tasks.create_task(self._keep(role, on_notice), name=role.name)
-        except* ConfigurationError as errors:
-            raise errors.exceptions[0] from None
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
+        if self._unusable is not None:
+            raise AlreadySaid(f"{self._unusable} cannot work with these settings")
 
     async def _keep(self, role: Role, on_notice: Callable[[Notice], None]) -> None:
         loop, pause = asyncio.get_running_loop(), FIRST_PAUSE
@@ -87,8 +89,8 @@ class Supervisor:
             started = loop.time()
             status = await self._live(role, on_notice)
             if status == CONFIGURATION_STATUS:
+                self._unusable = role.name
                 self.stop()
-                raise ConfigurationError(f"{role.name} cannot work with these settings; see above")
             if self._stopping.is_set():
                 return
             on_notice(ChildEnded(role.name, status))

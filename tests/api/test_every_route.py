@@ -21,9 +21,10 @@ from strowger.calls.numbers import DialPolicy
 from strowger.calls.resources import SCOPES, KeyService
 from strowger.model import DEFAULT_WORKSPACE, WorkspaceId
 from strowger.ports import Deliveries, Records
-from strowger.store import PostgresDeliveries, PostgresRecords, open_engine
-from strowger.store.connect import connect
+from strowger.store.connect import connect, open_engine
+from strowger.store.deliveries import PostgresDeliveries
 from strowger.store.ids import new_id
+from strowger.store.records import PostgresRecords
 from tests.fakes import InMemoryRecords
 from tests.fakes_around import ContentChecker, FixedCatalogue, InMemoryDeliveries
 from tests.postgres import KEYRING, database_url

@@ -15,8 +15,10 @@ from strowger.calls.numbers import DialPolicy
 from strowger.calls.resources import KeyService
 from strowger.model import DEFAULT_WORKSPACE, WorkspaceId
 from strowger.ports import Deliveries, Records
-from strowger.store import PostgresDeliveries, PostgresRecords, open_engine
+from strowger.store.connect import open_engine
+from strowger.store.deliveries import PostgresDeliveries
 from strowger.store.ids import new_id
+from strowger.store.records import PostgresRecords
 from tests.api.conftest import conforming, refusal
 from tests.fakes import InMemoryRecords
 from tests.fakes_around import ContentChecker, FixedCatalogue, InMemoryDeliveries

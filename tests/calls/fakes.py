@@ -110,8 +110,12 @@ class FakeRecogniser:
     def __init__(self, text: str = "yes", *, problem: str | None = None) -> None:
         self.turns: list[FakeRecognition] = []
         self.phrases: list[tuple[str, ...]] = []
+        self.warmed = False
         self._text = text
         self._problem = problem
+
+    async def warm(self) -> None:
+        self.warmed = True
 
     @asynccontextmanager
     async def recognise(

@@ -11,7 +11,9 @@ import pytest
 
 from strowger.agent import AgentDefinition, AskNode, EndNode, Expectation, Flow
 from strowger.calls.dispatcher import Dispatcher
+from strowger.calls.kept import KeptConversation
 from strowger.calls.runner import CallRunner, Workplace
+from strowger.conversation.events import Effect, Event, HangUp
 from strowger.conversation.journal import parse_journal, replay
 from strowger.errors import CallRefused, NotFound, ProviderError, RefusalCause, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
@@ -212,11 +214,26 @@ def test_a_call_that_is_answered_talks_and_completes() -> None:
     assert telephone.hung_up
 
 
-def test_the_journal_of_a_call_replays_to_the_same_words() -> None:
+def test_the_journal_of_a_call_replays_to_the_same_effects_at_the_same_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decided: list[tuple[float, Effect]] = []
+
+    class Watched(KeptConversation):
+        def receive(self, event: Event, *, now: float) -> list[Effect]:
+            effects = super().receive(event, now=now)
+            decided.extend((now, effect) for effect in effects)
+            return effects
+
+        def handle_timer(self, *, now: float) -> list[Effect]:
+            effects = super().handle_timer(now=now)
+            decided.extend((now, effect) for effect in effects)
+            return effects
+
+    monkeypatch.setattr("strowger.calls.runner.KeptConversation", Watched)
     _, result = asyncio.run(run(FakeTelephone()))
-    effects = [effect for _, effect in replay(parse_journal(result.journal))]
-    assert "Goodbye." in [getattr(effect, "text", None) for effect in effects]
-    assert getattr(effects[-1], "reason", None) == "agent_hangup"
+    assert replay(parse_journal(result.journal)) == decided
+    assert [type(effect) for _, effect in decided][-1] is HangUp
 
 
 REFUSALS = [

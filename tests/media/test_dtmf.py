@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strowger.errors import MalformedMessage
@@ -44,6 +44,7 @@ def hear(packets: list[Sent]) -> str:
     return "".join(digit for digit in heard if digit is not None)
 
 
+@settings(deadline=None)
 @given(EVENTS)
 def test_an_event_survives_the_wire(event: TelephoneEvent) -> None:
     assert TelephoneEvent.parse(bytes(event)) == event
@@ -85,6 +86,7 @@ def test_digits_without_end_do_not_fill_the_memory() -> None:
     assert frames == 256 * 8
 
 
+@settings(deadline=None)
 @given(
     st.text(DIGITS, min_size=1, max_size=12),
     st.integers(0, 2**32 - 1),
@@ -104,6 +106,7 @@ def test_one_digit_comes_of_each_event_however_its_packets_are_lost_or_doubled(
     assert hear(arrived) == digits
 
 
+@settings(deadline=None)
 @given(st.text(DIGITS, min_size=2, max_size=8), st.integers(0, 2**32 - 1))
 def test_no_digit_is_doubled_or_lost_when_packets_of_neighbours_mix(digits: str, seed: int) -> None:
     chance = np.random.default_rng(seed)

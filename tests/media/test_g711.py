@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strowger.media.events import Codec
@@ -49,6 +49,7 @@ def test_every_sample_is_encoded_as_the_nearest_level_of_its_segment(codec: Code
     assert (np.diff(heard) >= 0).all()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-32768, 32767), min_size=1), st.sampled_from(list(Codec)))
 def test_a_matrix_is_coded_like_its_samples(samples: list[int], codec: Codec) -> None:
     row = np.array(samples, np.int16)

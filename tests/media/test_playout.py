@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strowger.media.playout import FRAME, Change, Ended, Playout, Started
@@ -122,6 +122,7 @@ def test_what_is_still_written_of_a_stopped_utterance_is_never_heard() -> None:
     assert line.end(2) == [Ended(2, 160, True)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["begin", "end", "write", "tick", "stop"]), max_size=60))
 def test_every_utterance_ends_once_and_the_samples_add_up(steps: list[str]) -> None:
     line = Line()

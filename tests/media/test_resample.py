@@ -53,7 +53,7 @@ def test_a_higher_rate_gets_no_mirror_image() -> None:
     assert decibels(above.max() ** 2 / spectrum.max() ** 2) < -60
 
 
-@settings(max_examples=30)
+@settings(deadline=None, max_examples=30)
 @given(
     st.sampled_from(RATES),
     st.lists(st.integers(0, 3000), max_size=20),

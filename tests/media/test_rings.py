@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strowger.media.rings import PcmRing
@@ -9,6 +9,7 @@ def ring(size: int) -> PcmRing:
     return PcmRing(np.zeros(size, np.int16), np.zeros(2, np.int64))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 40)), max_size=60))
 def test_what_is_written_is_read_once_and_in_order(steps: list[tuple[bool, int]]) -> None:
     subject, said, heard, next_sample = ring(32), [], [], 0

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strowger.errors import MalformedMessage
@@ -57,6 +57,7 @@ COMPOUND = serialise(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PACKETS, min_size=1, max_size=5))
 def test_a_compound_packet_survives_the_wire(
     packets: list[SenderReport | ReceiverReport | SourceDescription | Goodbye],

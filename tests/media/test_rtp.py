@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strowger.errors import MalformedMessage
@@ -27,11 +27,13 @@ CAPTURED = bytes.fromhex("80803ad3000001e0deadbeef") + bytes(range(160))
 """The first packet of a call: marker, PCMU."""
 
 
+@settings(deadline=None)
 @given(PACKETS)
 def test_a_packet_survives_the_wire(packet: RtpPacket) -> None:
     assert RtpPacket.parse(bytes(packet)) == packet
 
 
+@settings(deadline=None)
 @given(PACKETS, st.integers(1, 255))
 def test_padding_is_taken_off(packet: RtpPacket, padding: int) -> None:
     padded = bytearray(bytes(packet) + bytes(padding - 1) + bytes([padding]))

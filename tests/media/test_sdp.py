@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strowger.errors import FarEndError, MalformedMessage
@@ -72,6 +72,7 @@ def test_each_further_offer_of_a_session_counts_its_version_up() -> None:
     assert b"o=strowger 42 2 IN" in make_offer(US.next_version())
 
 
+@settings(deadline=None)
 @given(
     st.permutations(list(Codec)),
     st.lists(st.sampled_from(list(Codec)), min_size=1, max_size=2, unique=True),
@@ -229,6 +230,7 @@ def test_ten_thousand_damaged_descriptions_raise_nothing_else() -> None:
     assert outcomes == {"read", "MalformedMessage", "NoCommonCodec"}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_at_all_raise_anything_else(body: bytes) -> None:
     try:

@@ -563,3 +563,30 @@ def test_an_answer_without_a_text_is_an_error(content_type: str, body: bytes) ->
                 await transcript(connection, tone(0.5, 8000))
 
     run(test())
+
+
+def test_an_endless_event_is_a_provider_error() -> None:
+    async def test() -> None:
+        script = answer("text/event-stream", *[b"data: " + b"x" * 60_000 + b"\n"] * 20)
+        async with connected(script) as (_, connection):
+            with pytest.raises(ProviderError, match=r"^openai sent an event of over"):
+                await reply(connection)
+
+    run(test())
+
+
+def test_half_a_character_in_what_is_said_or_heard_fails_nothing() -> None:
+    async def test() -> None:
+        async def script(client: Client, _: Asked) -> None:
+            await client.head(200, "text/event-stream")
+            await client.delta("a\ud83d", "stop")
+            await client.end()
+
+        async with connected(script) as (server, connection):
+            chat = OpenAIChat(connection, default_model="m")
+            dialogue = [Message("user", "half \ud83d")]
+            pieces = [piece async for piece in chat.reply(dialogue, ModelSettings())]
+            assert pieces == ["a?"]
+            assert len(server.asked) == 1
+
+    run(test())

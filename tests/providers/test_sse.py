@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strowger.errors import ProviderError
-from strowger.providers.sse import LARGEST_EVENT, EventReader
+from strowger.providers.sse import LARGEST_EVENT, EventReader, MalformedEvent
 
 
 @given(st.integers(1, 40))
@@ -29,12 +28,12 @@ def test_an_event_without_its_empty_line_is_not_an_event_yet() -> None:
 
 def test_an_endless_event_is_refused() -> None:
     reader = EventReader()
-    with pytest.raises(ProviderError):
+    with pytest.raises(MalformedEvent):
         for _ in range(LARGEST_EVENT // 1000 + 1):
             reader.feed(b"data: " + b"x" * 1000 + b"\n")
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_events_or_a_provider_error(received: bytes) -> None:
-    with contextlib.suppress(ProviderError):
+def test_any_bytes_are_events_or_malformed(received: bytes) -> None:
+    with contextlib.suppress(MalformedEvent):
         EventReader().feed(received + b"\n\n")

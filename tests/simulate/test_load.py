@@ -6,7 +6,7 @@ from array import array
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strowger.app import run_loop
@@ -51,6 +51,7 @@ def test_timestamps_are_counted_in_frames_across_the_end_of_32_bits() -> None:
     assert unwrap([first, 0, FRAME, first - FRAME & 0xFFFFFFFF], first).tolist() == [0, 1, 2, -1]
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e6), st.integers(0, 199))
 def test_only_the_packet_off_the_grid_is_late(begin: float, which: int) -> None:
     arrivals = [begin + n * TICK for n in range(200)]
@@ -101,6 +102,7 @@ def test_voiced_is_what_lies_within_30_db_of_the_loudest() -> None:
     assert last_voiced(heard) == 5
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-90, 0), min_size=1, max_size=50))
 def test_the_first_voiced_frame_is_never_after_the_last(heard: list[float]) -> None:
     assert 0 <= first_voiced(heard) <= last_voiced(heard) < len(heard)

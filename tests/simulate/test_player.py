@@ -59,7 +59,7 @@ def agent_says(text: str, start: float, end: float) -> Sequence[tuple[float, Eve
     return (
         (start, SpeechStarted(start)),
         (end + 0.1, SpeechStopped(end)),
-        (end + 0.2, Heard(text)),
+        (end + 0.2, Heard(text, True)),
     )
 
 
@@ -123,9 +123,37 @@ def test_words_that_come_after_the_reaction_time_still_let_a_waiting_step_go_on(
     player.receive(Answered(), now=0.0)
     player.receive(SpeechStarted(1.0), now=1.0)
     player.receive(SpeechStopped(2.0), now=2.1)
-    player.receive(Heard("yes or no"), now=3.0)
+    player.receive(Heard("yes or no", True), now=3.0)
     assert player.next_timer() == 2.5  # due at once
     assert player.handle_timer(now=3.0)[1:] == [Say(1, "Yes.")]
+
+
+def test_a_persona_that_listens_answers_late_words_at_once_but_does_not_wait_for_ever() -> None:
+    step = Step(hears=("hello",), say="Hello.", delay=0.5)
+    spoken: tuple[tuple[float, Event], ...] = (
+        (0.0, Answered()),
+        (1.0, SpeechStarted(1.0)),
+        (2.1, SpeechStopped(2.0)),
+    )
+    player = Player(persona(step))
+    assert act(player, *spoken) == [(3.5, Say(1, "Hello."))]
+    player = Player(persona(step))
+    assert act(player, *spoken, until=3.0) == []
+    player.receive(Heard("hello", True), now=3.0)
+    assert player.handle_timer(now=3.0) == [React(("hello",), "hello"), Say(1, "Hello.")]
+
+
+def test_words_of_the_sentence_before_do_not_count_as_all_the_words() -> None:
+    step = Step(hears=("hello",), say="Hello.", delay=0.5)
+    assert act(
+        Player(persona(step)),
+        (0.0, Answered()),
+        (1.0, SpeechStarted(1.0)),
+        (2.1, SpeechStopped(2.0)),
+        (2.2, SpeechStarted(2.2)),
+        (2.3, Heard("hello", True)),
+        (3.1, SpeechStopped(3.0)),
+    ) == [(4.5, Say(1, "Hello."))]
 
 
 def test_talking_over_the_agent_is_a_step_that_waits_for_its_speech() -> None:
@@ -292,7 +320,7 @@ EVENTS = st.one_of(
     st.just(Answered()),
     st.floats(0, 60).map(SpeechStarted),
     st.floats(0, 60).map(SpeechStopped),
-    st.sampled_from(["yes or no", "hello", ""]).map(Heard),
+    st.builds(Heard, st.sampled_from(["yes or no", "hello", ""]), st.booleans()),
     st.integers(0, 5).map(ActionEnded),
     st.sampled_from("12#").map(DigitHeard),
 )

@@ -3,7 +3,10 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from strowger.store import PostgresCallStore, PostgresOutbox, PostgresRecords, open_engine
+from strowger.store.calls import PostgresCallStore
+from strowger.store.connect import open_engine
+from strowger.store.outbox import PostgresOutbox
+from strowger.store.records import PostgresRecords
 from tests.postgres import KEYRING, database_url
 
 __all__ = ["database_url"]

@@ -15,7 +15,8 @@ from strowger.model import (
     Turn,
     WorkerId,
 )
-from strowger.store import DialAttempt, PostgresCallStore, PostgresRecords
+from strowger.store.calls import DialAttempt, PostgresCallStore
+from strowger.store.records import PostgresRecords
 from tests.store.samples import OTHER_WORKSPACE, RESULT, TURNS, a_call, a_trunk
 
 pytestmark = pytest.mark.anyio

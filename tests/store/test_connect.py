@@ -12,15 +12,12 @@ from strowger.errors import ConfigurationError, Unavailable
 from strowger.lifecycle import CallStatus
 from strowger.model import DEFAULT_WORKSPACE, CallId, TrunkId, WorkerId
 from strowger.ports import CallFilter
-from strowger.store import (
-    PostgresCallStore,
-    PostgresOutbox,
-    PostgresRecords,
-    embedded,
-    migrate,
-    open_engine,
-)
-from strowger.store.connect import connect, transaction
+from strowger.store import embedded
+from strowger.store.calls import PostgresCallStore
+from strowger.store.connect import connect, open_engine, transaction
+from strowger.store.migrate import migrate
+from strowger.store.outbox import PostgresOutbox
+from strowger.store.records import PostgresRecords
 from tests.store.samples import RESULT, a_call, a_trunk
 
 pytestmark = pytest.mark.anyio

@@ -11,13 +11,11 @@ from strowger.errors import Conflict, InvalidRequest, NotFound
 from strowger.lifecycle import CallStatus
 from strowger.model import DEFAULT_WORKSPACE, DeliveryId, Webhook, WorkerId
 from strowger.ports import Attempt, DeliveryState
-from strowger.store import (
-    PostgresCallStore,
-    PostgresDeliveries,
-    PostgresOutbox,
-    PostgresRecords,
-    deliveries,
-)
+from strowger.store import deliveries
+from strowger.store.calls import PostgresCallStore
+from strowger.store.deliveries import PostgresDeliveries
+from strowger.store.outbox import PostgresOutbox
+from strowger.store.records import PostgresRecords
 from strowger.store.webhooks import FAILING_FOR
 from tests.store.samples import OTHER_WORKSPACE, a_call, a_webhook
 

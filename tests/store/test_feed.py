@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from strowger.model import DEFAULT_WORKSPACE
-from strowger.store import PostgresRecords
 from strowger.store.connect import connect
 from strowger.store.feed import events_since
 from strowger.store.ids import new_id
+from strowger.store.records import PostgresRecords
 from tests.store.samples import OTHER_WORKSPACE, a_call
 
 pytestmark = pytest.mark.anyio

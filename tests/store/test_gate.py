@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from strowger.calls.waiting import WaitingRoom
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import DEFAULT_WORKSPACE, Call, CallId, CallResult, TrunkId, WorkerId
-from strowger.store import PostgresCallStore, PostgresRecords
-from strowger.store.calls import PostgresWaitingCalls
+from strowger.store.calls import PostgresCallStore, PostgresWaitingCalls
 from strowger.store.connect import connect
+from strowger.store.records import PostgresRecords
 from tests.store.samples import a_call, a_number, a_trunk
 
 pytestmark = pytest.mark.anyio

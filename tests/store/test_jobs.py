@@ -8,12 +8,13 @@ import pytest
 
 from strowger.errors import NotItsTurn, Unavailable
 from strowger.model import DEFAULT_WORKSPACE
-from strowger.store import Handler, JobQueue, Kind, PostgresRecords
 from strowger.store.commands import CHANNEL as COMMAND_CHANNEL
 from strowger.store.connect import connect
 from strowger.store.events import CHANNEL
-from strowger.store.jobs import pause_after
+from strowger.store.jobs import Handler, JobQueue, pause_after
 from strowger.store.notices import Notices
+from strowger.store.queue import Kind
+from strowger.store.records import PostgresRecords
 from tests.store.samples import a_call
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +23,7 @@ PATIENCE = 30.0  # seconds until a test gives up
 
 KILLED_WORKER = """
 import asyncio, sys
-from strowger.store import JobQueue
+from strowger.store.jobs import JobQueue
 
 async def main():
     async def hold(call_id):

@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from strowger.errors import ConfigurationError
 from strowger.model import DEFAULT_WORKSPACE
-from strowger.store import PostgresRecords, migrate, open_engine
-from strowger.store.connect import connect, plain
-from strowger.store.migrate import downgrade
+from strowger.store.connect import connect, open_engine, plain
+from strowger.store.migrate import downgrade, migrate
 from strowger.store.queue import settings
+from strowger.store.records import PostgresRecords
 from strowger.store.schema import metadata
 from tests.postgres import KEYRING
 from tests.store.samples import a_trunk

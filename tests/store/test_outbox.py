@@ -7,8 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from strowger.lifecycle import CallStatus
 from strowger.model import DEFAULT_WORKSPACE, CallId, WorkerId
 from strowger.ports import Attempt
-from strowger.store import PostgresCallStore, PostgresOutbox, PostgresRecords
+from strowger.store.calls import PostgresCallStore
 from strowger.store.connect import transaction
+from strowger.store.outbox import PostgresOutbox
+from strowger.store.records import PostgresRecords
 from tests.store.samples import DEFINITION, OTHER_WORKSPACE, a_call, a_webhook, an_agent
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,9 @@ import inspect
 import pytest
 
 from strowger.ports import CallStore, Outbox, Records
-from strowger.store import PostgresCallStore, PostgresOutbox, PostgresRecords
+from strowger.store.calls import PostgresCallStore
+from strowger.store.outbox import PostgresOutbox
+from strowger.store.records import PostgresRecords
 
 
 def call_store(store: PostgresCallStore) -> CallStore:

@@ -10,11 +10,11 @@ from strowger.errors import Conflict, InvalidRequest, NotFound
 from strowger.lifecycle import CallStatus
 from strowger.model import (
     DEFAULT_WORKSPACE,
-    CallCommand,
-    CommandKind,
     AgentId,
     ApiKey,
+    CallCommand,
     CallId,
+    CommandKind,
     KeyId,
     NumberId,
     TrunkId,
@@ -23,8 +23,9 @@ from strowger.model import (
     WorkspaceId,
 )
 from strowger.ports import CallFilter, Records
-from strowger.store import PostgresCallStore, PostgresRecords
+from strowger.store.calls import PostgresCallStore
 from strowger.store.connect import transaction
+from strowger.store.records import PostgresRecords
 from tests.store.samples import (
     DEFINITION,
     OTHER_WORKSPACE,

@@ -15,8 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from strowger.errors import ConfigurationError
 from strowger.model import DEFAULT_WORKSPACE
-from strowger.store import PostgresOutbox, PostgresRecords, migrate, open_engine
-from strowger.store.connect import connect
+from strowger.store.connect import connect, open_engine
 from strowger.store.keyring import (
     FILE_NAME,
     DoesNotOpen,
@@ -29,7 +28,9 @@ from strowger.store.keyring import (
     parse_keys,
     printed,
 )
-from strowger.store.migrate import downgrade
+from strowger.store.migrate import downgrade, migrate
+from strowger.store.outbox import PostgresOutbox
+from strowger.store.records import PostgresRecords
 from strowger.store.schema import metadata
 from strowger.store.sealing import SEALED, check, rewrap
 from tests.postgres import KEYRING

@@ -4,7 +4,7 @@ import asyncio
 from itertools import pairwise
 
 from strowger.media.events import Command, DigitsSent, Event
-from strowger.telephony.clock import PHASES, MediaClock
+from strowger.telephony.clock import BATCHES, PHASES, SHARE, MediaClock
 
 
 class LoggingEngine:
@@ -15,6 +15,9 @@ class LoggingEngine:
 
     def apply(self, command: Command, *, now: float) -> None:
         raise AssertionError("the clock gives no commands")
+
+    def batch_of(self, line: int) -> int:
+        return line % BATCHES
 
     def transmit(self, phase: int, *, now: float) -> list[tuple[int, bytes]]:
         self.log.append(("transmit", phase))
@@ -29,18 +32,33 @@ class LoggingEngine:
     def rtcp_to_send(self, *, now: float) -> list[tuple[int, bytes]]:
         return []
 
-    def process(self, phase: int, *, now: float) -> None:
-        self.log.append(("process", phase))
+    def process(self, batch: int, *, now: float) -> None:
+        self.log.append(("process", batch))
 
     def events(self) -> list[Event]:
         return [DigitsSent(0, 0.0)]
 
 
-def test_a_phase_transmits_before_it_processes_and_tells_what_happened() -> None:
+def test_a_phase_leaves_before_the_next_batch_is_processed_and_what_happened_is_told() -> None:
     engine, told = LoggingEngine(), list[Event]()
-    MediaClock(engine, told.append).turn(2, now=1.0)
-    assert engine.log == [("transmit", 2), ("process", 2)]
-    assert told == [DigitsSent(0, 0.0)]
+    clock = MediaClock(engine, told.append)
+    for phase in range(PHASES):
+        clock.turn(phase, now=1.0)
+    assert engine.log == [
+        ("transmit", 0), ("transmit", 1), ("process", 1),
+        ("transmit", 2), ("transmit", 3), ("process", 0),
+    ]  # fmt: skip
+    assert told == PHASES * [DigitsSent(0, 0.0)]
+
+
+def assert_nothing_is_lost(log: list[tuple[str, int]]) -> None:
+    """Between two processings of a batch the packets of all its phases leave."""
+    for batch in range(BATCHES):
+        own = [("process", batch), *(("transmit", batch * SHARE + n) for n in range(SHARE))]
+        steps = [step for step in log if step in own]
+        assert all(
+            own[(own.index(earlier) + 1) % len(own)] == later for earlier, later in pairwise(steps)
+        )
 
 
 def test_phases_come_in_turn() -> None:
@@ -57,6 +75,7 @@ def test_phases_come_in_turn() -> None:
     asyncio.run(main())
     phases = [phase for what, phase in engine.log if what == "transmit"]
     assert all((later - earlier) % PHASES for earlier, later in pairwise(phases))
+    assert_nothing_is_lost(engine.log)
 
 
 class LateLoop(asyncio.SelectorEventLoop):
@@ -88,3 +107,4 @@ def test_missed_ticks_are_skipped_and_counted_not_replayed() -> None:
     loop.close()
     assert skipped > 1900
     assert len(engine.log) < 100
+    assert_nothing_is_lost(engine.log)

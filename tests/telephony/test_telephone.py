@@ -57,8 +57,15 @@ def request(port: int, *, ring_timeout: float = 5.0, recording: Path | None = No
 class Pair:
     """Who calls, who is called, and the calls that have come in."""
 
-    def __init__(self, caller: SipTelephone, port: int, incoming: asyncio.Queue[IncomingCall]):
+    def __init__(
+        self,
+        caller: SipTelephone,
+        called: SipTelephone,
+        port: int,
+        incoming: asyncio.Queue[IncomingCall],
+    ) -> None:
         self.caller = caller
+        self.called = called
         self.port = port
         self.incoming = incoming
         self.ringing: list[int] = []
@@ -76,10 +83,10 @@ async def pair() -> AsyncIterator[Pair]:
     port = free_port()
     async with (
         asyncio.timeout(20),
-        open_telephone(settings(port, 22000), None, incoming.put_nowait),
+        open_telephone(settings(port, 22000), None, incoming.put_nowait) as called,
         open_telephone(settings(free_port(), 22100), None) as caller,
     ):
-        yield Pair(caller, port, incoming)
+        yield Pair(caller, called, port, incoming)
 
 
 async def until(line: SipLine, kind: type[object]) -> object:
@@ -147,6 +154,7 @@ def test_a_busy_callee_refuses_with_its_status() -> None:
                 async with call.dial():
                     raise AssertionError("it is busy")
             assert (refused.value.status, refused.value.cause) == (486, RefusalCause.FAR_END)
+            assert call.called.sessions == 0
 
     asyncio.run(main())
 
@@ -159,6 +167,7 @@ def test_a_callee_that_does_not_answer_is_given_up_and_hears_of_it() -> None:
                 ringing = await call.incoming.get()
                 ringing.ring()
                 await ringing.given_up()
+                assert call.called.sessions == 0
 
             tasks.create_task(ring())
             with pytest.raises(CallRefused) as refused:

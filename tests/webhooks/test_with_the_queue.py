@@ -14,15 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from strowger.lifecycle import CallStatus
 from strowger.model import Call, CallId, WorkerId
-from strowger.store import (
-    Handler,
-    JobQueue,
-    Kind,
-    PostgresCallStore,
-    PostgresOutbox,
-    PostgresRecords,
-    open_engine,
-)
+from strowger.store.calls import PostgresCallStore
+from strowger.store.connect import open_engine
+from strowger.store.jobs import Handler, JobQueue
+from strowger.store.outbox import PostgresOutbox
+from strowger.store.queue import Kind
+from strowger.store.records import PostgresRecords
 from strowger.webhooks.deliver import Deliverer
 from strowger.webhooks.egress import guarded_client
 from strowger.webhooks.signing import verify

@@ -49,6 +49,7 @@ class Listener:
     async def run(self) -> None:
         """Recognise turns as they come, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._ear.recogniser.warm(), name="warm recogniser")
             while True:
                 await self._started.wait()
                 self._started.clear()

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -109,6 +109,9 @@ class _InstantRecognition:
 class InstantRecogniser:
     """A SpeechToText that knows the words before they are said."""
 
+    async def warm(self) -> None:
+        """It always is."""
+
     @asynccontextmanager
     async def recognise(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
@@ -166,16 +169,11 @@ class _Caller:
             ring_timeout=RING_TIMEOUT,
             recording=Path(self.task.folder, f"{number}.wav"),
         )
-        await self.setting_up.acquire()
-        try:
-            dialled = self.telephone.dial(request, lambda status: None)
-            line = await dialled.__aenter__()
-        finally:
-            self.setting_up.release()
-        try:
+        async with AsyncExitStack() as call:
+            async with self.setting_up:
+                dialled = self.telephone.dial(request, lambda status: None)
+                line = await call.enter_async_context(dialled)
             yield line
-        finally:
-            await dialled.__aexit__(None, None, None)
 
 
 async def _measure_lines(task: Task, telephone: SipTelephone, speech: bytes) -> LinesReport:

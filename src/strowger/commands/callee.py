@@ -1,6 +1,8 @@
 """`strowger simulate callee`: a telephone that answers by itself."""
 
+import asyncio
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,14 +31,17 @@ def callee(
     address = CalleeSettings(listen=(host, int(port)), log=log)
     try:
         run_loop(_answer(settings, persona, address, _as_json if as_json else _as_text))
-    except KeyboardInterrupt:
-        return 0
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 0  # its calls have been said goodbye to
     return 0
 
 
 async def _answer(
     settings: Settings, persona: str, address: CalleeSettings, tell: Callable[[Report], str]
 ) -> None:
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     async with ConfiguredProviders(provider_settings(settings)) as providers:
         host, port = address.listen
         await run_callee(

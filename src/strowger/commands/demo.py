@@ -81,7 +81,7 @@ def demo(persona: str, data: Path) -> int:
     console.print()
     for check in checks:
         mark, style = ("✓", "green") if check.good else ("✗", "red")
-        console.print(Text.assemble((mark, style), f" {check.what}"))
+        console.print(Text.assemble((mark, style), f" {check.what}"), soft_wrap=True)
     return 0 if all(check.good for check in checks) else 1
 
 
@@ -107,6 +107,8 @@ async def _run(settings: Settings, persona: str, console: Console) -> list[Check
             except TimeoutError:
                 webhook = None
             over = await asyncio.to_thread(server.get, f"/v1/calls/{call['id']}")
+    if webhook is not None:
+        _show(webhook, console)
     recording = settings.recordings / over["workspace_id"] / f"{over['id']}.wav"
     return [*_checks(over, webhook, heard, persona), *_check_recording(over, recording)]
 
@@ -206,7 +208,8 @@ async def _relay(stream: asyncio.StreamReader, console: Console, heard: list[str
         if report["event"] == "reacted" and report["recognised"] is not None:
             heard.append(report["recognised"])
         if report["event"] in {"reacted", "trouble"}:
-            console.print(Text(f"          · the callee {report['text']}", style="dim"))
+            said = Text(f"          · the callee {report['text']}", style="dim")
+            console.print(said, soft_wrap=True)
 
 
 # ── what a customer would look at ────────────────────────────────────────────────────────────
@@ -236,6 +239,17 @@ def _checks(
     verified = "signature verified" if webhook.verified else "signature WRONG"
     same = webhook.data.get("id") == call["id"]
     return [*checks, Check(f"webhook {webhook.type}: {verified}", webhook.verified and same)]
+
+
+def _show(webhook: Received, console: Console) -> None:
+    """The webhook as it came, without what was shown already."""
+    shown = {
+        name: webhook.data[name]
+        for name in ("id", "status", "end_reason", "to", "duration", "outcome", "metadata")
+        if name in webhook.data
+    }
+    console.print(f"\nwebhook {webhook.type}, as it was received at the customer's address:")
+    console.print(json.dumps(shown, indent=2), style="dim")
 
 
 def _check_recording(call: dict[str, Any], path: Path) -> list[Check]:

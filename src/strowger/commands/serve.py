@@ -7,8 +7,9 @@ import sys
 from rich.console import Console
 
 from strowger.config import Settings, child_environment
-from strowger.errors import ConfigurationError
+from strowger.errors import AlreadySaid, ConfigurationError
 from strowger.log_stream import lossy
+from strowger.memory import settle_memory
 from strowger.process import encode_settings
 from strowger.store import embedded
 from strowger.supervisor import (
@@ -58,7 +59,7 @@ def prepare(settings: Settings) -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise ConfigurationError("the database could not be prepared; the reason stands above")
+        raise AlreadySaid("prepare")
 
 
 async def _supervise(settings: Settings, console: Console) -> None:
@@ -76,6 +77,7 @@ async def _supervise(settings: Settings, console: Console) -> None:
                 if waiting:
                     waiting.discard(name)
                     if not waiting:
+                        settle_memory()
                         console.print("· ready; Ctrl-C stops")
             case ChildEnded(name, status):
                 console.print(f"· {name} ended with status {status}; starting it again")

@@ -48,7 +48,7 @@ class LiveView:
         latency = (turn.get("latency") or {}).get("total")
         if latency is not None:
             line.append(f"   {latency * 1000:.0f} ms", style="magenta")
-        self._console.print(line)
+        self._console.print(line, soft_wrap=True)
 
     def _over(self, call: dict[str, Any]) -> None:
         said = f"          · {call['status']}: {call['end_reason']}"
@@ -56,4 +56,4 @@ class LiveView:
             said += f" (SIP {call['sip_status']})"
         if call.get("error"):
             said += f" — {call['error']}"
-        self._console.print(Text(said, style="dim"))
+        self._console.print(Text(said, style="dim"), soft_wrap=True)

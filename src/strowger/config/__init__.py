@@ -254,11 +254,13 @@ def process_environment() -> Mapping[str, str]:
 def child_environment() -> dict[str, str]:
     """The environment of our child processes: without our settings, which reach them by a pipe.
 
-    Numerical libraries get one thread: several would fight over the cores that calls need.
+    Numerical libraries get one thread: several would fight over the cores that calls need. Few
+    malloc arenas: a process with few threads keeps half its memory in more of them.
     """
     ours = {variable_of(name) for name in SETTINGS} | {FILE_VARIABLE}
     rest = {name: value for name, value in os.environ.items() if name not in ours}
-    return {**rest, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    quiet = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+    return {**rest, **quiet}
 
 
 def load_settings(

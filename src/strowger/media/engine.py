@@ -1,11 +1,11 @@
-"""The batch engine: all lines of a phase as one matrix, 20 ms at a time.
+"""The batch engine: all lines of a batch as one matrix, 20 ms at a time.
 
-Driven by commands, packets and `now`; answers with packets and events. The shell calls, for each
-phase of each tick, `transmit`, `receive` for every packet that has come, and `process`. It may
-leave ticks out, and never replays them: `process` sees by `now` how many are missing, timestamps
-of what is sent move on by them, and what came meanwhile is played later. Nothing here raises for
-what the network sends; commands for lines that are not open are passed over, because they may
-cross with the end of the line.
+Driven by commands, packets and `now`; answers with packets and events. The shell calls, in each
+tick, for each batch `receive` for every packet that has come, and `process`; for each phase, of
+which a batch has one or more, `transmit`. It may leave ticks out, and never replays them: `process`
+sees by `now` how many are missing, timestamps of what is sent move on by them, and what came
+meanwhile is played later. Nothing here raises for what the network sends; commands for lines that
+are not open are passed over, because they may cross with the end of the line.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ LOOK_FOR_LOST: Final = 25
 
 
 @dataclass(slots=True)
-class Phase:
+class Batch:
     """The lines that are processed together, and their clock."""
 
     rows: Rows
@@ -82,19 +82,21 @@ class OpenedLine:
 
 class Engine:
     def __init__(
-        self, *, lines: int, model: SpeechModel | None, phases: int = 4, seed: int = 0,
+        self, *, lines: int, model: SpeechModel | None, phases: int = 4,
+        batches: int | None = None, seed: int = 0,
         lost_after: float = LOST_AFTER,
     ) -> None:  # fmt: skip
         """Without a model there is no voice detection.
 
-        Memory for a line is taken from the system when the line is first opened. `seed` spreads
-        the lines' RTCP reports; `lost_after` is in seconds.
+        Lines are processed in as many `batches` as there are `phases`, or fewer: what a batch has
+        to send is then spread over several phases. Memory for a line is taken from the system when
+        the line is first opened. `seed` spreads the lines' RTCP reports; `lost_after` is seconds.
         """
         self._receiver = Receiver(lines, model)
         self._sender = Sender(lines)
         self._recorder = Recorder(lines)
         none = np.zeros(0, np.intp)
-        self._phases = [Phase(none, none) for _ in range(phases)]
+        self._batches = [Batch(none, none) for _ in range(phases if batches is None else batches)]
         self._departures = [Departure() for _ in range(phases)]
         self._lines: dict[int, OpenedLine] = {}
         self._events: list[Event] = []
@@ -108,8 +110,13 @@ class Engine:
         """Bytes of the matrices, when every line is in use."""
         return self._receiver.nbytes + self._sender.nbytes + self._recorder.nbytes
 
+    def batch_of(self, line: int) -> int:
+        return line % len(self._batches)
+
     def phase_of(self, line: int) -> int:
-        return line % len(self._phases)
+        """When in a tick the line's packets leave: in one of the phases of its batch."""
+        share = len(self._departures) // len(self._batches)
+        return self.batch_of(line) * share + line // len(self._batches) % share
 
     def playout_ring(self, line: int) -> PcmRing:
         """The writer's side of what the line plays."""
@@ -150,17 +157,16 @@ class Engine:
             case BeginUtterance():
                 sender.begin(line, command.utterance, command.position)
             case EndUtterance():
-                playout = sender.lines[line].playout
-                self._tell_later(line, playout.end(command.utterance, command.position))
+                self._tell_later(line, sender.end(line, command.utterance, command.position))
             case StopPlaying():
-                self._tell_later(line, sender.lines[line].playout.stop())
+                self._tell_later(line, sender.stop(line))
             case SendDigits():
                 sender.queue_digits(line, command.digits)
             case _:
                 assert_never(command)
 
     def transmit(self, phase: int, *, now: float) -> list[tuple[int, bytes]]:
-        """The packets that the last `process` of this phase has made ready, by line."""
+        """The packets that the last `process` has made ready for this phase, by line."""
         departure, self._departures[phase] = self._departures[phase], Departure()
         for line, change in departure.news:
             self._events.append(_told(line, change, now))
@@ -171,7 +177,7 @@ class Engine:
         if len(packet) > 1 and packet[1] in RTCP_TYPES:
             self.receive_rtcp(line, packet, now=now)
             return
-        clock = self._phases[line % len(self._phases)].clock
+        clock = self._batches[line % len(self._batches)].clock
         digit = self._receiver.take(line, packet, clock=clock, now=now)
         if digit is not None:
             self._events.append(digit)
@@ -190,9 +196,9 @@ class Engine:
                 due.append((line, self._report(line, opened, now)))
         return due
 
-    def process(self, phase: int, *, now: float) -> None:
-        """20 ms of every line of the phase; what it has to send leaves with `transmit`."""
-        this = self._phases[phase]
+    def process(self, batch: int, *, now: float) -> None:
+        """20 ms of every line of the batch; what it has to send leaves with `transmit`."""
+        this = self._batches[batch]
         skipped = this.advance(now)
         if not len(this.rows):
             return
@@ -208,9 +214,7 @@ class Engine:
             self._close(line, now)
         this.clock += FRAME
         this.tick += 1
-        departure = self._sender.prepare(this.rows, skipped=skipped)
-        departure.news = self._departures[phase].news + departure.news
-        self._departures[phase] = departure
+        self._schedule(batch, self._sender.prepare(this.rows, skipped=skipped))
         if this.tick % LOOK_FOR_LOST == 0:
             self._look_for_lost(this.rows.tolist(), now)
 
@@ -230,19 +234,31 @@ class Engine:
         cname = f"{command.ssrc:08x}{command.first_timestamp:08x}"
         reports = Reports(command.ssrc, cname, seed=self._seed, now=now)
         self._lines[line] = OpenedLine(command.record, reports)
-        self._arrange(self.phase_of(line))
+        self._arrange(self.batch_of(line))
 
-    def _arrange(self, phase: int) -> None:
-        """Note which lines the phase has."""
-        here = sorted(line for line in self._lines if self.phase_of(line) == phase)
-        self._phases[phase].rows = np.array(here, np.intp)
+    def _arrange(self, batch: int) -> None:
+        """Note which lines the batch has."""
+        here = sorted(line for line in self._lines if self.batch_of(line) == batch)
+        self._batches[batch].rows = np.array(here, np.intp)
         recorded = [line for line in here if self._lines[line].record]
-        self._phases[phase].recorded = np.array(recorded, np.intp)
+        self._batches[batch].recorded = np.array(recorded, np.intp)
+
+    def _schedule(self, batch: int, made: Departure) -> None:
+        """Divide what a batch sends among its phases, after the news that they have already."""
+        batches = len(self._batches)
+        share = len(self._departures) // batches
+        for part in range(share):
+            phase = batch * share + part
+            departure = Departure(news=self._departures[phase].news)
+            departure.packets = [
+                each for each in made.packets if each[0] // batches % share == part
+            ]
+            departure.news += [each for each in made.news if each[0] // batches % share == part]
+            self._departures[phase] = departure
 
     def _close(self, line: int, now: float) -> None:
         """Tell the last of a line and give its row back."""
-        phase = self.phase_of(line)
-        departure = self._departures[phase]
+        departure = self._departures[self.phase_of(line)]
         for each, change in departure.news:
             if each == line:
                 self._events.append(_told(line, change, now))
@@ -272,7 +288,7 @@ class Engine:
                 underrun_samples=underrun,
             )
         )
-        self._arrange(phase)
+        self._arrange(self.batch_of(line))
 
     def _tell_later(self, line: int, changes: list[Change]) -> None:
         """With the next `transmit`: what was prepared before leaves before."""

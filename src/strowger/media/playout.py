@@ -51,6 +51,21 @@ class Playout:
         self.underrun = 0
         """Samples of silence sent inside utterances."""
 
+    @property
+    def calm_until(self) -> int:
+        """Up to here whole frames are read without anything to decide or to tell.
+
+        NEVER only where nothing is being said: then that holds for parts of frames too. Negative
+        where whatever is written is to be dropped.
+        """
+        if self._discarding:
+            return -1
+        if not self._utterances:
+            return NEVER
+        begins = (each.begin for each in self._utterances if not each.started)
+        ends = (each.end - 1 for each in self._utterances)
+        return min(next(begins, NEVER), next(ends))
+
     def begin(self, utterance: int, position: int) -> None:
         self._ring.skip_to(position if self._discarding else 0)
         self._discarding = False

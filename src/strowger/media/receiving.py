@@ -24,7 +24,7 @@ from strowger.media.g711 import Samples
 from strowger.media.jitter import KINDS, LONGEST_PAYLOAD, JitterBuffer
 from strowger.media.reception import FRAME, RATE, MediaPacket, Reception
 from strowger.media.rings import WRITTEN, PcmRing
-from strowger.media.rtp import HEADER_SIZE, PLAIN, RtpPacket
+from strowger.media.rtp import HEADER, HEADER_SIZE, PLAIN, RtpPacket
 from strowger.media.voice import CHUNK, CONTEXT, SpeechModel, VoiceChange, VoiceDetector
 from strowger.media.windows import Rows, Windows
 
@@ -50,11 +50,8 @@ class InboundLine:
     kinds: dict[int, int]
     """Decoder by payload type."""
     digit_types: frozenset[int]
-    ssrc: int
-    """Our own: what carries it is an echo of ourselves."""
     heard_at: float
     digits: DigitReceiver = field(default_factory=DigitReceiver)
-    malformed: int = 0
 
 
 class Receiver:
@@ -88,7 +85,7 @@ class Receiver:
             self._detector.open(line)
         self._review_at[line] = 0
         kinds, digit_types = _payload_types(command)
-        self.lines[line] = InboundLine(Reception(), kinds, digit_types, command.ssrc, now)
+        self.lines[line] = InboundLine(Reception(), kinds, digit_types, now)
 
     def change_codec(self, command: ChangeCodec) -> None:
         inbound = self.lines[command.line]
@@ -108,19 +105,14 @@ class Receiver:
         if inbound is None:
             return None
         if len(packet) < HEADER_SIZE:
-            inbound.malformed += 1
             return None
         if packet[0] == PLAIN:
-            second = packet[1]
-            sequence = packet[2] << 8 | packet[3]
-            timestamp = int.from_bytes(packet[4:8], "big")
-            ssrc = int.from_bytes(packet[8:12], "big")
-            payload = packet[12:]
+            _, second, sequence, timestamp, ssrc = HEADER.unpack_from(packet)
+            payload = packet[HEADER_SIZE:]
         else:
             try:
                 parsed = RtpPacket.parse(packet)
             except MalformedMessage:
-                inbound.malformed += 1
                 return None
             second = parsed.payload_type | parsed.marker << 7
             sequence, timestamp = parsed.sequence, parsed.timestamp
@@ -150,10 +142,10 @@ class Receiver:
         capture[rows, positions // FRAME % CAPTURE_FRAMES] = frames
         self.positions[rows, WRITTEN] = positions + FRAME
         self._review(rows, frames, clock + FRAME, tick)
-        if self._detector is None:
+        listened = np.flatnonzero(self._detects[rows])
+        if self._detector is None or not len(listened):
             return frames, []
         heard = np.logical_not(missing.any(axis=1))
-        listened = np.flatnonzero(self._detects[rows])
         self._detector.listen(
             rows[listened], frames[listened], heard[listened], positions[listened],
             timestamps[listened],
@@ -205,6 +197,5 @@ def _digit(
     try:
         digit = inbound.digits.receive(payload, timestamp, marker=marker)
     except MalformedMessage:
-        inbound.malformed += 1
         return None
     return None if digit is None else DigitReceived(line, now, digit)

@@ -13,7 +13,7 @@ import numpy as np
 from strowger.media.dtmf import DIGITS, TONE_FRAMES, DigitSender
 from strowger.media.events import ChangeCodec, Codec, OpenLine
 from strowger.media.g711 import ENCODERS, Samples
-from strowger.media.playout import Change, Playout
+from strowger.media.playout import NEVER, Change, Playout
 from strowger.media.reception import FRAME
 from strowger.media.rings import READ, WRITTEN, PcmRing
 from strowger.media.rtp import MARKER, PLAIN, RtpPacket
@@ -91,8 +91,8 @@ class Sender:
         self.frames = np.zeros((lines, FRAME), np.int16)
         """What was put into the packets that leave next, or left last."""
         self.lines: dict[int, OutboundLine] = {}
-        self._talking: set[int] = set()
-        """Lines that have had an utterance; the others have no news."""
+        self._calm_until = np.zeros(lines, np.int64)
+        """As `Playout.calm_until`: a line that reads beyond it is looked at by itself."""
         self._dialling: set[int] = set()
 
     @property
@@ -114,6 +114,7 @@ class Sender:
         self._law[line] = LAWS.index(command.codec)
         self._resumes[line] = True
         self._held[line] = False
+        self._calm_until[line] = NEVER
         self.sent[line] = 0
         self.frames[line] = 0
 
@@ -126,8 +127,21 @@ class Sender:
         self._held[line] = held
 
     def begin(self, line: int, utterance: int, position: int) -> None:
-        self.lines[line].playout.begin(utterance, position)
-        self._talking.add(line)
+        playout = self.lines[line].playout
+        playout.begin(utterance, position)
+        self._calm_until[line] = playout.calm_until
+
+    def end(self, line: int, utterance: int, position: int) -> list[Change]:
+        playout = self.lines[line].playout
+        changes = playout.end(utterance, position)
+        self._calm_until[line] = playout.calm_until
+        return changes
+
+    def stop(self, line: int) -> list[Change]:
+        playout = self.lines[line].playout
+        changes = playout.stop()
+        self._calm_until[line] = playout.calm_until
+        return changes
 
     def queue_digits(self, line: int, digits: str) -> None:
         self.lines[line].digits.queue(digits)
@@ -135,7 +149,6 @@ class Sender:
 
     def close(self, line: int) -> list[Change]:
         """What became of the utterances that were not over."""
-        self._talking.discard(line)
         self._dialling.discard(line)
         return self.lines.pop(line).playout.stop()
 
@@ -195,24 +208,27 @@ class Sender:
 
     def _play(self, rows: Rows, pcm: Samples, places: Rows, departure: Departure) -> None:
         """Take the next frame of each row out of its ring, into `pcm` at `places`."""
-        counts = np.minimum(self.positions[rows, WRITTEN] - self.positions[rows, READ], FRAME)
-        talking = [
-            (index, line, self.lines[line].playout)
-            for index, line in enumerate(rows.tolist())
-            if line in self._talking
+        position = self.positions[rows, READ]
+        counts = np.minimum(self.positions[rows, WRITTEN] - position, FRAME)
+        calm_until = self._calm_until[rows]
+        short = (counts < FRAME) & (calm_until < NEVER)  # an utterance may end, or has to wait
+        eventful = [
+            (index, int(rows[index]), self.lines[int(rows[index])].playout)
+            for index in np.flatnonzero(short | (position + counts > calm_until)).tolist()
         ]
-        for index, _, playout in talking:
+        for index, _, playout in eventful:
             counts[index] = playout.ready()
         some = np.flatnonzero(counts)
         if len(some):
             reading = rows[some]
             taken = self._stretches.read(reading, self.positions[reading, READ])
-            short = np.flatnonzero(counts[some] < FRAME)
-            taken[short] *= counts[some[short]][:, None] > FRAME_INDEX
+            part = np.flatnonzero(counts[some] < FRAME)
+            taken[part] *= counts[some[part]][:, None] > FRAME_INDEX
             pcm[places[some]] = taken
             self.positions[rows, READ] += counts
-        for _, line, playout in talking:
+        for _, line, playout in eventful:
             departure.news += [(line, change) for change in playout.changes()]
+            self._calm_until[line] = playout.calm_until
 
     def _pack(self, rows: Rows, pcm: Samples, departure: Departure) -> None:
         packets = np.empty(len(rows), PACKET)

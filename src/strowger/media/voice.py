@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from strowger.media.g711 import Samples
-from strowger.media.reception import FRAME
+from strowger.media.loudness import Floats, Loudness, Mask
 from strowger.media.windows import Counts, Rows
-
-Floats = NDArray[np.float32]
 
 CHUNK: Final = 256
 CONTEXT: Final = 32
@@ -37,20 +34,6 @@ STOP_CHUNKS: Final = 4
 STOP_AFTER: Final = 1120
 """Samples without energy that end it where the model is not sure: it lingers for 100 ms or so."""
 SURE: Final = 0.9
-SLICE: Final = 80
-AUDIBLE: Final = 28.0
-"""dB over one step of 16-bit PCM (full scale is 90): what is quieter never reaches the model."""
-SPEECH_FLOOR: Final = 36.0
-"""What is quieter than this is never taken for speech."""
-OVER_NOISE: Final = 9.0
-UNDER_PEAK: Final = 35.0
-"""dB that speech stands out of the noise, and that it varies in itself."""
-NOISE_RISE: Final = 0.5
-NOISE_RISE_IN_SPEECH: Final = 0.06
-PEAK_FALL: Final = 0.1
-"""dB per frame."""
-RUN_GAP: Final = 800
-"""Samples without energy that divide two runs of speech."""
 BACKDATE_LIMIT: Final = 3200
 """Samples before the model's decision beyond which energy is not counted as speech."""
 REST_AFTER: Final = 8
@@ -96,60 +79,33 @@ class VoiceDetector:
         """Chunks in a row in which nobody spoke."""
         self._quiet = np.zeros(lines, np.int64)
         """Chunks in a row without sound."""
-        self._noise = np.zeros(lines, np.float32)
-        self._peak = np.zeros(lines, np.float32)
-        """Levels in dB."""
-        self._masked = np.zeros(lines, np.bool_)
-        """Noise hides the quieter sounds of the voice."""
-        self._audible_until = np.zeros(lines, np.int64)
-        self._voiced = np.zeros((lines, 2), np.int64)
-        """Where the last run of voiced slices began, and ended so far."""
-        self._timestamps = np.zeros((lines, 2), np.int64)
-        """The same in the received stream."""
+        self._loudness = Loudness(lines)
         self._stopped = np.zeros(lines, np.int64)
         """Where speech ended last."""
 
     @property
     def nbytes(self) -> int:
-        return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
+        own = [value for value in vars(self).values() if isinstance(value, np.ndarray)]
+        return sum(array.nbytes for array in own) + self._loudness.nbytes
 
     def open(self, line: int) -> None:
         self._state[line] = self._rest
-        for array in (self._next, self._evidence, self._against, self._audible_until):
+        for array in (self._next, self._evidence, self._against, self._probability):
             array[line] = 0
         self._quiet[line] = REST_AFTER
         self._speaking[line] = False
-        self._noise[line] = SPEECH_FLOOR - OVER_NOISE
-        self._peak[line] = 0
-        self._voiced[line] = -BACKDATE_LIMIT
         self._stopped[line] = -MOMENT
-        self._timestamps[line] = 0
+        self._loudness.open(line)
 
     def listen(
-        self, rows: Rows, frames: Samples, heard: NDArray[np.bool_], positions: Counts,
-        timestamps: Counts,
-    ) -> None:  # fmt: skip
+        self, rows: Rows, frames: Samples, heard: Mask, positions: Counts, timestamps: Counts
+    ) -> None:
         """Take in one frame per row, which begins at `positions` and `timestamps`.
 
         `heard` is False for rows whose frame was made up, at least in part.
         """
-        slices = frames.reshape(len(rows), -1, SLICE).astype(np.float32)
-        levels = 10 * np.log10(np.einsum("rst,rst->rs", slices, slices) / SLICE + 1)
-        loudest = levels.max(axis=1)
-        audible = loudest >= AUDIBLE
-        self._audible_until[rows[audible]] = positions[audible] + FRAME
-        rise = np.where(self._speaking[rows], NOISE_RISE_IN_SPEECH, NOISE_RISE)
-        noise = np.minimum(levels.mean(axis=1), self._noise[rows] + rise)
-        self._noise[rows] = np.where(heard, noise, self._noise[rows])
-        peak = np.maximum(loudest, self._peak[rows] - PEAK_FALL)
-        self._peak[rows] = peak
-        quietest = np.maximum(peak - UNDER_PEAK, SPEECH_FLOOR)
-        threshold = np.maximum(noise + OVER_NOISE, quietest)
-        self._masked[rows] = threshold > quietest + 3
-        voiced = (levels >= threshold[:, None]) & heard[:, None]
-        some = np.flatnonzero(voiced.any(axis=1))
-        if len(some):
-            self._extend(rows[some], voiced[some], positions[some], timestamps[some])
+        speaking = self._speaking[rows]
+        self._loudness.measure(rows, frames, heard, positions, timestamps, speaking)
 
     def decide(
         self, rows: Rows, written: Counts, chunks: Callable[[Rows, Counts], Samples]
@@ -159,7 +115,7 @@ class VoiceDetector:
         `chunks` gives CONTEXT + CHUNK captured samples of rows from positions on.
         """
         changes = self._judge(rows, written, chunks)
-        silent = self._speaking[rows] & (written - self._voiced[rows, 1] >= STOP_AFTER)
+        silent = self._speaking[rows] & (written - self._loudness.ended(rows) >= STOP_AFTER)
         silent &= self._probability[rows] < SURE
         return changes + [self._end(line) for line in rows[silent].tolist()]
 
@@ -173,7 +129,7 @@ class VoiceDetector:
         ready = rows[due]
         start = self._next[ready]
         self._next[ready] = start + CHUNK
-        quiet = np.where(self._audible_until[ready] > start, 0, self._quiet[ready] + 1)
+        quiet = np.where(self._loudness.audible_until[ready] > start, 0, self._quiet[ready] + 1)
         self._quiet[ready] = quiet
         self._state[ready[quiet == REST_AFTER]] = self._rest
         awake = quiet < REST_AFTER
@@ -183,19 +139,6 @@ class VoiceDetector:
             pcm = chunks(asked, start[awake] - CONTEXT)
             probability[awake] = self._ask(asked, pcm)
         return self._weigh(ready, probability, start)
-
-    def _extend(
-        self, rows: Rows, voiced: NDArray[np.bool_], positions: Counts, timestamps: Counts
-    ) -> None:
-        """Lengthen the run of voiced slices, or begin another after a gap."""
-        first = voiced.argmax(axis=1) * SLICE
-        end = FRAME - voiced[:, ::-1].argmax(axis=1) * SLICE
-        new = positions + first - self._voiced[rows, 1] > RUN_GAP
-        begun = rows[new]
-        self._voiced[begun, 0] = (positions + first)[new]
-        self._timestamps[begun, 0] = (timestamps + first)[new]
-        self._voiced[rows, 1] = positions + end
-        self._timestamps[rows, 1] = timestamps + end - 1
 
     def _ask(self, rows: Rows, pcm: Samples) -> Floats:
         state = np.ascontiguousarray(self._state[rows].transpose(1, 0, 2))
@@ -208,16 +151,14 @@ class VoiceDetector:
         against = np.where(probability < STOP_PROBABILITY, self._against[rows] + 1, 0)
         self._against[rows] = against
         self._state[rows[against == DOUBTFUL_AFTER]] = self._rest
-        sounding = self._voiced[rows, 1] > start
+        sounding = self._loudness.ended(rows) > start
         evidence = self._evidence[rows] * EVIDENCE_FADES + probability - DOUBT
         evidence = np.where(sounding, np.maximum(evidence, 0), 0).astype(np.float32)
         self._evidence[rows] = evidence
         speaking = self._speaking[rows]
         # Where the energy cannot tell, the chunks do of which the model is sure.
-        sure = speaking & self._masked[rows] & (probability >= SURE)
-        lag = np.where(sure, start + CHUNK // 2 - self._voiced[rows, 1], 0)
-        self._voiced[rows, 1] += np.maximum(lag, 0)
-        self._timestamps[rows, 1] += np.maximum(lag, 0)
+        sure = speaking & self._loudness.masked[rows] & (probability >= SURE)
+        self._loudness.prolong(rows[sure], start[sure] + CHUNK // 2)
         again = start - self._stopped[rows] < MOMENT
         enough = np.where(again, EVIDENCE_AGAIN, EVIDENCE)
         begin = np.flatnonzero(~speaking & (evidence >= enough))
@@ -230,7 +171,7 @@ class VoiceDetector:
     def _begin(self, line: int, start: int) -> VoiceChange:
         self._speaking[line] = True
         self._evidence[line] = 0
-        position, timestamp = int(self._voiced[line, 0]), int(self._timestamps[line, 0])
+        position, timestamp = self._loudness.first_sound(line)
         if position < start - BACKDATE_LIMIT:
             # Sound that the model does not take for speech went before: believe the model.
             timestamp += start - CHUNK - position
@@ -241,14 +182,12 @@ class VoiceDetector:
         """Speech ended with the last sound, and `before` what the model heard no speech in."""
         self._speaking[line] = False
         self._evidence[line] = 0
-        position, timestamp = int(self._voiced[line, 1]), int(self._timestamps[line, 1])
+        position, timestamp = self._loudness.last_sound(line)
         if before is not None and before < position:
             timestamp += before - position
             position = before
         self._stopped[line] = position
-        # A run goes on into the next speech only where sound goes on without a gap.
-        self._voiced[line, 0] = self._voiced[line, 1]
-        self._timestamps[line, 0] = self._timestamps[line, 1] + 1
+        self._loudness.divide(line)
         return VoiceChange(line, False, position, timestamp)
 
 

@@ -213,16 +213,7 @@ class Child:
 
     async def ask(self, payload: bytes) -> AsyncGenerator[bytes, None]:
         """Send a request, hand out its answer in pieces. Ending early cancels it in the child."""
-        self._stop_idling()
-        self._coming += 1
-        try:
-            async with asyncio.timeout(self._policy.deadline):
-                process = await self._running_process()
-            request = process.ask(payload)
-        except TimeoutError:
-            raise ProviderError(f"{self._name} did not start in time", retryable=True) from None
-        finally:
-            self._coming -= 1
+        process, request = await self._begin(payload)
         try:
             while (piece := await self._next_piece(process, request)) is not None:
                 yield piece
@@ -238,6 +229,19 @@ class Child:
         for process in list(self._leaving):
             await process.end()
         self._leaving.clear()
+
+    async def _begin(self, payload: bytes) -> tuple[_Process, _Request]:
+        self._stop_idling()
+        self._coming += 1
+        try:
+            async with asyncio.timeout(self._policy.deadline):
+                process = await self._running_process()
+            return process, process.ask(payload)
+        except TimeoutError:
+            raise ProviderError(f"{self._name} did not start in time", retryable=True) from None
+        finally:
+            self._coming -= 1
+            self._begin_idling()  # does nothing where the request is open now
 
     async def _next_piece(self, process: _Process, request: _Request) -> bytes | None:
         answered = process.answered
@@ -262,6 +266,7 @@ class Child:
                 return self._process
             if self._process is not None:
                 self._log.warning("provider_child_restarted")
+                self._process.kill()
                 self._let_go()
             process = _Process(self._name, self._policy)
             try:

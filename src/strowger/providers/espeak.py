@@ -100,7 +100,7 @@ class EspeakSpeech:
 
     def _pcm(self, text: str, voice: str, speed: float) -> AsyncGenerator[bytes, None]:
         rate = round(WORDS_PER_MINUTE * min(max(speed, SLOWEST), FASTEST))
-        return self._children.ask({"text": text.replace("\0", " "), "voice": voice, "rate": rate})
+        return self._children.ask({"text": speakable(text), "voice": voice, "rate": rate})
 
     def _voice(self, voice_id: str | None, language: str) -> str:
         if voice_id is None:
@@ -116,3 +116,8 @@ class EspeakSpeech:
             if not dash:
                 raise ProviderError("espeak-ng does not speak this language", retryable=False)
         return self._voices[language]
+
+
+def speakable(text: str) -> str:
+    """Without what C strings and UTF-8 cannot hold."""
+    return text.replace("\0", " ").encode(errors="replace").decode()

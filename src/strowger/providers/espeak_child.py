@@ -21,6 +21,8 @@ PARAMETER_RATE = 1
 CHARACTERS_UTF8 = 1
 POSITION_CHARACTER = 1
 OK = 0
+RANDOM_SEED = 1
+"""The voices flutter by chance; with one seed the same texts in the same order sound the same."""
 
 SYNTH_CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
@@ -47,6 +49,7 @@ class Synthesiser:
         self._espeak.espeak_SetParameter(PARAMETER_RATE, int(request["rate"]), 0)
         text = request["text"].encode() + b"\0"
         self._answer = answer
+        self._espeak.espeak_ng_SetRandSeed(ctypes.c_long(RANDOM_SEED))
         status = self._espeak.espeak_Synth(
             text, ctypes.c_size_t(len(text)), 0, POSITION_CHARACTER, 0, CHARACTERS_UTF8, None, None
         )

@@ -109,7 +109,7 @@ class FliteSpeech:
 
 
 def write(text: str, path: Path) -> Path:
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8", errors="replace")
     return path
 
 

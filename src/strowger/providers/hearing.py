@@ -26,7 +26,7 @@ QUIETEST = 20.0
 
 def prepare(pcm: bytes) -> bytes:
     """16 kHz PCM of a turn that was recorded at LINE_RATE; empty where nobody spoke."""
-    samples = np.frombuffer(pcm, "<i2").astype(np.float64)
+    samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float64)
     level = active_rms(samples)
     if level < QUIETEST:
         return b""

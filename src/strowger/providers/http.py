@@ -214,10 +214,14 @@ class HttpConnection:
     def _request(self, path: str, body: Mapping[str, object] | Form) -> httpx2.Request:
         if isinstance(body, Form):
             file = (body.file_name, body.file, body.file_type)
-            return self._client.build_request(
-                "POST", path, data=dict(body.fields), files={"file": file}
-            )
-        return self._client.build_request("POST", path, json=dict(body))
+            fields = {
+                name: value.encode(errors="replace").decode() for name, value in body.fields.items()
+            }
+            return self._client.build_request("POST", path, data=fields, files={"file": file})
+        # Escaped as ASCII: text that is not valid Unicode cannot fail here.
+        content = json.dumps(dict(body)).encode()
+        headers = {"content-type": "application/json"}
+        return self._client.build_request("POST", path, content=content, headers=headers)
 
     async def _refusal(self, response: httpx2.Response) -> Exception:
         status = response.status_code

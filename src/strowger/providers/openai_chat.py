@@ -7,7 +7,7 @@ from contextlib import aclosing
 from strowger.agent import ModelSettings
 from strowger.ports import Message
 from strowger.providers.http import HttpAnswer, HttpConnection
-from strowger.providers.sse import EventReader
+from strowger.providers.sse import EventReader, MalformedEvent
 
 END = "[DONE]"
 
@@ -58,7 +58,11 @@ async def deltas(answer: HttpAnswer) -> AsyncGenerator[str, None]:
     finished = False
     async with aclosing(answer.pieces()) as pieces:
         async for piece in pieces:
-            for event in reader.feed(piece):
+            try:
+                events = reader.feed(piece)
+            except MalformedEvent as error:
+                raise answer.error(f"sent {error}") from error
+            for event in events:
                 if event == END:
                     return
                 text, last = delta_of(event, answer)
@@ -82,6 +86,8 @@ def delta_of(event: str, answer: HttpAnswer) -> tuple[str, bool]:
             text = delta.get("content") or delta.get("refusal") or ""
             if not isinstance(text, str):
                 raise answer.error("sent a chunk whose content is no text")
+            # Half an escaped character is valid JSON, but nothing that can be said or stored.
+            text = text.encode(errors="replace").decode()
             return text, choice.get("finish_reason") is not None
         case {"choices": [{"finish_reason": str()}, *_]}:
             return "", True

@@ -25,6 +25,9 @@ class OpenAITranscription:
         self._connection = connection
         self._default_model = default_model
 
+    async def warm(self) -> None:
+        """The service is always there."""
+
     @asynccontextmanager
     async def recognise(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]

@@ -6,10 +6,11 @@ what is said. Free dictation exists, but is nearly useless on telephone audio: i
 so.
 """
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,11 +21,13 @@ from strowger.agent import TranscriberSettings
 from strowger.errors import ProviderError
 from strowger.ports import Recognised
 from strowger.providers.child import ChildPolicy, ChildPool, python_child
-from strowger.providers.hearing import prepare
+from strowger.providers.hearing import RECOGNISER_RATE, prepare
 from strowger.providers.turn import WholeTurn
 
 LONGEST_TURN = 30
 """Seconds."""
+SILENCE = bytes(2 * RECOGNISER_RATE // 5)
+"""A fifth of a second."""
 INSTALL = "local recognition is not installed: pip install strowger[local]"
 
 
@@ -47,6 +50,12 @@ class PocketsphinxRecogniser:
         self._warned: set[str] = set()
         self._log = structlog.get_logger()
 
+    async def warm(self) -> None:
+        """Start the child, which takes some 0.3 s, while the agent still greets."""
+        with suppress(ProviderError):  # the first turn will say it, and it is the one that counts
+            async for _ in self._children.ask({"phrases": ["yes"], "spotting": False}, SILENCE):
+                continue
+
     @asynccontextmanager
     async def recognise(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
@@ -68,7 +77,7 @@ class PocketsphinxRecogniser:
 
         The turn is one of the phrases, or with `spotting` running speech that may hold them.
         """
-        heard = prepare(pcm)
+        heard = await asyncio.to_thread(prepare, pcm)  # 2 ms for each second of the turn
         if not heard:
             return Recognised("", final=True, confidence=0.0)
         wanted = {"phrases": phrases, "spotting": spotting}

@@ -1,9 +1,11 @@
 """Server-sent events, as far as streaming answers use them (WHATWG HTML section 9.2.6)."""
 
-from strowger.errors import ProviderError
-
 LARGEST_EVENT = 1 << 20
 """Bytes."""
+
+
+class MalformedEvent(ValueError):
+    """What came cannot be an event."""
 
 
 class EventReader:
@@ -15,7 +17,7 @@ class EventReader:
         self._size = 0
 
     def feed(self, received: bytes) -> list[str]:
-        """The events that are complete now. Raises ProviderError."""
+        """The events that are complete now. Raises MalformedEvent."""
         lines = (self._buffer + received).split(b"\n")
         self._buffer = lines.pop()
         events = []
@@ -23,7 +25,7 @@ class EventReader:
             if event := self._take(line.removesuffix(b"\r")):
                 events.append(event)
         if self._size + len(self._buffer) > LARGEST_EVENT:
-            raise ProviderError(f"an event of over {LARGEST_EVENT} bytes", retryable=False)
+            raise MalformedEvent(f"an event of over {LARGEST_EVENT} bytes")
         return events
 
     def _take(self, line: bytes) -> str:
@@ -37,4 +39,4 @@ class EventReader:
         try:
             return data.decode()
         except UnicodeDecodeError:
-            raise ProviderError("an event that is not UTF-8", retryable=False) from None
+            raise MalformedEvent("an event that is not UTF-8") from None

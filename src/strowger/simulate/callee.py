@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -18,6 +18,7 @@ from strowger.simulate.reports import (
     Answered,
     GivenUp,
     Happening,
+    HungUp,
     Rang,
     Refused,
     Report,
@@ -93,6 +94,9 @@ class SimulatedCallee:
                 return
         except TimeoutError:
             pass
+        except asyncio.CancelledError:
+            _refuse(incoming, 480, None, tell)
+            raise
         if answer.after is None:
             _refuse(incoming, 480, None, tell)
         elif answer.status != 200:
@@ -104,7 +108,12 @@ class SimulatedCallee:
         try:
             async with incoming.answer(self._recording(incoming)) as line:
                 tell(Answered())
-                await CalleeSession(self._persona, line, self._senses, tell).run()
+                session = CalleeSession(self._persona, line, self._senses, tell)
+                try:
+                    await session.run()
+                except asyncio.CancelledError:
+                    tell(HungUp("callee", "stopped"))
+                    raise
         except CallRefused as refusal:
             if refusal.status == 487:
                 tell(GivenUp())
@@ -169,9 +178,10 @@ def _senses(persona: Persona, providers: Providers) -> CalleeSenses:
     try:
         voice = providers.text_to_speech(persona.voice.provider)
         ear = None
-        if persona.phrases():
+        if phrases := persona.phrases():
             recogniser = providers.speech_to_text(persona.transcriber.provider)
-            ear = Ear(recogniser, persona.transcriber, persona.language)
+            keywords = tuple(dict.fromkeys([*persona.transcriber.keywords, *phrases]))
+            ear = Ear(recogniser, replace(persona.transcriber, keywords=keywords), persona.language)
     except ProviderError as error:
         raise ConfigurationError(f"persona {persona.name}: {error}") from error
     return CalleeSenses(ear, voice)

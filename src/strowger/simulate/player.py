@@ -1,8 +1,9 @@
 """Acts a persona out on one call. Pure: events and times in, actions out.
 
 At any moment the player waits for at most one thing to do: the rule or the step whose condition
-is met, when its reaction time is over. Words that are recognised before that moment still count;
-words that come later are somebody else's business, because a person has then already answered.
+is met, when its reaction time is over. A persona that listens for words does not answer before it
+knows what was said, but it does not wait for a slow recogniser for ever: words that come later
+than that are lost, because a person has then already answered.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from math import inf
 from typing import Literal, assert_never
 
 from strowger.simulate.persona import Persona, Rule, Sound, Step, WaitFor
+
+WORDS_WITHIN = 1.0
+"""Seconds beyond its reaction time that a persona waits for words to be recognised."""
 
 # ── what the player hears ────────────────────────────────────────────────────────────────────
 
@@ -38,6 +42,8 @@ class Heard:
     """All that was recognised of the agent's words since the callee last did something."""
 
     text: str
+    final: bool
+    """Nothing that was said before the last SpeechStopped is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,10 @@ class Player:
         self._repeats = 0
         """How often the first step of `_script` has been done."""
         self._rules_used = [0] * len(persona.rules)
+        self._listens = bool(persona.phrases())
         self._heard = ""
+        self._heard_all = False
+        """What was said in the turn that just ended is known."""
         self._digits = ""
         self._digit_at = 0.0
         self._actions = 0
@@ -140,14 +149,16 @@ class Player:
                 self._free(now)
             case SpeechStarted(at):
                 self._agent_speaks_since, self._agent_finished = at, None
+                self._heard_all = False
                 if self._speech_began is None:
                     self._speech_began = at
                 self._bear_being_talked_over(at)
             case SpeechStopped(at):
                 self._agent_speaks_since = self._yields_at = None
                 self._agent_finished = self._counts(at)
-            case Heard(text):
+            case Heard(text, final):
                 self._heard = text
+                self._heard_all = final and self._agent_speaks_since is None
             case ActionEnded(action):
                 if action == self._acting:
                     self._free(now)
@@ -210,7 +221,8 @@ class Player:
             elif self._agent_finished is not None:
                 phrase = _first_heard(rule.hears, self._heard)
                 if phrase is not None:
-                    return _Plan(self._agent_finished + rule.delay, rule, phrase, number)
+                    due = self._after_the_words(self._agent_finished + rule.delay)
+                    return _Plan(due, rule, phrase, number)
         return None
 
     def _planned_step(self) -> _Plan | None:
@@ -220,7 +232,13 @@ class Player:
         since = self._condition_met(step)
         if since is None:
             return None
-        return _Plan(since + step.delay, step, _first_heard(step.hears, self._heard))
+        due = since + step.delay
+        if step.wait_for in (WaitFor.AGENT_FINISHED, WaitFor.WORDS):
+            due = self._after_the_words(due)
+        return _Plan(due, step, _first_heard(step.hears, self._heard))
+
+    def _after_the_words(self, due: float) -> float:
+        return due if self._heard_all or not self._listens else due + WORDS_WITHIN
 
     def _condition_met(self, step: Step) -> float | None:
         match step.wait_for:

@@ -6,6 +6,7 @@ comes when it has been said, because only then is it known whether it was said t
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -31,6 +32,10 @@ from strowger.simulate.reports import (
 from strowger.simulate.sounds import sound
 
 INBOX_LIMIT = 4096
+ANYTHING: tuple[str, ...] = ()
+"""The agent speaks freely; what the persona waits for are keywords in that."""
+LAST_WORDS_WITHIN = 1.5
+"""Seconds that the recogniser has for what the agent said just before it hung up."""
 ECHO_EVERY = 0.02
 """Seconds between two looks at what came in, for an echo: one packet's time."""
 
@@ -77,13 +82,15 @@ class CalleeSession:
         self._persona = persona
         self._line = line
         self._player = Player(persona)
-        self._phrases = persona.phrases()
         self._tell = tell
         self._inbox: asyncio.Queue[play.Event | _Over] = asyncio.Queue(maxsize=INBOX_LIMIT)
         ear = senses.ear
         self._listener = None if ear is None else Listener(line, ear, self._take_words)
         self._turn = 0
         self._words = ""
+        self._agent_speaks = False
+        self._all_heard = asyncio.Event()
+        self._all_heard.set()
         self._voice = senses.voice
         self._acting: _Acting | None = None
         self._speaking: asyncio.Task[None] | None = None
@@ -94,7 +101,7 @@ class CalleeSession:
             senses = [tasks.create_task(self._follow_line(), name="line")]
             if self._listener is not None:
                 senses.append(tasks.create_task(self._listener.run(), name="listener"))
-                self._listener.listen(self._turn, self._phrases)
+                self._listener.listen(self._turn, ANYTHING)
             if self._persona.echo:
                 senses.append(tasks.create_task(self._echo(), name="echo"))
             await self._act(tasks)
@@ -112,10 +119,13 @@ class CalleeSession:
     def _translate(self, event: LineEvent) -> None:
         match event:
             case media.SpeechStarted(_, at, position):
+                self._agent_speaks = True
                 if self._listener is not None:
+                    self._all_heard.clear()
                     self._listener.speech_started(position)
                 self._inbox.put_nowait(play.SpeechStarted(at))
             case media.SpeechStopped(_, at, _):
+                self._agent_speaks = False
                 if self._listener is not None:
                     self._listener.speech_stopped()
                 self._inbox.put_nowait(play.SpeechStopped(at))
@@ -141,8 +151,11 @@ class CalleeSession:
                 if final and text != self._words:
                     self._words = text
                     self._tell(Heard(text))
-                self._inbox.put_nowait(play.Heard(text))
+                self._inbox.put_nowait(play.Heard(text, final))
+                if final and not self._agent_speaks:
+                    self._all_heard.set()
             case conversation.ProviderFailed(message=message):
+                self._all_heard.set()
                 self._tell(Trouble(message))
             case _:
                 pass  # words of a turn that the persona has already reacted to
@@ -161,6 +174,7 @@ class CalleeSession:
                 actions = self._player.handle_timer(now=now)
             else:
                 if isinstance(event, _Over):
+                    await self._hear_last_words()
                     self._tell(HungUp("agent", event.reason))
                     return
                 self._player.receive(event, now=loop.time())
@@ -170,6 +184,15 @@ class CalleeSession:
                     self._tell(HungUp("callee", action.reason))
                     return
                 self._apply(action, tasks)
+
+    async def _hear_last_words(self) -> None:
+        """An agent hangs up right after its goodbye: that, too, is worth a report."""
+        self._agent_speaks = False
+        if self._listener is not None:
+            self._listener.speech_stopped()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_WITHIN):
+                await self._all_heard.wait()
 
     def _apply(
         self,
@@ -181,7 +204,7 @@ class CalleeSession:
                 self._tell(Reacted(expected, recognised))
                 self._turn, self._words = self._turn + 1, ""
                 if self._listener is not None:
-                    self._listener.listen(self._turn, self._phrases)
+                    self._listener.listen(self._turn, ANYTHING)
             case play.Say(number, text):
                 voice = self._persona.voice
                 pcm = self._voice.speak(text, voice, language=self._persona.language)

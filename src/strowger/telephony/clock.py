@@ -1,9 +1,11 @@
 """The media clock: what moves packets between sockets and the engine, every 20 ms.
 
-A tick is split into phases that spread the lines. In each, packets leave first, so that their
-moment depends on nothing that is done after; then what has come is drained and all lines of the
-phase are processed as one matrix. A tick that was missed is skipped, never replayed: a burst of
-late packets helps nobody.
+A tick is split into phases that spread the lines. In each, the packets of its lines leave first, so
+that their moment depends on nothing that is done after. After the last phase of a batch the lines
+of the next batch are drained and processed as one matrix: just before they have their turn, so that
+what they have to say leaves soon. There are fewer batches than phases, because one large matrix
+costs less than two small ones. Ticks that were missed are skipped, never replayed: a burst of late
+packets helps nobody.
 """
 
 import asyncio
@@ -15,6 +17,10 @@ from strowger.telephony.sockets import Wire
 
 TICK = 0.020
 PHASES = 4
+"""Moments of a tick at which packets leave."""
+BATCHES = 2
+"""Groups in which lines are processed; each sends in PHASES // BATCHES phases."""
+SHARE = PHASES // BATCHES
 RTCP_EVERY = 25
 """Ticks between two looks at the RTCP sockets."""
 
@@ -23,11 +29,12 @@ class MediaEngine(Protocol):
     """What the clock needs of the pure `media.engine.Engine`."""
 
     def apply(self, command: Command, *, now: float) -> None: ...
+    def batch_of(self, line: int) -> int: ...
     def transmit(self, phase: int, *, now: float) -> list[tuple[int, bytes]]: ...
     def receive(self, line: int, packet: bytes, *, now: float) -> None: ...
     def receive_rtcp(self, line: int, packet: bytes, *, now: float) -> None: ...
     def rtcp_to_send(self, *, now: float) -> list[tuple[int, bytes]]: ...
-    def process(self, phase: int, *, now: float) -> None: ...
+    def process(self, batch: int, *, now: float) -> None: ...
     def events(self) -> list[Event]: ...
 
 
@@ -37,15 +44,15 @@ class MediaClock:
     def __init__(self, engine: MediaEngine, on_event: Callable[[Event], None]) -> None:
         self._engine = engine
         self._on_event = on_event
-        self._lines: list[dict[int, Wire]] = [{} for _ in range(PHASES)]
+        self._lines: list[dict[int, Wire]] = [{} for _ in range(BATCHES)]
         self.skipped_ticks = 0
         """Phases that came more than a tick too late and were left out."""
 
     def attach(self, line: int, wire: Wire) -> None:
-        self._lines[line % PHASES][line] = wire
+        self._lines[self._engine.batch_of(line)][line] = wire
 
     def detach(self, line: int) -> None:
-        self._lines[line % PHASES].pop(line, None)
+        self._lines[self._engine.batch_of(line)].pop(line, None)
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -60,7 +67,8 @@ class MediaClock:
                 await asyncio.sleep(delay)
             else:
                 if delay < -TICK:
-                    behind = int(-delay / step)
+                    # Whole ticks: a phase is never processed twice without its packets leaving.
+                    behind = int(-delay / TICK) * PHASES
                     self.skipped_ticks += behind
                     number += behind
                 await asyncio.sleep(0)  # late, but the rest of the process wants its turn too
@@ -69,22 +77,24 @@ class MediaClock:
                 self._exchange_reports(now=loop.time())
 
     def turn(self, phase: int, *, now: float) -> None:
-        """One phase of one tick."""
-        lines, engine = self._lines[phase], self._engine
+        """Let the packets of one phase leave; after a batch's last, make those of the next."""
+        engine, lines = self._engine, self._lines[phase // SHARE]
         for line, packet in engine.transmit(phase, now=now):
             if (wire := lines.get(line)) is not None:
                 wire.send(packet)
-        receive = engine.receive
-        for line, wire in lines.items():
-            for packet in wire.received():
-                receive(line, packet, now=now)
-        engine.process(phase, now=now)
+        following, part = divmod((phase + 1) % PHASES, SHARE)
+        if part == 0:
+            receive, came = engine.receive, now - TICK / 2  # at some time since the last turn
+            for line, wire in self._lines[following].items():
+                for packet in wire.received():
+                    receive(line, packet, now=came)
+            engine.process(following, now=now)
         for event in engine.events():
             self._on_event(event)
 
     def _exchange_reports(self, *, now: float) -> None:
         for line, packet in self._engine.rtcp_to_send(now=now):
-            if (wire := self._lines[line % PHASES].get(line)) is not None:
+            if (wire := self._lines[self._engine.batch_of(line)].get(line)) is not None:
                 wire.send_rtcp(packet)
         for lines in self._lines:
             for line, wire in lines.items():

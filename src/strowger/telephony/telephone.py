@@ -16,14 +16,20 @@ from strowger.errors import CallRefused, FarEndError, RefusalCause, Unavailable
 from strowger.media.engine import Engine
 from strowger.media.events import Event as MediaEvent
 from strowger.media.events import LineClosed
-from strowger.media.sdp import NoCommonCodec
 from strowger.media.voice import SpeechModel
 from strowger.model import Trunk
 from strowger.ports import DialRequest
 from strowger.sip import events as sip
 from strowger.sip.endpoint import Endpoint
 from strowger.telephony.addressing import invitation, own_address_towards, resolve
-from strowger.telephony.clock import PHASES, MediaClock
+from strowger.telephony.agreement import (
+    accept,
+    accept_quietly,
+    answer_offer,
+    refusal,
+    unreachable,
+)
+from strowger.telephony.clock import BATCHES, PHASES, MediaClock
 from strowger.telephony.legs import MediaLeg
 from strowger.telephony.line import SipLine
 from strowger.telephony.signalling import UdpTransport, open_udp_transport
@@ -67,7 +73,7 @@ class SipTelephone:
             local=settings.listen, new_token=lambda: secrets.token_hex(8), user_agent="Strowger"
         )
         self._transport: UdpTransport | None = None
-        self._engine = Engine(lines=settings.lines, model=model, phases=PHASES)
+        self._engine = Engine(lines=settings.lines, model=model, phases=PHASES, batches=BATCHES)
         self.clock = MediaClock(self._engine, self._on_media)
         self._ports = PortPool(settings.listen[0], *settings.rtp_ports)
         self._rows = list(range(settings.lines))
@@ -108,7 +114,7 @@ class SipTelephone:
                 with self._signals_of(session) as signals:
                     self._flush()
                     answer = await self._answer(session, signals, request, on_ringing)
-                    _accept(leg, answer)
+                    accept(leg, answer)
                     line = self._open_line(leg, request.recording)
                     self._establish(session, leg, line, signals)
                     yield line
@@ -133,7 +139,7 @@ class SipTelephone:
                         case sip.Answered(sdp=answer):
                             return answer
                         case sip.Refused() as refused:
-                            raise _refusal(refused, request.trunk)
+                            raise refusal(refused, request.trunk)
                         case sip.Ended(reason=reason, hangup_cause=cause):
                             raise CallRefused(487, reason or "call ended", hangup_cause=cause)
         except TimeoutError:
@@ -141,7 +147,7 @@ class SipTelephone:
             self._endpoint.cancel(session, now=self._now())
             self._flush()
             if silent:
-                raise _unreachable(request.trunk) from None
+                raise unreachable(request.trunk) from None
             raise CallRefused(
                 487, f"nobody answered within {patience:g} s", cause=RefusalCause.RING_TIMEOUT
             ) from None
@@ -163,11 +169,21 @@ class SipTelephone:
 
     # ── calls that come in ───────────────────────────────────────────────────────────────────
 
+    @property
+    def sessions(self) -> int:
+        """How many calls somebody listens for."""
+        return len(self._sessions)
+
+    def forget(self, session: sip.SessionId) -> None:
+        """Nobody wants to hear of this session any more."""
+        self._sessions.pop(session, None)
+
     def ring(self, session: sip.SessionId, status: int) -> None:
         self._endpoint.ring(session, now=self._now(), status=status)
         self._flush()
 
     def reject(self, session: sip.SessionId, status: int, reason: str | None) -> None:
+        self.forget(session)
         self._endpoint.reject(session, status, now=self._now(), reason=reason)
         self._flush()
 
@@ -179,19 +195,19 @@ class SipTelephone:
         session = incoming.session
         async with self._media(incoming.source[0]) as leg:
             try:
-                answer = _answer_offer(leg, incoming.sdp)
+                answer = answer_offer(leg, incoming.sdp)
                 self._endpoint.answer(session, answer, now=self._now())
                 self._flush()
                 while not isinstance(event := await signals.get(), sip.Confirmed):
                     if isinstance(event, sip.Canceled | sip.Ended):
                         raise CallRefused(487, "the caller gave up")
                 if incoming.sdp is None:
-                    _accept(leg, event.sdp)
+                    accept(leg, event.sdp)
                 line = self._open_line(leg, recording)
                 self._establish(session, leg, line, signals)
                 yield line
-            except CallRefused as refusal:
-                self._endpoint.reject(session, refusal.status, now=self._now(), reason=None)
+            except CallRefused as refused:
+                self._endpoint.reject(session, refused.status, now=self._now(), reason=None)
                 raise
             finally:
                 self._hang_up(session)
@@ -219,8 +235,10 @@ class SipTelephone:
             try:
                 yield leg
             finally:
-                await leg.close()
-                self._lines.pop(row, None)
+                try:
+                    await leg.close()
+                finally:
+                    self._lines.pop(row, None)
         finally:
             self._rows.append(row)
 
@@ -244,7 +262,7 @@ class SipTelephone:
                 case sip.Reoffered(sdp=offer):
                     self._answer_reoffer(session, leg, offer)
                 case sip.Confirmed(sdp=bytes() as answer):
-                    _accept_quietly(leg, answer)
+                    accept_quietly(leg, answer)
                 case _:
                     pass
 
@@ -262,7 +280,7 @@ class SipTelephone:
             self._endpoint.answer_reoffer(session, answer, now=now)
 
     def _hang_up(self, session: sip.SessionId) -> None:
-        self._sessions.pop(session, None)
+        self.forget(session)
         self._endpoint.hang_up(session, now=self._now())
         self._flush()
 
@@ -350,6 +368,7 @@ class IncomingCall:
         """Return when the caller has cancelled the call that we have not answered."""
         while not isinstance(await self._signals.get(), sip.Canceled | sip.Ended):
             continue
+        self._telephone.forget(self.session)
 
 
 @asynccontextmanager
@@ -372,47 +391,3 @@ async def open_telephone(
     finally:
         await telephone.say_goodbye()
         telephone.close()
-
-
-def _refusal(refused: sip.Refused, trunk: Trunk) -> CallRefused:
-    if refused.timed_out:
-        return _unreachable(trunk)
-    cause = RefusalCause.FAR_END
-    if refused.status in {401, 407}:
-        cause = RefusalCause.UNAUTHORIZED
-    return CallRefused(
-        refused.status, refused.reason, cause=cause, hangup_cause=refused.hangup_cause
-    )
-
-
-def _unreachable(trunk: Trunk) -> CallRefused:
-    where = f"{trunk.host}:{trunk.port}"
-    return CallRefused(408, f"nothing comes back from {where}", cause=RefusalCause.UNREACHABLE)
-
-
-def _accept(leg: MediaLeg, answer: bytes | None) -> None:
-    """Raises CallRefused where no audio can come of it."""
-    try:
-        leg.accept_answer(answer or b"")
-    except NoCommonCodec as error:
-        raise CallRefused(488, str(error), cause=RefusalCause.NO_COMMON_CODEC) from error
-    except FarEndError as error:
-        raise CallRefused(488, f"unusable SDP answer: {error}") from error
-
-
-def _accept_quietly(leg: MediaLeg, answer: bytes) -> None:
-    """An answer in the ACK of a re-INVITE: a bad one leaves the media as it was."""
-    try:
-        leg.accept_answer(answer)
-    except FarEndError:
-        return
-
-
-def _answer_offer(leg: MediaLeg, offer: bytes | None) -> bytes:
-    """Raises CallRefused."""
-    try:
-        return leg.offer() if offer is None else leg.answer(offer)
-    except NoCommonCodec as error:
-        raise CallRefused(488, str(error), cause=RefusalCause.NO_COMMON_CODEC) from error
-    except FarEndError as error:
-        raise CallRefused(400, f"unusable SDP offer: {error}") from error
