@@ -10,11 +10,11 @@ from strowger.errors import Conflict, InvalidRequest, NotFound
 from strowger.lifecycle import CallStatus
 from strowger.model import (
     DEFAULT_WORKSPACE,
-    CallCommand,
-    CommandKind,
     AgentId,
     ApiKey,
+    CallCommand,
     CallId,
+    CommandKind,
     KeyId,
     NumberId,
     TrunkId,
