@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from strowger.errors import Conflict
 from strowger.model import StoredAnswer, WorkspaceId
+from strowger.store.connect import KEYRING
+from strowger.store.keyring import Keyring, Place
 
 KEPT_FOR = 86_400.0
 """Seconds."""
@@ -51,7 +53,8 @@ async def find(
         raise Conflict(
             "this Idempotency-Key was used for another request", code="idempotency_conflict"
         )
-    return StoredAnswer(status=row.status, location=row.location, body=bytes(row.body))
+    body = _opened(connection, workspace, key, bytes(row.body))
+    return StoredAnswer(status=row.status, location=row.location, body=body)
 
 
 async def keep(
@@ -69,12 +72,27 @@ async def keep(
         "hash": hash,
         "status": answer.status,
         "location": answer.location,
-        "body": answer.body,
+        "body": _sealed(connection, workspace, key, answer.body),
         "now": now,
         "since": now - KEPT_FOR,
     }
     if (await connection.execute(KEEP, values)).rowcount == 0:
         raise Conflict(IN_PROGRESS, code="idempotency_in_progress")
+
+
+def _sealed(connection: AsyncConnection, workspace: str, key: str, body: bytes) -> bytes:
+    """Some answers show a secret, once: a copy of it must not lie about in the open."""
+    keyring = connection.engine.sync_engine.get_execution_options().get(KEYRING)
+    if not isinstance(keyring, Keyring):
+        return body
+    return keyring.seal(body.decode(), Place("idempotency_keys", "body", f"{workspace} {key}"))
+
+
+def _opened(connection: AsyncConnection, workspace: str, key: str, body: bytes) -> bytes:
+    keyring = connection.engine.sync_engine.get_execution_options().get(KEYRING)
+    if not isinstance(keyring, Keyring):
+        return body
+    return keyring.open(body, Place("idempotency_keys", "body", f"{workspace} {key}")).encode()
 
 
 async def forget(connection: AsyncConnection, *, now: float) -> None:
