@@ -18,12 +18,14 @@ from strowger.api.services import Surroundings, build_services
 from strowger.calls.numbers import DialPolicy
 from strowger.calls.resources import KeyService
 from strowger.model import DEFAULT_WORKSPACE, WorkspaceId
-from strowger.store import PostgresCallStore, PostgresDeliveries, PostgresRecords, open_engine
-from strowger.store.connect import connect
+from strowger.store.calls import PostgresCallStore
+from strowger.store.connect import connect, open_engine
+from strowger.store.deliveries import PostgresDeliveries
 from strowger.store.events import CHANNEL
 from strowger.store.ids import new_id
 from strowger.store.notices import PostgresBell
 from strowger.store.rates import PostgresRates
+from strowger.store.records import PostgresRecords
 from tests.fakes_around import ContentChecker, FixedCatalogue
 from tests.postgres import KEYRING
 

@@ -9,7 +9,7 @@ import pytest
 
 from strowger.api.rate_limits import WINDOW, RateExceeded, RateLimiter
 from strowger.model import DEFAULT_WORKSPACE, ApiKey, KeyId
-from strowger.store import open_engine
+from strowger.store.connect import open_engine
 from strowger.store.rates import PostgresRates
 from tests.api.conftest import refusal
 from tests.api.house import house
