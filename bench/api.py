@@ -56,7 +56,7 @@ def main() -> int:
         settings = load_settings(
             {
                 "host": HOST, "port": _free_port(), "sip": f"{HOST}:{_free_port()}",
-                "data": folder, "trunk": f"sip:{HOST}:{trunk.port}", "lines": 4,
+                "data": folder, "trunk": f"sip:{HOST}:{trunk.port}", "lines": 4, "rate_limit": 0,
                 "log_level": "warning",
             },
             environ={},
