@@ -117,7 +117,7 @@ def test_a_database_that_dies_answers_503_comes_back_and_has_lost_nothing(
             time.sleep(0.1)
             answers.append(customer.place())
         assert Cluster(house.data / "postgres").lives()
-        assert "the database is back" in house.said()
+        until(lambda: "the database is back" in house.said())
         for answer in (*accepted, answers[-1]):
             assert answer.status_code == 201
             assert customer.ended(answer.json()["id"])["status"] == "completed"
