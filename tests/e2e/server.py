@@ -19,6 +19,8 @@ from strowger.commands.client import ServerClient
 HOST = "127.0.0.1"
 STROWGER = [sys.executable, "-m", "strowger"]
 READY_WITHIN = 90.0
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONASYNCIODEBUG"}
+"""Programs run as users run them: asyncio's debugging is for the tests themselves."""
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
@@ -83,7 +85,7 @@ def serve(folder: Path, **environment: str) -> Iterator[Server]:
             ],
             cwd=folder,
             env={
-                **os.environ,
+                **ENVIRONMENT,
                 "STROWGER_ALLOW_NETWORKS": f"{HOST}/32",
                 "STROWGER_RTP_PORTS": f"{first}-{first + 999}",
                 "STROWGER_STOP_TIMEOUT": "5",
@@ -103,6 +105,7 @@ def serve(folder: Path, **environment: str) -> Iterator[Server]:
             text=True,
             check=True,
             cwd=folder,
+            env=ENVIRONMENT,
         )
         server.key = made.stdout.strip()
         with ServerClient(server.url, server.key) as server.client:
@@ -148,7 +151,7 @@ def callee(folder: Path, persona: str) -> Iterator[Callee]:
             *STROWGER, "simulate", "callee",
             "--listen", f"{HOST}:{port}", "--persona", persona, "--log", str(log),
         ],
-        cwd=folder, stdout=subprocess.PIPE, text=True,
+        cwd=folder, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
     )  # fmt: skip
     assert process.stdout is not None
     try:
@@ -164,7 +167,7 @@ def run(*arguments: str, cwd: Path, timeout: float = 60) -> subprocess.Completed
     """The command line, as typed."""
     return subprocess.run(
         [*STROWGER, *arguments],
-        capture_output=True, text=True, check=False, cwd=cwd, timeout=timeout,
+        capture_output=True, text=True, check=False, cwd=cwd, timeout=timeout, env=ENVIRONMENT,
     )  # fmt: skip
 
 

@@ -393,7 +393,7 @@ class KeyService:
             created_at=self._clock(),
             test=test,
         )
-        _check_key(key)
+        check_key(key)
         if granted_by is not None:
             _check_grant(key, granted_by)
         text = f"strowger_{'test' if test else 'live'}_{secrets.token_urlsafe(32)}"
@@ -410,7 +410,8 @@ class KeyService:
         await self._records.delete_key(workspace, key)
 
 
-def _check_key(key: ApiKey) -> None:
+def check_key(key: ApiKey) -> None:
+    """Raises InvalidRequest for a key that cannot be made, whoever asks for it."""
     problems = Problems()
     problems.add("name", text_problem(key.name, longest=LONGEST_NAME))
     if not key.scopes:
