@@ -10,8 +10,8 @@ import pytest
 from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
+from strowger.api.answers import ANSWERS
 from strowger.api.app import create_app
-from strowger.api.openapi import ANSWERS
 from strowger.api.services import Services, Surroundings, build_services
 from strowger.calls.numbers import DialPolicy
 from strowger.calls.resources import hash_key

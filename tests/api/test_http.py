@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from strowger.api.openapi import ANSWERS
+from strowger.api.answers import ANSWERS
 from strowger.calls.resources import SCOPES, KeyService
 from strowger.model import DEFAULT_WORKSPACE
 from tests.api.conftest import Api, conforming, counting_ids, fields_of, refusal

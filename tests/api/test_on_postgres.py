@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from strowger.api.answers import ANSWERS
 from strowger.api.app import create_app
-from strowger.api.openapi import ANSWERS
 from strowger.api.requests import CALL_EXAMPLE
 from strowger.api.services import Surroundings, build_services
 from strowger.calls.numbers import DialPolicy

@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from strowger import __version__, agent
-from strowger.api import answers, requests
+from strowger.api import requests
+from strowger.api.answers import ANSWERS
 from strowger.api.describe import problem_responses
 from strowger.calls.validation import RANGES
 
@@ -41,37 +42,6 @@ REQUESTS: dict[str, TypeAdapter[Any]] = {
     "DigitsToSend": requests.DIGITS_TO_SEND,
     "Replay": requests.REPLAY,
     "NewApiKey": requests.NEW_API_KEY,
-}
-ANSWERS: dict[str, TypeAdapter[Any]] = {
-    "Call": TypeAdapter(answers.Call),
-    "CallList": TypeAdapter(answers.ListOf[answers.CallSummary]),
-    "CallMetrics": TypeAdapter(answers.CallMetrics),
-    "Transcript": TypeAdapter(answers.Transcript),
-    "EventList": TypeAdapter(answers.EventList),
-    "Agent": TypeAdapter(answers.Agent),
-    "AgentList": TypeAdapter(answers.ListOf[answers.Agent]),
-    "AgentVersion": TypeAdapter(answers.AgentVersion),
-    "AgentVersionList": TypeAdapter(answers.ListOf[answers.AgentVersion]),
-    "Trunk": TypeAdapter(answers.Trunk),
-    "TrunkList": TypeAdapter(answers.ListOf[answers.Trunk]),
-    "TrunkCheck": TypeAdapter(answers.TrunkCheck),
-    "PhoneNumber": TypeAdapter(answers.PhoneNumber),
-    "PhoneNumberList": TypeAdapter(answers.ListOf[answers.PhoneNumber]),
-    "Webhook": TypeAdapter(answers.Webhook),
-    "CreatedWebhook": TypeAdapter(answers.CreatedWebhook),
-    "WebhookList": TypeAdapter(answers.ListOf[answers.Webhook]),
-    "Delivery": TypeAdapter(answers.Delivery),
-    "DeliveryList": TypeAdapter(answers.ListOf[answers.DeliverySummary]),
-    "Replayed": TypeAdapter(answers.Replayed),
-    "ApiKey": TypeAdapter(answers.ApiKey),
-    "CreatedApiKey": TypeAdapter(answers.CreatedApiKey),
-    "ApiKeyList": TypeAdapter(answers.ListOf[answers.ApiKey]),
-    "AuditList": TypeAdapter(answers.ListOf[answers.AuditEntry]),
-    "VoiceList": TypeAdapter(answers.VoiceList),
-    "ModelList": TypeAdapter(answers.ModelList),
-    "Health": TypeAdapter(answers.Health),
-    "Readiness": TypeAdapter(answers.Readiness),
-    "Problem": TypeAdapter(answers.Problem),
 }
 
 Schema = dict[str, Any]

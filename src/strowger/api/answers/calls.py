@@ -1,0 +1,216 @@
+"""Calls: how they stand, what was said, how fast it went."""
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from strowger.agent import Scalar
+from strowger.api.answers.common import ListOf
+from strowger.api.shapes import Strict, Timestamp
+from strowger.lifecycle import CallStatus, EndReason
+
+
+class RecordingState(Strict):
+    """What there is of a recording."""
+
+    available: bool
+    """Whether `GET /v1/calls/{id}/recording` has it."""
+    duration: float
+    """Seconds."""
+    channels: int
+    """2: left the callee, right the agent."""
+
+
+class TurnLatency(Strict):
+    """Where the time of one reply went, in seconds; null where a stage did not take part."""
+
+    endpointing: float | None
+    """From the callee's last voiced sound to the decision that the turn is over."""
+    transcription: float | None
+    """What waiting for the words added after that decision."""
+    model: float | None
+    """From the decision to the first sentence of the reply."""
+    speech: float | None
+    """From the first sentence to its first audio on the wire."""
+    total: float | None
+    """From the callee's last voiced sound to the agent's first voiced packet."""
+
+
+class Turn(Strict):
+    """What one side said, as the other heard it."""
+
+    role: Literal["agent", "callee", "tool"]
+    """Who spoke."""
+    text: str
+    """The words, as heard: a sentence that was cut off ends where it was cut."""
+    started_at: float
+    """Seconds since the answer."""
+    ended_at: float
+    """Seconds since the answer."""
+    interrupted: bool
+    """Whether the other side cut it short."""
+    confidence: float | None
+    """The recogniser's, from 0 to 1, where it tells."""
+    latency: TurnLatency | None
+    """For the agent's replies: where the time went."""
+
+
+class Distribution(Strict):
+    """Seconds, by nearest rank: each value was measured."""
+
+    p50: float
+    """Half of the replies were at least this fast."""
+    p95: float
+    """19 of 20 replies were at least this fast."""
+    max: float
+    """The slowest."""
+
+
+class LatencyStages(Strict):
+    """The same by stage; null where no reply had it."""
+
+    endpointing: Distribution | None
+    """Deciding that the callee's turn is over."""
+    transcription: Distribution | None
+    """Waiting for the words."""
+    model: Distribution | None
+    """Waiting for the first sentence."""
+    speech: Distribution | None
+    """Waiting for its first audio."""
+
+
+class CallLatency(Distribution):
+    """How long the callee waited for the agent, in seconds, over the replies of a call."""
+
+    turns: int
+    """How many replies were measured."""
+    stages: LatencyStages
+    """Where the time went."""
+
+
+class CallSummary(Strict):
+    """A call as lists show it: everything but what was said."""
+
+    id: str
+    """The call's id."""
+    workspace_id: str
+    """The workspace the call belongs to."""
+    agent_id: str | None
+    """The agent that conducts the call; null for one given inline."""
+    agent_version: int | None
+    """The version of the agent that the call uses."""
+    channel: Literal["phone", "web"]
+    """How the callee is reached."""
+    direction: Literal["outbound", "inbound"]
+    """Who called whom, seen from the agent."""
+    status: CallStatus
+    """Where the call stands; it always reaches completed, busy, no_answer, failed or canceled."""
+    end_reason: EndReason | None
+    """Why the call is over; null while it is not."""
+    sip_status: int | None
+    """The SIP status of the network's last answer, where there was one."""
+    hangup_cause: int | None
+    """The Q.850 cause, where the network gave one."""
+    error: str | None
+    """What went wrong, in a sentence."""
+    from_: str | None = Field(alias="from")
+    """The number the callee sees."""
+    to: str
+    """The number or address that is called."""
+    trunk_id: str
+    """The trunk the call goes through."""
+    variables: dict[str, Scalar]
+    """The values for `{{name}}`, the agent's own included."""
+    metadata: dict[str, JsonValue]
+    """Yours, as it was given."""
+    webhook_url: str | None
+    """Where this call's events go, besides the workspace's webhooks."""
+    record: bool
+    """Whether the call is to be recorded."""
+    max_duration: float
+    """Longest call in seconds from the answer."""
+    ring_timeout: float
+    """Seconds to let it ring."""
+    test: bool
+    """Whether it was placed with a test key."""
+    scheduled_at: Timestamp | None
+    """When it is to be queued; null for at once."""
+    created_at: Timestamp
+    """When the call was asked for."""
+    queued_at: Timestamp | None
+    """When it began to wait for a line."""
+    started_at: Timestamp | None
+    """When it was dialled."""
+    answered_at: Timestamp | None
+    """When the callee answered."""
+    ended_at: Timestamp | None
+    """When it was over."""
+    duration: float | None
+    """Seconds from the answer to the end; null where either is missing."""
+    answered_by: Literal["human", "machine", "unknown"]
+    """Who or what answered."""
+    outcome: str | None
+    """What the call came to, as the flow put it."""
+    extracted: dict[str, Scalar]
+    """The variables that the conversation set."""
+    recording: RecordingState
+    """Whether there is a recording."""
+
+
+class Call(CallSummary):
+    """A call with everything that is known of it."""
+
+    transcript: tuple[Turn, ...]
+    """What was said, in order."""
+    latency: CallLatency | None
+    """How fast the agent replied; null before its first measured reply."""
+
+
+class MediaFigures(Strict):
+    """What became of the audio of a call, both ways."""
+
+    packets_received: int
+    """From the callee."""
+    packets_sent: int
+    """To the callee."""
+    packets_lost: int
+    """Expected by sequence number, never come."""
+    packets_late: int
+    """Came after their moment."""
+    loss: float
+    """The part of the expected packets that was lost, 0 to 1."""
+    jitter: float
+    """Seconds (RFC 3550 section 6.4.1)."""
+    concealed: float
+    """Seconds of the callee's sound made up for packets that had not come."""
+    underrun: float
+    """Seconds of silence within the agent's speech because the voice was late."""
+
+
+class CallMetrics(Strict):
+    """How a call went, in numbers."""
+
+    call_id: str
+    """The call."""
+    status: CallStatus
+    """Where the call stands."""
+    duration: float | None
+    """Seconds from the answer to the end; null where either is missing."""
+    latency: CallLatency | None
+    """How fast the agent replied; null before its first measured reply."""
+    media: MediaFigures | None
+    """What became of the audio; null until the call is over, or where it was not answered."""
+
+
+class Transcript(Strict):
+    """What was said on a call so far."""
+
+    call_id: str
+    """The call."""
+    status: CallStatus
+    """Where the call stands: until it is over, more may come."""
+    turns: tuple[Turn, ...]
+    """What was said, in order."""
+
+
+CallList = ListOf[CallSummary]

@@ -1,0 +1,61 @@
+"""Who may do what in a workspace, and who did."""
+
+from pydantic import Field
+
+from strowger.api.answers.common import ListOf
+from strowger.api.shapes import Strict, Timestamp
+
+
+class ApiKey(Strict):
+    """A key, without its text."""
+
+    id: str
+    """The key's id."""
+    workspace_id: str
+    """The workspace it opens."""
+    name: str
+    """What the key is for."""
+    scopes: tuple[str, ...]
+    """What it may do; `*` for all."""
+    test: bool
+    """Whether its calls never reach a carrier."""
+    expires_at: Timestamp | None
+    """When it stops working."""
+    created_at: Timestamp
+    """When it was made."""
+    last_used_at: Timestamp | None
+    """When it was last used, to the minute."""
+
+
+class CreatedApiKey(ApiKey):
+    """A key just made, with its text that is shown this once."""
+
+    key: str
+    """`strowger_live_…`; only its hash is kept."""
+
+
+class AuditEntry(Strict):
+    """Who changed what."""
+
+    id: str
+    """The entry's id."""
+    workspace_id: str
+    """The workspace."""
+    at: Timestamp
+    """When."""
+    key_id: str | None
+    """The API key; null for the operator (command line, configuration)."""
+    request_id: str | None
+    """The request, as in its `X-Request-Id` header and in the server's log."""
+    resource: str = Field(examples=["trunk"])
+    """The kind of thing."""
+    resource_id: str
+    """Its id."""
+    action: str = Field(examples=["update"])
+    """`create`, `update`, `delete`, `rotate`, `test`, `retry` or `replay`."""
+    fields: tuple[str, ...]
+    """The fields that an update changed; never what they hold."""
+
+
+ApiKeyList = ListOf[ApiKey]
+AuditList = ListOf[AuditEntry]
