@@ -17,7 +17,7 @@ import structlog
 from opentelemetry import trace
 
 from strowger.config import Settings
-from strowger.errors import ConfigurationError, StrowgerError, Unavailable
+from strowger.errors import ConfigurationError, Unavailable, leaves
 from strowger.log_stream import lossy
 from strowger.memory import settle_memory
 from strowger.model import DEFAULT_WORKSPACE, Trunk, TrunkId, WorkerId
@@ -95,16 +95,8 @@ def run_loop(main: Coroutine[None, None, T]) -> T:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(main)
     except* (ConfigurationError, Unavailable) as errors:
-        raise next(_leaves(errors)) from None
+        raise next(leaves(errors)) from None
     raise AssertionError("either it returned or it raised")
-
-
-def _leaves(group: BaseExceptionGroup[StrowgerError]) -> Iterator[StrowgerError]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
 
 
 # ── the database ─────────────────────────────────────────────────────────────────────────────

@@ -21,8 +21,12 @@
         * NotItsTurn              a job that others go before; nothing is wrong
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 class StrowgerError(Exception):
@@ -185,3 +189,12 @@ class Unavailable(StrowgerError):
 
 class NotItsTurn(Unavailable):
     """As many of its kind as may be are being done already; one of them will soon be done."""
+
+
+def leaves(group: BaseExceptionGroup[E]) -> Iterator[E]:
+    """The errors that were raised, however deep the task groups that they came through."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error

@@ -1,12 +1,12 @@
 """The agent's ears: sends each turn of the callee's to a recogniser while somebody speaks."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from strowger.agent import TranscriberSettings
 from strowger.conversation.events import Event, ProviderFailed, ProviderKind, Transcribed
-from strowger.errors import ProviderError
+from strowger.errors import ProviderError, leaves
 from strowger.ports import LINE_RATE, Line, Recognition, SpeechToText
 
 PREROLL = int(0.3 * LINE_RATE)
@@ -98,7 +98,7 @@ class Listener:
             ) as recognition:
                 await self._converse(turn, recognition)
         except* ProviderError as errors:  # plain, or in the group of `_converse`
-            failure = next(leaf for leaf in _leaves(errors) if isinstance(leaf, ProviderError))
+            failure = next(leaves(errors))
             kind = ProviderKind.SPEECH_TO_TEXT
             self._report(ProviderFailed(kind, str(failure), failure.retryable, turn.number))
 
@@ -129,11 +129,3 @@ class Listener:
         async for result in recognition.results():
             words = Transcribed(turn.number, result.text, result.final, result.confidence)
             self._report(words)
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error

@@ -9,7 +9,7 @@ from strowger import __version__, app
 from strowger.commands import checks
 from strowger.commands.checks import Finding
 from strowger.config import Settings
-from strowger.errors import StrowgerError
+from strowger.errors import StrowgerError, leaves
 
 Check = Callable[[Settings], Awaitable[Finding]]
 
@@ -49,8 +49,5 @@ async def guarded(check: Check, settings: Settings) -> Finding:
     try:
         return await check(settings)
     except* StrowgerError as errors:
-        first: BaseException = errors
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        problem = str(first)
+        problem = str(next(leaves(errors)))
     return Finding("", problem)

@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 
 from strowger.config import Settings, child_environment
-from strowger.errors import AlreadySaid, ConfigurationError
+from strowger.errors import AlreadySaid, ConfigurationError, leaves
 from strowger.log_stream import lossy
 from strowger.memory import settle_memory
 from strowger.process import encode_settings
@@ -91,7 +91,7 @@ async def _supervise(settings: Settings, console: Console) -> None:
             await supervisor.run(roles, notice)
             keeper.cancel()
     except* ConfigurationError as errors:
-        raise errors.exceptions[0] from None
+        raise next(leaves(errors)) from None
 
 
 async def _keep_database(settings: Settings, console: Console) -> None:

@@ -26,7 +26,7 @@ from pgqueuer.domain.models import Context, Job, TracebackRecord
 from pgqueuer.domain.types import JobId, QueueEntrypoint, QueueManagerId
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
-from strowger.errors import NotItsTurn, StrowgerError, Unavailable
+from strowger.errors import NotItsTurn, StrowgerError, Unavailable, leaves
 from strowger.store.connect import FAILURES, connect
 from strowger.store.queue import REQUEST, Kind, builders, settings
 
@@ -88,7 +88,7 @@ class JobQueue:
             try:
                 await self._take(connection, kind, handler, room)
             except* (*FAILURES, FailingListenerError) as lost:
-                errors = [repr(error) for error in lost.exceptions]
+                errors = [repr(error) for error in leaves(lost)]
                 log.warning("job queue lost, connecting again", kind=kind, errors=errors)
             finally:
                 connection.terminate()
@@ -207,6 +207,8 @@ class _Persistent(EntrypointExecutor):
             # a cancellation that went further would count as the job's end.
             raise RetryRequested(reason="stopped") from None
         except Exception as error:
+            # Whatever a handler raises, its job is not done: let through, it would count as failed
+            # and be deleted. A defect is logged whole, and tried again in case it is mended.
             if not isinstance(error, Unavailable):
                 log.exception("job failed", kind=job.entrypoint, id=_payload(job))
             pause = pause_after(error, job.attempts)
