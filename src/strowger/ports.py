@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from strowger.agent import AgentDefinition, ModelSettings, TranscriberSettings, VoiceSettings
+from strowger.conversation.dialogue import Message, OfferedTool, ToolCall
 from strowger.conversation.events import ProviderKind
 from strowger.lifecycle import CallStatus
 from strowger.media import events as media
@@ -167,15 +168,44 @@ class TextToSpeech(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    role: str
-    """`system`, `user` or `assistant`."""
+class ReplyText:
+    """A piece of what the model wants said, as it writes it."""
+
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReplyEnd:
+    """The model is done: nothing follows."""
+
+    input_tokens: int | None = None
+    """What was read, where the provider tells."""
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    """How many of `input_tokens` the provider knew already."""
+    truncated: bool = False
+    """The limit of tokens cut the reply off."""
+
+
+ReplyPart = ReplyText | ToolCall | ReplyEnd
+
+
 class LanguageModel(Protocol):
-    def reply(self, dialogue: Sequence[Message], settings: ModelSettings) -> AsyncIterator[str]:
-        """Pieces of the reply's text as the model writes them. Raises ProviderError."""
+    def reply(
+        self,
+        dialogue: Sequence[Message],
+        settings: ModelSettings,
+        *,
+        tools: Sequence[OfferedTool] = (),
+    ) -> AsyncIterator[ReplyPart]:
+        """The reply as the model writes it, ended by exactly one ReplyEnd.
+
+        A ToolCall comes whole, once the model has finished it; its arguments are handed on as
+        they were written, broken or not, but its name is one of `tools`' or of the model's own
+        invention, never empty. A reply without a text and without a tool is a failure.
+
+        Leaving early stops the model. Raises ProviderError and nothing else.
+        """
 
 
 class Providers(Protocol):

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
+from strowger.conversation.dialogue import Message, OfferedTool, ToolCall
 from strowger.errors import ProviderError
 from strowger.media import events as media
 from strowger.model import LineFigures, Recording
-from strowger.ports import LineEvent, Message, Recognised, Recognition
+from strowger.ports import LineEvent, Recognised, Recognition, ReplyEnd, ReplyPart, ReplyText
 
 PCM = b"\x01\x00"
 
@@ -130,16 +131,23 @@ class FakeRecogniser:
 class FakeModel:
     """Answers with the given pieces; then fails, where it has a problem."""
 
-    def __init__(self, *pieces: str, problem: str | None = None) -> None:
+    def __init__(self, *pieces: str | ToolCall, problem: str | None = None) -> None:
         self._pieces = pieces
         self._problem = problem
         self.asked: list[Sequence[Message]] = []
+        self.offered: list[Sequence[OfferedTool]] = []
 
     async def reply(
-        self, dialogue: Sequence[Message], settings: ModelSettings
-    ) -> AsyncIterator[str]:
+        self,
+        dialogue: Sequence[Message],
+        settings: ModelSettings,
+        *,
+        tools: Sequence[OfferedTool] = (),
+    ) -> AsyncIterator[ReplyPart]:
         self.asked.append(dialogue)
+        self.offered.append(tools)
         for piece in self._pieces:
-            yield piece
+            yield ReplyText(piece) if isinstance(piece, str) else piece
         if self._problem is not None:
             raise ProviderError(self._problem, retryable=True)
+        yield ReplyEnd()

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
+from strowger.conversation.dialogue import Message, OfferedTool, Role, ToolCall
 from strowger.errors import ConfigurationError, ProviderError
-from strowger.ports import Message, Recognised
+from strowger.ports import Recognised, ReplyEnd, ReplyPart, ReplyText
 from strowger.providers.http import HttpConnection, HttpPolicy, HttpService
 from strowger.providers.openai_chat import OpenAIChat
 from strowger.providers.openai_speech import OpenAISpeech
@@ -21,7 +22,7 @@ from tests.providers.openai_server import Asked, Client, OpenAIServer, Script, o
 KEY = "sk-very-secret-0123456789"
 QUICK = HttpPolicy(connect=2.0, first_byte=10.0, between=10.0, pause=0.0, retry_after=0.5)
 IMPATIENT = HttpPolicy(connect=2.0, first_byte=0.3, between=0.3, pause=0.0)
-HELLO = [Message("system", "Be brief."), Message("user", "Hello?")]
+HELLO = [Message(Role.SYSTEM, "Be brief."), Message(Role.USER, "Hello?")]
 
 
 def run(test: Coroutine[None, None, None]) -> None:
@@ -43,8 +44,8 @@ async def connected(
 
 
 async def reply(connection: HttpConnection, settings: ModelSettings | None = None) -> list[str]:
-    chat = OpenAIChat(connection, default_model="m")
-    return [piece async for piece in chat.reply(HELLO, settings or ModelSettings())]
+    parts = OpenAIChat(connection, default_model="m").reply(HELLO, settings or ModelSettings())
+    return [part.text async for part in parts if isinstance(part, ReplyText)]
 
 
 async def speech(connection: HttpConnection) -> bytes:
@@ -116,6 +117,7 @@ def test_a_reply_comes_in_pieces_and_the_request_says_what_was_set() -> None:
                     {"role": "user", "content": "Hello?"},
                 ],
                 "stream": True,
+                "stream_options": {"include_usage": True},
                 "temperature": 0.0,
                 "max_tokens": 50,
             }
@@ -136,9 +138,9 @@ def test_the_first_piece_is_handed_over_before_the_second_is_there() -> None:
 
         async with connected(script) as (_, connection):
             pieces = OpenAIChat(connection, default_model="m").reply(HELLO, ModelSettings())
-            assert await anext(pieces) == "one"
+            assert await anext(pieces) == ReplyText("one")
             go_on.set()
-            assert [piece async for piece in pieces] == ["two"]
+            assert [piece async for piece in pieces] == [ReplyText("two"), ReplyEnd()]
 
     run(test())
 
@@ -153,7 +155,7 @@ def test_a_reply_left_early_closes_the_stream() -> None:
         async with connected(script) as (server, connection):
             pieces = OpenAIChat(connection, default_model="m").reply(HELLO, ModelSettings())
             async with aclosing(pieces):  # type: ignore[type-var]
-                assert await anext(pieces) == "one"
+                assert await anext(pieces) == ReplyText("one")
             await server.closed_by_client.wait()
 
     run(test())
@@ -422,6 +424,155 @@ def test_an_address_that_cannot_be_one_is_a_matter_of_configuration(url: str) ->
         HttpConnection(HttpService(name="openai", base_url=url), QUICK)
 
 
+# ── tools ────────────────────────────────────────────────────────────────────────────────────
+
+
+WEATHER = OfferedTool(
+    name="weather",
+    description="The weather of a town.",
+    parameters={"type": "object", "properties": {"town": {"type": "string"}}},
+)
+
+
+def part_of_call(index: int, arguments: str, **first: str) -> dict[str, object]:
+    """A chunk with a piece of a tool call; the first one of each has `id` and `name`."""
+    function: dict[str, str] = {"arguments": arguments}
+    if "name" in first:
+        function["name"] = first["name"]
+    call: dict[str, object] = {"index": index, "function": function}
+    if "id" in first:
+        call["id"] = first["id"]
+    return {"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": None}]}
+
+
+async def everything(
+    connection: HttpConnection, dialogue: list[Message] | None = None
+) -> list[ReplyPart]:
+    chat = OpenAIChat(connection, default_model="m")
+    parts = chat.reply(dialogue or HELLO, ModelSettings(), tools=[WEATHER])
+    return [part async for part in parts]
+
+
+def test_tools_are_offered_and_their_calls_come_whole_after_the_text_with_the_use() -> None:
+    async def script(client: Client, _: Asked) -> None:
+        await client.head(200, "text/event-stream")
+        await client.delta("Let me look.")
+        await client.event(part_of_call(0, "", id="c1", name="weather"))
+        await client.event(part_of_call(0, '{"town": '))
+        await client.event(part_of_call(1, "{broken", id="c2", name="weather"))
+        await client.event(part_of_call(0, '"York"}'))
+        await client.delta("", "tool_calls")
+        usage = {
+            "prompt_tokens": 20,
+            "completion_tokens": 7,
+            "prompt_tokens_details": {"cached_tokens": 16},
+        }
+        await client.event({"choices": [], "usage": usage})
+        await client.event("[DONE]")
+        await client.end()
+
+    async def test() -> None:
+        async with connected(script) as (server, connection):
+            assert await everything(connection) == [
+                ReplyText("Let me look."),
+                ToolCall("c1", "weather", '{"town": "York"}'),
+                ToolCall("c2", "weather", "{broken"),
+                ReplyEnd(20, 7, 16),
+            ]
+            assert server.asked[0].json()["tools"] == [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "weather",
+                        "description": "The weather of a town.",
+                        "parameters": WEATHER.parameters,
+                    },
+                }
+            ]
+
+    run(test())
+
+
+def test_what_came_of_tools_goes_back_beside_what_was_asked_of_them() -> None:
+    async def test() -> None:
+        async with connected(say_hello) as (server, connection):
+            call = ToolCall("c1", "weather", "{}")
+            await everything(
+                connection,
+                [
+                    Message(Role.USER, "Rain?"),
+                    Message(Role.ASSISTANT, "", tool_calls=(call,)),
+                    Message(Role.TOOL, "It rains.", tool_call_id="c1"),
+                ],
+            )
+            function = {"name": "weather", "arguments": "{}"}
+            assert server.asked[0].json()["messages"] == [
+                {"role": "user", "content": "Rain?"},
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [{"id": "c1", "type": "function", "function": function}],
+                },
+                {"role": "tool", "content": "It rains.", "tool_call_id": "c1"},
+            ]
+
+    run(test())
+
+
+def test_a_tool_call_that_breaks_off_is_a_failure_and_never_half_a_call() -> None:
+    async def script(client: Client, _: Asked) -> None:
+        await client.head(200, "text/event-stream")
+        await client.event(part_of_call(0, '{"town"', id="c1", name="weather"))
+        await client.end()
+
+    async def test() -> None:
+        async with connected(script) as (_, connection):
+            with pytest.raises(ProviderError, match="broke off") as failure:
+                await everything(connection)
+            assert failure.value.retryable
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        3,
+        ["x"],
+        [{"index": 0}],
+        [{"index": 0, "function": {"arguments": "{}"}}],
+        [{"index": 99, "id": "c", "function": {"name": "weather", "arguments": "{}"}}],
+        [{"index": 0, "id": "c", "function": {"name": "weather", "arguments": "x" * 70_000}}],
+    ],
+)
+def test_a_tool_call_that_makes_no_sense_is_a_provider_error(calls: object) -> None:
+    async def script(client: Client, _: Asked) -> None:
+        await client.head(200, "text/event-stream")
+        choice = {"delta": {"tool_calls": calls}, "finish_reason": None}
+        await client.event({"choices": [choice]})
+        await client.end()
+
+    async def test() -> None:
+        async with connected(script) as (_, connection):
+            with pytest.raises(ProviderError):
+                await everything(connection)
+
+    run(test())
+
+
+def test_a_reply_that_the_limit_of_tokens_cut_off_says_so() -> None:
+    async def script(client: Client, _: Asked) -> None:
+        await client.head(200, "text/event-stream")
+        await client.delta("And then", "length")
+        await client.end()
+
+    async def test() -> None:
+        async with connected(script) as (_, connection):
+            assert (await everything(connection))[-1] == ReplyEnd(truncated=True)
+
+    run(test())
+
+
 # ── speech ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -584,9 +735,9 @@ def test_half_a_character_in_what_is_said_or_heard_fails_nothing() -> None:
 
         async with connected(script) as (server, connection):
             chat = OpenAIChat(connection, default_model="m")
-            dialogue = [Message("user", "half \ud83d")]
+            dialogue = [Message(Role.USER, "half \ud83d")]
             pieces = [piece async for piece in chat.reply(dialogue, ModelSettings())]
-            assert pieces == ["a?"]
+            assert pieces == [ReplyText("a?"), ReplyEnd()]
             assert len(server.asked) == 1
 
     run(test())

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from strowger.agent import ModelSettings
+from strowger.conversation.dialogue import Message, Role
 from strowger.conversation.events import (
     Event,
     ProviderFailed,
@@ -14,7 +15,7 @@ from strowger.conversation.events import (
 )
 from strowger.conversation.sentences import SentenceSplitter
 from strowger.errors import ProviderError
-from strowger.ports import LanguageModel, Message
+from strowger.ports import LanguageModel, ReplyText
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,12 @@ class Replier:
             self._fail(reply, "no language model is configured", retryable=False)
             return
         splitter = SentenceSplitter()
-        messages = [Message(role, text) for role, text in dialogue]
+        messages = [Message(Role(role), text) for role, text in dialogue]
         try:
-            async for piece in self._mind.model.reply(messages, self._mind.settings):
-                for sentence in splitter.feed(piece):
-                    self._report(ReplySentence(reply, sentence))
+            async for part in self._mind.model.reply(messages, self._mind.settings):
+                if isinstance(part, ReplyText):
+                    for sentence in splitter.feed(part.text):
+                        self._report(ReplySentence(reply, sentence))
         except ProviderError as error:
             self._fail(reply, str(error), retryable=error.retryable)
             return
