@@ -20,7 +20,7 @@ import numpy as np
 from strowger.agent import TranscriberSettings, VoiceSettings
 from strowger.media import g711
 from strowger.media.events import Codec
-from strowger.ports import LINE_RATE, Recognised, TextToSpeech
+from strowger.ports import LINE_RATE, Recognised, TextToSpeech, pcm_of
 from strowger.providers.child import ChildPolicy
 from strowger.providers.espeak import EspeakSpeech, find_espeak
 from strowger.providers.flite import FliteSpeech, find_flite
@@ -137,7 +137,8 @@ def telephone(pcm: bytes) -> bytes:
 async def spoken(voice: TextToSpeech, text: str, voice_id: str) -> tuple[bytes, float]:
     """The sound, and the seconds until its first piece."""
     began, first, pcm = time.perf_counter(), 0.0, b""
-    async for piece in voice.speak(text, VoiceSettings(voice_id=voice_id), language="en-US"):
+    speech = voice.speak(text, VoiceSettings(voice_id=voice_id), language="en-US")
+    async for piece in pcm_of(speech):
         first = first or time.perf_counter() - began
         pcm += piece
     return telephone(pcm), first

@@ -1,7 +1,7 @@
 """What the application needs of the world, in its own words."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -127,12 +127,37 @@ class Telephone(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """One word and where it lies, in seconds from the first sample of the turn or utterance."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float | None = None
+    """From 0 to 1, where a recogniser says how sure it is."""
+
+
+class TurnSign(StrEnum):
+    """What a recogniser that listens for ends of turns makes of the present one."""
+
+    PERHAPS_OVER = "perhaps_over"
+    """Good enough to begin on a reply; RESUMED takes it back."""
+    OVER = "over"
+    RESUMED = "resumed"
+    """The callee speaks on after all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recognised:
     text: str
     """All words of the turn so far."""
     final: bool
     """Includes everything sent before the last `flush`."""
     confidence: float | None = None
+    words: tuple[Word, ...] = ()
+    """Those of `text`, where the recogniser tells their times."""
+    sign: TurnSign | None = None
+    """What changed with this result, where the recogniser listens for ends of turns."""
 
 
 class Recognition(Protocol):
@@ -150,8 +175,11 @@ class Recognition(Protocol):
 
 
 class SpeechToText(Protocol):
-    async def warm(self) -> None:
-        """Get ready, so that the first turn need not wait for a start; may do nothing."""
+    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
+        """Get ready, so that the first turn need not wait for a start; may do nothing.
+
+        What goes wrong here is not told: the first turn will.
+        """
 
     def recognise(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
@@ -163,8 +191,25 @@ class SpeechToText(Protocol):
 
 
 class TextToSpeech(Protocol):
-    def speak(self, text: str, settings: VoiceSettings, *, language: str) -> AsyncIterator[bytes]:
-        """PCM at LINE_RATE in pieces as they become ready. Raises ProviderError."""
+    def speak(
+        self, text: str, settings: VoiceSettings, *, language: str
+    ) -> AsyncIterator[bytes | Word]:
+        """PCM at LINE_RATE in pieces as they become ready. Raises ProviderError.
+
+        A voice that knows when its words are spoken says so between the pieces, each word once
+        and in order; a word may come before its sound or after it.
+        """
+
+
+async def pcm_of(speech: AsyncIterator[bytes | Word]) -> AsyncGenerator[bytes, None]:
+    """The sound alone. Closing this closes the speech, and with it what it holds open."""
+    try:
+        async for piece in speech:
+            if isinstance(piece, bytes):
+                yield piece
+    finally:
+        if isinstance(speech, AsyncGenerator):
+            await speech.aclose()
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ class FakeRecogniser:
         self._text = text
         self._problem = problem
 
-    async def warm(self) -> None:
+    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
         self.warmed = True
 
     @asynccontextmanager

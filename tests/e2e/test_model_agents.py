@@ -16,6 +16,7 @@ import pytest
 
 from strowger.agent import VoiceSettings
 from strowger.media.resample import Resampler
+from strowger.ports import pcm_of
 from strowger.providers.registry import ConfiguredProviders, ProviderSettings
 from tests.e2e.server import Server, callee, serve
 from tests.providers.openai_server import Asked, Client, OpenAIServer, openai_server
@@ -41,7 +42,7 @@ def speech() -> bytes:
             spoken = providers.text_to_speech("local").speak(
                 "these are the words", VoiceSettings(), language="en-US"
             )
-            return b"".join([piece async for piece in spoken])
+            return b"".join([piece async for piece in pcm_of(spoken)])
 
     resampler = Resampler(8000, 24000)
     return resampler.process(asyncio.run(speak())) + resampler.flush()

@@ -250,7 +250,7 @@ def test_warming_up_starts_the_child_and_costs_the_first_turn_nothing() -> None:
     async def main() -> None:
         recogniser = PocketsphinxRecogniser(find_pocketsphinx(), ChildPolicy())
         try:
-            await recogniser.warm()
+            await recogniser.warm(TranscriberSettings(), language="en-US")
             assert any(child.running for child in recogniser._children._children)
         finally:
             await recogniser.close()

@@ -12,7 +12,7 @@ import pytest
 from strowger.agent import VoiceSettings
 from strowger.errors import CallRefused, ConfigurationError, RefusalCause
 from strowger.media import events as media
-from strowger.ports import LineHungUp
+from strowger.ports import LineHungUp, pcm_of
 from strowger.providers.registry import ConfiguredProviders, ProviderSettings
 from strowger.simulate.callee import CalleeSettings, run_callee
 from strowger.simulate.persona import Impairments, Persona, Rule, Sound, Step, WaitFor
@@ -259,7 +259,8 @@ def test_spoken_words_are_recognised_and_answered_over_the_line() -> None:
                     voice = providers.text_to_speech("local")
                     line.begin_utterance(1)
                     text = "You have an appointment on Tuesday at 3 pm. Can you come?"
-                    async for pcm in voice.speak(text, VoiceSettings(), language="en-US"):
+                    speech = voice.speak(text, VoiceSettings(), language="en-US")
+                    async for pcm in pcm_of(speech):
                         await line.write(pcm)
                     line.end_utterance(1)
                     await heard_somebody(line)

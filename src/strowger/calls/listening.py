@@ -49,7 +49,9 @@ class Listener:
     async def run(self) -> None:
         """Recognise turns as they come, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._ear.recogniser.warm(), name="warm recogniser")
+            ear = self._ear
+            warming = ear.recogniser.warm(ear.settings, language=ear.language)
+            tasks.create_task(warming, name="warm recogniser")
             while True:
                 await self._started.wait()
                 self._started.clear()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from strowger.agent import VoiceSettings
@@ -14,7 +15,7 @@ from strowger.conversation.events import (
 )
 from strowger.errors import ProviderError
 from strowger.media import events as media
-from strowger.ports import LINE_RATE, Line, TextToSpeech
+from strowger.ports import LINE_RATE, Line, TextToSpeech, pcm_of
 
 SECONDS_PER_CHARACTER = 0.065
 """How long a voice takes for a character, for texts whose speech was not finished."""
@@ -104,13 +105,15 @@ class Speaker:
         if utterance.use_fallback and self._voice.fallback is not None:
             voice, settings = self._voice.fallback, VoiceSettings()
         try:
-            async for pcm in voice.speak(utterance.text, settings, language=self._voice.language):
-                if not utterance.begun:
-                    utterance.begun = True
-                    self._playing[utterance.number] = utterance
-                    self._line.begin_utterance(utterance.number)
-                utterance.samples += len(pcm) // 2
-                await self._line.write(pcm)
+            speech = voice.speak(utterance.text, settings, language=self._voice.language)
+            async with aclosing(pcm_of(speech)) as pieces:
+                async for pcm in pieces:
+                    if not utterance.begun:
+                        utterance.begun = True
+                        self._playing[utterance.number] = utterance
+                        self._line.begin_utterance(utterance.number)
+                    utterance.samples += len(pcm) // 2
+                    await self._line.write(pcm)
         except ProviderError as error:
             self._fail(utterance, str(error), retryable=error.retryable)
         else:

@@ -16,7 +16,7 @@ from strowger.agent import TranscriberSettings, VoiceSettings
 from strowger.config import Settings
 from strowger.errors import CallRefused, ConfigurationError
 from strowger.model import DEFAULT_WORKSPACE, Trunk
-from strowger.ports import Readiness
+from strowger.ports import Readiness, pcm_of
 from strowger.providers.registry import ConfiguredProviders
 from strowger.store import embedded
 from strowger.store.connect import open_engine
@@ -249,9 +249,8 @@ async def local_speech(settings: Settings) -> Finding:
     """Speak a word and recognise it."""
     async with ConfiguredProviders(app.provider_settings(settings)) as providers:
         voice, ear = providers.text_to_speech("local"), providers.speech_to_text("local")
-        spoken = b"".join(
-            [pcm async for pcm in voice.speak("yes please", VoiceSettings(), language="en-US")]
-        )
+        speech = voice.speak("yes please", VoiceSettings(), language="en-US")
+        spoken = b"".join([pcm async for pcm in pcm_of(speech)])
         phrases = ("yes please", "no thank you")
         async with ear.recognise(
             TranscriberSettings(), language="en-US", phrases=phrases

@@ -25,7 +25,7 @@ class OpenAITranscription:
         self._connection = connection
         self._default_model = default_model
 
-    async def warm(self) -> None:
+    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
         """The service is always there."""
 
     @asynccontextmanager

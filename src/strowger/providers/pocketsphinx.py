@@ -50,7 +50,7 @@ class PocketsphinxRecogniser:
         self._warned: set[str] = set()
         self._log = structlog.get_logger()
 
-    async def warm(self) -> None:
+    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
         """Start the child, which takes some 0.3 s, while the agent still greets."""
         with suppress(ProviderError):  # the first turn will say it, and it is the one that counts
             async for _ in self._children.ask({"phrases": ["yes"], "spotting": False}, SILENCE):

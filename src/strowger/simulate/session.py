@@ -14,7 +14,7 @@ from strowger.calls.listening import Ear, Listener
 from strowger.conversation import events as conversation
 from strowger.errors import ProviderError
 from strowger.media import events as media
-from strowger.ports import LINE_RATE, Line, LineEvent, LineHungUp, TextToSpeech
+from strowger.ports import LINE_RATE, Line, LineEvent, LineHungUp, TextToSpeech, pcm_of
 from strowger.simulate import player as play
 from strowger.simulate.persona import Persona
 from strowger.simulate.player import Player
@@ -207,8 +207,8 @@ class CalleeSession:
                     self._listener.listen(self._turn, ANYTHING)
             case play.Say(number, text):
                 voice = self._persona.voice
-                pcm = self._voice.speak(text, voice, language=self._persona.language)
-                self._begin(_Acting(number, action), pcm, tasks)
+                speech = self._voice.speak(text, voice, language=self._persona.language)
+                self._begin(_Acting(number, action), pcm_of(speech), tasks)
             case play.Play(number, which):
                 pcm = _once(sound(which, seed=self._persona.seed + number))
                 self._begin(_Acting(number, action), pcm, tasks)
