@@ -143,6 +143,36 @@ def call(
     raise typer.Exit(run(settings, number, agent, caller, tuple(variable or ()), watch=watch))
 
 
+@app.command()
+def replay(
+    call: Annotated[str, typer.Argument(help="A call's id, or a file with its journal.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Answer as one JSON object.")] = False,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Also write the journal to this file.")
+    ] = None,
+    data: Data = None,
+    database_url: Database = None,
+    config: ConfigFile = None,
+) -> None:
+    """Hold a finished call again, in an instant, and say where today's Strowger decides otherwise.
+
+    Every call keeps a journal of all that its conversation was told: when the callee spoke, what
+    was recognised, what the providers answered. It is told to the conversation once more, at the
+    same times, and each decision (listen, speak, stop, ask the model, hang up) is held against the
+    one that was made then. Use it after an upgrade, or to see why a call went as it did:
+
+    \b
+    strowger replay call_0197a6…            a call out of the database
+    strowger replay journal.jsonl --json    a journal that was saved
+
+    Exit status 0 for the same decisions, 1 for others, 2 where the call cannot be replayed.
+    """
+    from strowger.commands.replay import replay as run
+
+    settings = settings_of(config, data=data, database_url=database_url)
+    raise typer.Exit(run(settings, call, save, as_json=as_json))
+
+
 @keys_app.command("create")
 def create_key(
     name: Annotated[str, typer.Option("--name", help="What the key is for.")],

@@ -213,9 +213,10 @@ class Stage:
 
     def _handle(self, event: Event | None) -> list[Effect]:
         scene = self.scene
+        due = scene.conversation.next_timer()
         if event is None:
-            scene.journal.record_timer(self._now)
-            return scene.conversation.handle_timer(now=self._now)
+            scene.journal.record_timer(self._now, due=due)
+            return self._decided(scene.conversation.handle_timer(now=self._now))
         if isinstance(event, Transcribed) and event.turn == 0:
             event = Transcribed(self._listening, event.text, event.final, event.confidence)
         if isinstance(event, UtteranceStarted | UtteranceEnded):
@@ -224,8 +225,12 @@ class Stage:
                 return []  # it was stopped meanwhile
             if isinstance(event, UtteranceEnded):
                 del self._saying[event.utterance]
-        scene.journal.record(self._now, event)
-        return scene.conversation.receive(event, now=self._now)
+        scene.journal.record(self._now, event, due=due)
+        return self._decided(scene.conversation.receive(event, now=self._now))
+
+    def _decided(self, effects: list[Effect]) -> list[Effect]:
+        self.scene.journal.record_decisions(effects)
+        return effects
 
     def _apply(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -256,7 +261,7 @@ class Stage:
             heard = max(0.0, self._now - starts)
             ended = UtteranceEnded(utterance, heard, ends - starts, False)
             self.scene.journal.record(self._now, ended)
-            self._apply(self.scene.conversation.receive(ended, now=self._now))
+            self._apply(self._decided(self.scene.conversation.receive(ended, now=self._now)))
 
 
 def play(

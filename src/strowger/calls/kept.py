@@ -24,14 +24,16 @@ class KeptConversation:
         self._told = 0
 
     def receive(self, event: Event, *, now: float) -> list[Effect]:
-        self.journal.record(now, event)
+        self.journal.record(now, event, due=self.conversation.next_timer())
         effects = self.conversation.receive(event, now=now)
+        self.journal.record_decisions(effects)
         self._tell()
         return effects
 
     def handle_timer(self, *, now: float) -> list[Effect]:
-        self.journal.record_timer(now)
+        self.journal.record_timer(now, due=self.conversation.next_timer())
         effects = self.conversation.handle_timer(now=now)
+        self.journal.record_decisions(effects)
         self._tell()
         return effects
 

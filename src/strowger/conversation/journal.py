@@ -1,15 +1,17 @@
 """Everything a conversation heard, and when: enough to hold it again, to the last bit.
 
 JSON lines. The first names the format and keeps the agent's definition and the call's variables;
-each further line is one event or one timer with the `now` it was handled at. What the
-conversation decided is not kept: `replay` decides it again.
+each further line is one event or one timer with the `now` it was handled at, and what the
+conversation decided then. Decisions are kept to be compared (`conversation/replaying.py`), never
+to be carried out again: a long value in them, such as a whole dialogue, is kept as its digest.
 """
 
+import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import get_args
+from typing import TypeGuard, get_args
 
 from strowger.agent import AgentDefinition, Scalar
 from strowger.conversation.conversation import Conversation
@@ -17,8 +19,13 @@ from strowger.conversation.events import Effect, Event
 from strowger.conversation.records import BadRecord, record_from
 from strowger.errors import DamagedJournal, InvalidRequest
 
-VERSION = 1
+VERSION = 2
+"""2 keeps the decisions, and which timers were late; a journal of 1 has nothing to compare."""
 TIMER = "timer"
+OVERDUE, DECIDED = "overdue", "decided"
+"""Names of what a line has beside the fields of its event."""
+LONGEST_KEPT = 300
+"""Characters of JSON beyond which a field of a decision is kept as its digest."""
 _EVENTS: Mapping[str, type[Event]] = {event.__name__: event for event in get_args(Event)}
 
 
@@ -29,21 +36,37 @@ class TimerFired:
 
 Entry = tuple[float, Event | TimerFired]
 """`now`, and what was handled then."""
+Decision = Mapping[str, object]
+"""An effect in plain values: `type`, and its fields as far as they are short."""
 
 
 class Journal:
-    """What one conversation was told, in order. Record each thing before it is handled."""
+    """What one conversation was told, in order, and what it decided.
+
+    Record each thing before it is handled, and what came of it after.
+    """
 
     def __init__(self, definition: AgentDefinition, variables: Mapping[str, Scalar]) -> None:
         self.definition = definition
         self.variables = dict(variables)
         self.entries: list[Entry] = []
+        self.overdue: dict[int, float] = {}
+        """By entry, the timer that had been due before it and had not fired yet."""
+        self.decisions: dict[int, list[Decision]] = {}
+        """By entry; entries that nothing came of are left out."""
 
-    def record(self, now: float, event: Event) -> None:
-        self.entries.append((now, event))
+    def record(self, now: float, event: Event, *, due: float | None = None) -> None:
+        """`due` is the timer that the conversation waited for."""
+        self._record(now, event, due)
 
-    def record_timer(self, now: float) -> None:
-        self.entries.append((now, TimerFired()))
+    def record_timer(self, now: float, *, due: float | None = None) -> None:
+        self._record(now, TimerFired(), due)
+
+    def record_decisions(self, effects: Sequence[Effect]) -> None:
+        """What came of the entry recorded last."""
+        if effects:
+            decided = self.decisions.setdefault(len(self.entries) - 1, [])
+            decided += [decision_of(effect) for effect in effects]
 
     def to_lines(self) -> bytes:
         header = {
@@ -52,8 +75,33 @@ class Journal:
             "definition": asdict(self.definition),
             "variables": self.variables,
         }
-        lines = [header, *(_written(now, event) for now, event in self.entries)]
+        lines = [header, *(self._line(number) for number in range(len(self.entries)))]
         return b"".join(_dumps(line) + b"\n" for line in lines)
+
+    def _record(self, now: float, event: Event | TimerFired, due: float | None) -> None:
+        if due is not None and due < now:
+            self.overdue[len(self.entries)] = due
+        self.entries.append((now, event))
+
+    def _line(self, number: int) -> dict[str, object]:
+        line = _written(*self.entries[number])
+        if number in self.overdue:
+            line[OVERDUE] = self.overdue[number]
+        if number in self.decisions:
+            line[DECIDED] = self.decisions[number]
+        return line
+
+
+def decision_of(effect: Effect) -> Decision:
+    """The effect as a journal keeps it. Equal effects, and they alone, are equal in this form."""
+    kept: dict[str, object] = {"type": type(effect).__name__}
+    for name, value in asdict(effect).items():
+        written = _dumps(value)
+        if len(written) <= LONGEST_KEPT:
+            kept[name] = json.loads(written)  # as it will be read: lists for tuples
+        else:
+            kept[name] = {"length": len(value), "sha256": hashlib.sha256(written).hexdigest()}
+    return kept
 
 
 def parse_journal(data: bytes) -> Journal:
@@ -62,8 +110,8 @@ def parse_journal(data: bytes) -> Journal:
         raise DamagedJournal("the journal is empty or breaks off in the middle of a line")
     lines = [_loads(line, number) for number, line in enumerate(data[:-1].split(b"\n"), start=1)]
     header = lines[0]
-    if header.get("journal") != VERSION:
-        raise DamagedJournal(f"line 1: expected a journal of version {VERSION}")
+    if (version := header.get("journal")) != VERSION:
+        raise DamagedJournal(_other_version(version))
     if header.get("entries") != len(lines) - 1:
         raise DamagedJournal(
             f"expected {header.get('entries')} entries, got {len(lines) - 1}: lines are missing"
@@ -75,7 +123,7 @@ def parse_journal(data: bytes) -> Journal:
         raise DamagedJournal(f"line 1: {problem}") from problem
     journal = Journal(definition, variables)
     for number, line in enumerate(lines[1:], start=2):
-        journal.entries.append(_read(line, number))
+        _read_into(journal, line, number)
     times = [now for now, _ in journal.entries]
     if times != sorted(times):
         raise DamagedJournal("the entries are not in the order of their times")
@@ -105,10 +153,43 @@ def _written(now: float, event: Event | TimerFired) -> dict[str, object]:
     return {"now": now, "type": type(event).__name__, **values}
 
 
-def _read(line: Mapping[str, object], number: int) -> Entry:
+def _other_version(version: object) -> str:
+    if isinstance(version, int) and not isinstance(version, bool):
+        return (
+            f"line 1: this is a journal of version {version}, and this Strowger reads version"
+            f" {VERSION}; replay it with the Strowger that wrote it"
+        )
+    return f"line 1: expected a journal of version {VERSION}; this is none"
+
+
+def _read_into(journal: Journal, line: Mapping[str, object], number: int) -> None:
     values = dict(line)
+    overdue, decided = values.pop(OVERDUE, None), values.pop(DECIDED, [])
+    if overdue is not None and not _is_time(overdue):
+        raise DamagedJournal(f"line {number}: expected the time of a timer, got {overdue!r}")
+    if not isinstance(decided, list) or not all(_is_decision(each) for each in decided):
+        raise DamagedJournal(f"line {number}: expected a list of decisions, got {decided!r}")
+    place = len(journal.entries)
+    journal.entries.append(_read(values, number))
+    if overdue is not None:
+        journal.overdue[place] = float(overdue)
+    if decided:
+        journal.decisions[place] = decided
+
+
+def _is_decision(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("type"), str)
+
+
+def _is_time(value: object) -> TypeGuard[int | float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
+
+
+def _read(values: dict[str, object], number: int) -> Entry:
     now, kind = values.pop("now", None), values.pop("type", None)
-    if isinstance(now, bool) or not isinstance(now, int | float) or not math.isfinite(now):
+    if not _is_time(now):
         raise DamagedJournal(f"line {number}: expected the time of the event, got {now!r}")
     if kind == TIMER and not values:
         return float(now), TimerFired()
