@@ -270,7 +270,7 @@ class InMemoryRecords:
     async def cancel_call(self, workspace: WorkspaceId, call: CallId, *, now: float) -> Call:
         if self._own(self.calls, workspace, call).status is CallStatus.IN_PROGRESS:
             raise Conflict("somebody has answered", code="call_state")
-        return await self.request_end(workspace, call, now=now)
+        return self._end(workspace, call, "cancel", now)
 
     async def command_call(
         self, workspace: WorkspaceId, command: CallCommand, *, now: float
@@ -279,6 +279,7 @@ class InMemoryRecords:
         if found.status is not CallStatus.IN_PROGRESS:
             raise Conflict("nobody is on the line", code="call_state")
         self.commands.append(command)
+        self.note(workspace, "call", command.call_id, command.kind)
         return found
 
     async def figures_of(self, workspace: WorkspaceId, call: CallId) -> LineFigures | None:
@@ -297,9 +298,13 @@ class InMemoryRecords:
         return max((e.sequence for e in self.events if e.workspace_id == workspace), default=0)
 
     async def request_end(self, workspace: WorkspaceId, call: CallId, *, now: float) -> Call:
+        return self._end(workspace, call, "end", now)
+
+    def _end(self, workspace: WorkspaceId, call: CallId, how: str, now: float) -> Call:
         found = self._own(self.calls, workspace, call)
         if found.status in TERMINAL:
             raise Conflict(f"this call is over: it is {found.status}", code="call_state")
+        self.note(workspace, "call", call, how)
         if found.status in {CallStatus.SCHEDULED, CallStatus.QUEUED}:
             found = replace(
                 found, status=CallStatus.CANCELED, end_reason=EndReason.API_REQUEST, ended_at=now

@@ -273,6 +273,8 @@ class CallCommand:
     kind: CommandKind
     text: str = ""
     """The words to say, or the digits to send."""
+    id: int = 0
+    """Given by the store: by this a worker knows what it has done already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,7 +308,8 @@ class AuditEntry:
     """Such as `trunk`."""
     resource_id: str
     action: str
-    """`create`, `update`, `delete`, `rotate`, `test`, `retry` or `replay`."""
+    """`create`, `update`, `delete`, `rotate`, `test`, `retry` or `replay`; of a call `end`,
+    `cancel`, `say` or `digits`: that it was created says the call itself."""
     fields: tuple[str, ...] = ()
     """What an update changed."""
 

@@ -61,6 +61,10 @@ def test_words_and_keys_go_to_a_call_in_progress_in_order(home: Api) -> None:
         CallCommand(call_id=id, kind=CommandKind.SAY, text="One moment."),
         CallCommand(call_id=id, kind=CommandKind.DIGITS, text="12*#AD"),
     ]
+    log = home.get("/v1/audit", "AuditList", resource_id=id)["data"]
+    assert [(entry["resource"], entry["action"]) for entry in log] == [
+        ("call", "digits"), ("call", "say"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("verb", "body"), [("say", {"text": "Hi."}), ("digits", {"digits": "1"})])

@@ -18,7 +18,7 @@ from strowger.model import (
     WorkspaceId,
 )
 from strowger.ports import CallFilter
-from strowger.store import commands, owned, quick
+from strowger.store import audit, commands, owned, quick
 from strowger.store.call_rows import (
     EVENT_OF,
     call_of,
@@ -102,6 +102,7 @@ async def command(
     if CallStatus(row.status) is not CallStatus.IN_PROGRESS:
         raise Conflict(f"nobody is on the line: the call is {row.status}", code="call_state")
     await commands.give(connection, wanted, row.worker_id, now=now)
+    await audit.note(connection, workspace, "call", wanted.call_id, wanted.kind)
     return call_of(row, await turns_of(connection, wanted.call_id))
 
 
@@ -130,6 +131,7 @@ async def _end(
         raise Conflict(f"the call is over: {status}", code="call_state")
     if kind is CommandKind.CANCEL and status is CallStatus.IN_PROGRESS:
         raise Conflict("somebody has answered: end the call instead", code="call_state")
+    await audit.note(connection, workspace, "call", call, kind)
     if row.worker_id is None:
         changes = {
             "status": CallStatus.CANCELED,

@@ -52,7 +52,8 @@ class AuditEntry(Strict):
     resource_id: str
     """Its id."""
     action: str = Field(examples=["update"])
-    """`create`, `update`, `delete`, `rotate`, `test`, `retry` or `replay`."""
+    """`create`, `update`, `delete`, `rotate`, `test`, `retry` or `replay`; of a call `end`,
+    `cancel`, `say` or `digits`. That a call was created says the call itself."""
     fields: tuple[str, ...]
     """The fields that an update changed; never what they hold."""
 
