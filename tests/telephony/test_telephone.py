@@ -35,9 +35,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def settings(port: int, first_rtp: int) -> TelephoneSettings:
+def settings(port: int, first_rtp: int, *, lines: int = 2) -> TelephoneSettings:
     rtp_ports = (first_rtp, first_rtp + 98)
-    return TelephoneSettings(listen=(HOST, port), rtp_ports=rtp_ports, lines=2)
+    return TelephoneSettings(listen=(HOST, port), rtp_ports=rtp_ports, lines=lines)
 
 
 def request(port: int, *, ring_timeout: float = 5.0, recording: Path | None = None) -> DialRequest:
@@ -78,12 +78,14 @@ class Pair:
 
 
 @asynccontextmanager
-async def pair() -> AsyncIterator[Pair]:
+async def pair(*, called_lines: int = 2) -> AsyncIterator[Pair]:
     incoming: asyncio.Queue[IncomingCall] = asyncio.Queue()
     port = free_port()
     async with (
         asyncio.timeout(20),
-        open_telephone(settings(port, 22000), None, incoming.put_nowait) as called,
+        open_telephone(
+            settings(port, 22000, lines=called_lines), None, incoming.put_nowait
+        ) as called,
         open_telephone(settings(free_port(), 22100), None) as caller,
     ):
         yield Pair(caller, called, port, incoming)
@@ -267,5 +269,38 @@ def test_a_trunk_nobody_can_find_is_unreachable() -> None:
                 async with caller.dial(nowhere, lambda status: None):
                     raise AssertionError("there is nobody")
             assert refused.value.cause is RefusalCause.UNREACHABLE
+
+    asyncio.run(main())
+
+
+def test_a_line_whose_closing_was_cut_short_serves_the_next_call_at_once() -> None:
+    async def main() -> None:
+        async with pair(called_lines=8) as call, asyncio.TaskGroup() as tasks:
+
+            async def answer() -> None:
+                while True:
+                    ringing = await call.incoming.get()
+                    tasks.create_task(hold(ringing))
+
+            async def hold(ringing: IncomingCall) -> None:
+                async with ringing.answer() as line:
+                    await until(line, LineHungUp)
+
+            async def talk(answered: asyncio.Event) -> None:
+                async with call.dial() as line:
+                    answered.set()
+                    await line.next_event()
+
+            answering = tasks.create_task(answer())
+            async with call.dial():  # the other of two lines is taken all the time
+                for _ in range(3):
+                    answered = asyncio.Event()
+                    talking = tasks.create_task(talk(answered))
+                    await answered.wait()
+                    talking.cancel()
+                    await asyncio.sleep(0)  # it closes now
+                    talking.cancel()
+                    await asyncio.wait([talking])
+            answering.cancel()
 
     asyncio.run(main())

@@ -30,7 +30,7 @@ from strowger.telephony.agreement import (
     unreachable,
 )
 from strowger.telephony.clock import BATCHES, PHASES, MediaClock
-from strowger.telephony.legs import MediaLeg
+from strowger.telephony.legs import CLOSING_TIME, MediaLeg
 from strowger.telephony.line import SipLine
 from strowger.telephony.signalling import UdpTransport, open_udp_transport
 from strowger.telephony.sockets import LineSockets, PortPool, Wire
@@ -77,6 +77,9 @@ class SipTelephone:
         self.clock = MediaClock(self._engine, self._on_media)
         self._ports = PortPool(settings.listen[0], *settings.rtp_ports)
         self._rows = list(range(settings.lines))
+        self._closing: set[int] = set()
+        """Rows whose call is gone and that the engine has not let go of yet."""
+        self._given_back = asyncio.Event()
         self._lines: dict[int, SipLine] = {}
         self._sessions: dict[sip.SessionId, Callable[[sip.Event], None]] = {}
         self._probes: dict[str, asyncio.Future[sip.OptionsAnswered]] = {}
@@ -217,9 +220,8 @@ class SipTelephone:
     @asynccontextmanager
     async def _media(self, towards: str) -> AsyncIterator[MediaLeg]:
         """A row, its sockets and their orderly end. Raises Unavailable when none is free."""
-        if not self._rows:
-            raise Unavailable("every line is in use")
-        row = self._rows.pop(0)
+        row = await self._free_row()
+        opened: SipLine | None = None
         try:
             host = self._settings.public_host
             own = host or own_address_towards(towards, self._settings.listen[0])
@@ -235,12 +237,32 @@ class SipTelephone:
             try:
                 yield leg
             finally:
+                opened = leg.line
                 try:
                     await leg.close()
                 finally:
                     self._lines.pop(row, None)
         finally:
-            self._rows.append(row)
+            if opened is None or opened.closed.is_set():
+                self._give_back(row)
+            else:  # the closing was cut short; the engine takes a tick to finish it
+                self._closing.add(row)
+
+    async def _free_row(self) -> int:
+        """Waits for one that is just being closed. Raises Unavailable when none is free."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_TIME):
+                while self._closing and not self._rows:
+                    self._given_back.clear()
+                    await self._given_back.wait()
+        if not self._rows:
+            raise Unavailable("every line is in use")
+        return self._rows.pop(0)
+
+    def _give_back(self, row: int) -> None:
+        self._closing.discard(row)
+        self._rows.append(row)
+        self._given_back.set()
 
     def _open_line(self, leg: MediaLeg, recording: Path | None) -> SipLine:
         line = leg.open(recording)
@@ -308,6 +330,8 @@ class SipTelephone:
             self.packets["received"] += event.packets_received
             self.packets["lost"] += event.packets_lost
             self.packets["late"] += event.packets_late
+            if event.line in self._closing:
+                self._give_back(event.line)
         if (line := self._lines.get(event.line)) is not None:
             line.take(event)
 
