@@ -17,6 +17,7 @@ from strowger.store.deliveries import PostgresDeliveries
 from strowger.store.outbox import PostgresOutbox
 from strowger.store.records import PostgresRecords
 from strowger.store.webhooks import FAILING_FOR
+from tests.store.recording import record
 from tests.store.samples import OTHER_WORKSPACE, a_call, a_webhook
 
 pytestmark = pytest.mark.anyio
@@ -63,8 +64,8 @@ async def test_deliveries_are_listed_newest_first_with_their_last_attempt(
     for _ in range(4):
         await records.add_call(a_call())
     first = (await listed(desk, webhook))[0]
-    await outbox.record_attempt(first, REFUSED, delivered=False, retry_at=1015.5)
-    await outbox.record_attempt(first, replace(OK, at=1020.0), delivered=True, retry_at=None)
+    await record(outbox, first, REFUSED, delivered=False, retry_at=1015.5)
+    await record(outbox, first, replace(OK, at=1020.0), delivered=True, retry_at=None)
     page = await desk.list_deliveries(OURS, webhook.id, None, limit=3, cursor=None)
     rest = await desk.list_deliveries(OURS, webhook.id, None, limit=3, cursor=page.next_cursor)
     assert (len(page.data), len(rest.data), rest.next_cursor) == (3, 2, None)
@@ -111,11 +112,11 @@ async def test_a_retry_brings_forward_what_waits_for_its_time(
     (id,) = await listed(desk, webhook)
     async with engine.begin() as connection:  # its first job has been done
         await connection.execute(text("DELETE FROM pgqueuer WHERE entrypoint = 'deliver'"))
-    await outbox.record_attempt(id, REFUSED, delivered=False, retry_at=REFUSED.at + 3600)
-    assert (await due(engine), await queued(engine)) == (0, [id])
+    await record(outbox, id, REFUSED, delivered=False, retry_at=REFUSED.at + 3600)
+    assert (await due(engine), await queued(engine)) == (0, [f"{id}:1"])
     again = await desk.retry_delivery(OURS, id)
     assert (again.state, again.attempts) == (DeliveryState.PENDING, 1)
-    assert (await due(engine), await queued(engine)) == (1, [id]), "one job, not two"
+    assert (await due(engine), await queued(engine)) == (1, [f"{id}:1"]), "one job, not two"
 
 
 @pytest.mark.parametrize("delivered", [True, False])
@@ -130,16 +131,14 @@ async def test_a_retry_sends_what_is_settled_once_more(
     await records.add_webhook(webhook)
     await records.add_call(a_call())
     (id,) = await listed(desk, webhook)
-    await outbox.record_attempt(
-        id, OK if delivered else REFUSED, delivered=delivered, retry_at=None
-    )
+    await record(outbox, id, OK if delivered else REFUSED, delivered=delivered, retry_at=None)
     assert await outbox.get_delivery(id) is None
     again = await desk.retry_delivery(OURS, id)
     assert (again.state, again.settled_at) == (DeliveryState.PENDING, None)
     sent = await outbox.get_delivery(id)
     assert sent is not None
     assert sent.event.id == again.event_id, "webhook-id is the same as before"
-    await outbox.record_attempt(id, OK, delivered=True, retry_at=None)
+    await record(outbox, id, OK, delivered=True, retry_at=None)
     assert (await desk.get_delivery_of(OURS, id)).attempts == 2
 
 
@@ -159,11 +158,11 @@ async def test_what_waits_for_an_earlier_event_is_not_retried_before_it(
     with pytest.raises(Conflict):
         await desk.retry_delivery(OURS, second)
     # The first is settled and asked for again while the second is on its way: the third waits on.
-    await outbox.record_attempt(first, OK, delivered=True, retry_at=None)
+    await record(outbox, first, OK, delivered=True, retry_at=None)
     await desk.retry_delivery(OURS, first)
-    await outbox.record_attempt(first, OK, delivered=True, retry_at=None)
+    await record(outbox, first, OK, delivered=True, retry_at=None)
     assert await listed(desk, webhook, DeliveryState.WAITING) == [third]
-    await outbox.record_attempt(second, OK, delivered=True, retry_at=None)
+    await record(outbox, second, OK, delivered=True, retry_at=None)
     assert await listed(desk, webhook, DeliveryState.WAITING) == []
     assert await listed(desk, webhook, DeliveryState.PENDING) == [third]
 
@@ -203,7 +202,7 @@ async def test_a_replay_delivers_what_the_webhook_wants_of_a_range_in_order(
     reports = [await desk.get_delivery_of(OURS, id) for id in (first, second)]
     assert [report.event_type for report in reports] == ["call.queued", "call.ringing"]
     assert [report.state for report in reports] == [DeliveryState.PENDING, DeliveryState.WAITING]
-    await outbox.record_attempt(first, OK, delivered=True, retry_at=None)
+    await record(outbox, first, OK, delivered=True, retry_at=None)
     assert await listed(desk, webhook, DeliveryState.PENDING) == [second]
 
 
@@ -252,7 +251,7 @@ async def test_a_webhook_that_fails_for_five_days_is_disabled_and_others_are_tol
         await records.add_call(a_call())
         id = (await listed(desk, failing, DeliveryState.PENDING))[-1]
         attempt = replace(REFUSED, at=at, duration=0.0)
-        await outbox.record_attempt(id, attempt, delivered=False, retry_at=None)
+        await record(outbox, id, attempt, delivered=False, retry_at=None)
 
     await fail(5000.0)
     assert (await records.get_webhook(OURS, failing.id)).failing_since == 5000.0
@@ -281,9 +280,9 @@ async def test_one_success_ends_the_count_of_failures(
     for _ in range(2):
         await records.add_call(a_call())
     first, second = await listed(desk, webhook)
-    await outbox.record_attempt(first, REFUSED, delivered=False, retry_at=1015.5)
+    await record(outbox, first, REFUSED, delivered=False, retry_at=1015.5)
     assert (await records.get_webhook(OURS, webhook.id)).failing_since is not None
-    await outbox.record_attempt(second, OK, delivered=True, retry_at=None)
+    await record(outbox, second, OK, delivered=True, retry_at=None)
     assert (await records.get_webhook(OURS, webhook.id)).failing_since is None
 
 

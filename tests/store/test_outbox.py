@@ -11,6 +11,7 @@ from strowger.store.calls import PostgresCallStore
 from strowger.store.connect import transaction
 from strowger.store.outbox import PostgresOutbox
 from strowger.store.records import PostgresRecords
+from tests.store.recording import record
 from tests.store.samples import DEFINITION, OTHER_WORKSPACE, a_call, a_webhook, an_agent
 
 pytestmark = pytest.mark.anyio
@@ -103,15 +104,15 @@ async def test_events_of_a_call_wait_for_the_earlier_ones_to_the_same_endpoint(
     assert await jobs(engine) == [first, of_other]
     assert await outbox.get_delivery(second) is None
 
-    await outbox.record_attempt(first, REFUSED, delivered=False, retry_at=1015.5)
+    await record(outbox, first, REFUSED, delivered=False, retry_at=1015.5)
     assert await deliveries(engine, "waiting") == [second, third]
-    await outbox.record_attempt(first, OK, delivered=True, retry_at=None)
+    await record(outbox, first, OK, delivered=True, retry_at=None)
     assert await deliveries(engine, "waiting") == [third]
     assert (await jobs(engine))[-1] == second
-    await outbox.record_attempt(second, REFUSED, delivered=False, retry_at=None)
+    await record(outbox, second, REFUSED, delivered=False, retry_at=None)
     assert await deliveries(engine, "given_up") == [second]
     assert (await jobs(engine))[-1] == third
-    await outbox.record_attempt(third, OK, delivered=True, retry_at=None)
+    await record(outbox, third, OK, delivered=True, retry_at=None)
     assert await deliveries(engine, "waiting") == []
     assert await deliveries(engine) == [of_other]
 
@@ -127,7 +128,7 @@ async def test_another_endpoint_does_not_wait(
     for id in await deliveries(engine):
         delivery = await outbox.get_delivery(id)
         if delivery is not None and delivery.url == quick.url:
-            await outbox.record_attempt(id, OK, delivered=True, retry_at=None)
+            await record(outbox, id, OK, delivered=True, retry_at=None)
     await move(store, call.id, CallStatus.INITIATED)
     urls = [await outbox.get_delivery(id) for id in await deliveries(engine)]
     assert {delivery and delivery.url for delivery in urls} == {slow.url, quick.url}
@@ -141,8 +142,8 @@ async def test_a_retry_is_a_job_for_later_and_every_attempt_is_kept(
     await records.add_call(a_call())
     (id,) = await deliveries(engine)
     silent = Attempt(at=1020.0, status=None, answer="no answer", duration=15.0)
-    await outbox.record_attempt(id, REFUSED, delivered=False, retry_at=1310.5)
-    await outbox.record_attempt(id, silent, delivered=False, retry_at=2000.0)
+    await record(outbox, id, REFUSED, delivered=False, retry_at=1310.5)
+    await record(outbox, id, silent, delivered=False, retry_at=2000.0)
     delivery = await outbox.get_delivery(id)
     assert delivery is not None
     assert delivery.attempts == 2
@@ -161,12 +162,12 @@ async def test_what_is_recorded_after_the_end_is_ignored(
     await records.add_webhook(a_webhook())
     await records.add_call(a_call())
     (id,) = await deliveries(engine)
-    await outbox.record_attempt(id, OK, delivered=True, retry_at=None)
-    await outbox.record_attempt(id, REFUSED, delivered=False, retry_at=5000.0)
+    await record(outbox, id, OK, delivered=True, retry_at=None)
+    await record(outbox, id, REFUSED, delivered=False, retry_at=5000.0)
     assert await outbox.attempts_of(id) == (OK,)
     assert await outbox.get_delivery(id) is None
     assert await outbox.get_delivery("delivery_none") is None
-    await outbox.record_attempt("delivery_none", OK, delivered=True, retry_at=None)
+    await record(outbox, "delivery_none", OK, delivered=True, retry_at=None)
 
 
 async def test_a_disabled_webhook_gets_nothing_more_and_a_deleted_one_leaves_nothing(
@@ -224,5 +225,5 @@ async def test_events_without_a_call_wait_for_nothing(
     await records.replace_agent(DEFAULT_WORKSPACE, agent.id, DEFINITION, was=1, now=1.0)
     await records.replace_agent(DEFAULT_WORKSPACE, agent.id, DEFINITION, was=2, now=2.0)
     first, second = await deliveries(engine)
-    await outbox.record_attempt(second, OK, delivered=True, retry_at=None)
+    await record(outbox, second, OK, delivered=True, retry_at=None)
     assert await deliveries(engine) == [first]

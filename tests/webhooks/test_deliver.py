@@ -38,11 +38,17 @@ class FakeOutbox:
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     attempts: list[tuple[str, Attempt, bool, float | None]] = field(default_factory=list)
 
-    async def get_delivery(self, delivery: str) -> Delivery | None:
-        return self.deliveries.get(delivery)
+    async def due(self, job: str) -> Delivery | None:
+        return self.deliveries.get(job)
 
     async def record_attempt(
-        self, delivery: str, attempt: Attempt, *, delivered: bool, retry_at: float | None
+        self,
+        delivery: str,
+        attempt: Attempt,
+        *,
+        number: int,
+        delivered: bool,
+        retry_at: float | None,
     ) -> None:
         self.attempts.append((delivery, attempt, delivered, retry_at))
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from ipaddress import ip_network
@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from strowger.lifecycle import CallStatus
 from strowger.model import Call, CallId, WorkerId
 from strowger.store.calls import PostgresCallStore
-from strowger.store.connect import open_engine
+from strowger.store.connect import connect, open_engine
 from strowger.store.jobs import Handler, JobQueue
 from strowger.store.outbox import PostgresOutbox
-from strowger.store.queue import Kind
+from strowger.store.queue import Kind, queries
 from strowger.store.records import PostgresRecords
 from strowger.webhooks.deliver import Deliverer
 from strowger.webhooks.egress import guarded_client
@@ -50,9 +50,11 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 @asynccontextmanager
-async def delivering(url: str, engine: AsyncEngine) -> AsyncIterator[None]:
+async def delivering(
+    url: str, engine: AsyncEngine, *, delays: Sequence[float] = (0.02,)
+) -> AsyncIterator[None]:
     async with guarded_client((ip_network("127.0.0.0/8"),)) as client:
-        deliverer = Deliverer(PostgresOutbox(engine), client, delays=(0.02,))
+        deliverer = Deliverer(PostgresOutbox(engine), client, delays=delays)
         async with asyncio.TaskGroup() as tasks:
             handlers: dict[str, Handler] = {Kind.DELIVER: deliverer.deliver}
             work = tasks.create_task(JobQueue(url, patience=1.0).run(handlers, capacity=lambda: 0))
@@ -139,3 +141,69 @@ async def test_a_slow_endpoint_does_not_delay_another(
             release.set()
             await until(lambda: len(sluggish.received) == len(TOLD))
         assert types_of(sluggish.received, call.id) == TOLD
+
+
+async def put_back(url: str, job: str) -> None:
+    """Have a job done once more, as one whose process was killed before it was off the queue."""
+    connection = await connect(url)
+    try:
+        await queries(connection).enqueue([Kind.DELIVER], [job.encode()], [0])
+    finally:
+        await connection.close()
+
+
+async def test_a_job_that_runs_again_begins_no_second_chain_of_attempts(
+    database_url: str, engine: AsyncEngine
+) -> None:
+    def sorry(received: Received, writer: asyncio.StreamWriter) -> Awaitable[None]:
+        writer.write(SORRY)
+        return asyncio.sleep(0)
+
+    async with listening(sorry) as endpoint:
+        await PostgresRecords(engine).add_webhook(a_webhook(url=endpoint.url))
+        await PostgresRecords(engine).add_call(a_call(created_at=time.time()))
+        (first,) = await jobs(database_url)
+        async with delivering(database_url, engine, delays=(3600.0,)):
+            await until(lambda: len(endpoint.received) == 1)
+            await until_jobs_are(database_url, [f"{first}:1"])
+            await put_back(database_url, first)
+            await put_back(database_url, first)
+            await until_jobs_are(database_url, [f"{first}:1"])
+    assert len(endpoint.received) == 1, "an attempt that has been made is not made again"
+
+
+async def test_two_runs_of_one_job_at_once_plan_one_next_attempt(
+    database_url: str, engine: AsyncEngine
+) -> None:
+    both = asyncio.Event()
+
+    async def slow(received: Received, writer: asyncio.StreamWriter) -> None:
+        await both.wait()
+        writer.write(SORRY)
+
+    async with listening(slow) as endpoint:
+        await PostgresRecords(engine).add_webhook(a_webhook(url=endpoint.url))
+        await PostgresRecords(engine).add_call(a_call(created_at=time.time()))
+        (first,) = await jobs(database_url)
+        await put_back(database_url, first)
+        async with delivering(database_url, engine, delays=(3600.0,)):
+            await until(lambda: len(endpoint.received) == 2)
+            both.set()
+            await until_jobs_are(database_url, [f"{first}:1"])
+    (attempt,) = await PostgresOutbox(engine).attempts_of(first)
+    assert attempt.status == 503
+
+
+async def jobs(url: str) -> list[str]:
+    connection = await connect(url)
+    try:
+        rows = await connection.fetch("SELECT payload FROM pgqueuer WHERE entrypoint = 'deliver'")
+        return [row["payload"].decode() for row in rows]
+    finally:
+        await connection.close()
+
+
+async def until_jobs_are(url: str, wanted: list[str]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while await jobs(url) != wanted:
+            await asyncio.sleep(0.01)

@@ -13,6 +13,7 @@ from strowger.ports import Attempt, DeliveryReport, DeliveryState, Replayed
 from strowger.store import audit
 from strowger.store.connect import reading, transaction
 from strowger.store.ids import cursor_after, id_of_cursor, new_id
+from strowger.store.outbox import job_for
 from strowger.store.queue import Kind, enqueue, hasten
 from strowger.store.schema import (
     UNSETTLED,
@@ -68,18 +69,20 @@ class PostgresDeliveries:
             row = (await _report(connection, workspace, delivery)).call_id
             await _lock_calls(connection, [] if row is None else [row])
             mine = deliveries.c.id == delivery
-            wanted = select(deliveries.c.state).where(mine).with_for_update()
-            match DeliveryState((await connection.execute(wanted)).scalar_one()):
+            wanted = select(deliveries.c.state, deliveries.c.attempts).where(mine)
+            found = (await connection.execute(wanted.with_for_update())).one()
+            job = job_for(delivery, found.attempts)
+            match DeliveryState(found.state):
                 case DeliveryState.WAITING:
                     raise Conflict(
                         "an earlier event of the same call comes first", code="delivery_waiting"
                     )
                 case DeliveryState.PENDING:
-                    await hasten(connection, Kind.DELIVER, delivery)
+                    await hasten(connection, Kind.DELIVER, job)
                 case DeliveryState.DELIVERED | DeliveryState.GIVEN_UP:
                     again = update(deliveries).where(mine)
                     await connection.execute(again.values(state="pending", settled_at=None))
-                    await enqueue(connection, Kind.DELIVER, [delivery])
+                    await enqueue(connection, Kind.DELIVER, [job])
             await audit.note(connection, workspace, "delivery", delivery, "retry")
             return await _report(connection, workspace, delivery)
 

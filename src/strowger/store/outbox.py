@@ -3,6 +3,10 @@
 A delivery is `pending` (it has a job), `waiting` (for an earlier one of the same call to the same
 endpoint), `delivered` or `given_up`. Whoever settles one wakes the next in line, under the lock
 on the call's row that its events are written under: so none is ever left waiting for nobody.
+
+A job is for one attempt, by its number. Jobs run at least once: one that runs again after its
+attempt was recorded finds a number that has passed, and does nothing. Otherwise it would plan a
+next attempt besides the one that is planned, and from then on there would be two of each.
 """
 
 from typing import Any
@@ -20,14 +24,31 @@ from strowger.store.schema import UNSETTLED, calls, deliveries, delivery_attempt
 from strowger.store.schema import webhooks as webhooks_table
 
 
+def job_for(delivery: str, made: int) -> str:
+    """The payload of the job for the attempt after so many; of the first, the delivery's id."""
+    return f"{delivery}:{made}" if made else delivery
+
+
+def _attempt_of(job: str) -> tuple[str, int]:
+    """The delivery, and how many attempts are to have been made of it."""
+    delivery, _, made = job.partition(":")
+    return delivery, int(made or 0)
+
+
 class PostgresOutbox:
     """`ports.Outbox` on PostgreSQL."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
+    async def due(self, job: str) -> Delivery | None:
+        id, made = _attempt_of(job)
+        delivery = await self.get_delivery(id)
+        return delivery if delivery is not None and delivery.attempts == made else None
+
     async def get_delivery(self, delivery: str) -> Delivery | None:
-        """One to a webhook that has been disabled meanwhile is given up here."""
+        """None for one that is not to be tried. One to a webhook that has been disabled meanwhile
+        is given up here."""
         wanted = (
             select(
                 deliveries.c.url,
@@ -65,14 +86,20 @@ class PostgresOutbox:
         )
 
     async def record_attempt(
-        self, delivery: str, attempt: Attempt, *, delivered: bool, retry_at: float | None
+        self,
+        delivery: str,
+        attempt: Attempt,
+        *,
+        number: int,
+        delivered: bool,
+        retry_at: float | None,
     ) -> None:
         """The attempt of a delivery that is settled already is ignored: its job ran twice."""
         async with transaction(self._engine) as connection:
             row = await _locked(connection, delivery)
-            if row is None:
+            if row is None or row.attempts != number:
                 return
-            number = row.attempts + 1
+            number += 1
             await connection.execute(
                 insert(delivery_attempts).values(
                     delivery_id=delivery,
@@ -90,7 +117,8 @@ class PostgresOutbox:
                 )
             if not delivered and retry_at is not None:
                 await _write(connection, delivery, attempts=number, next_attempt_at=retry_at)
-                await enqueue(connection, Kind.DELIVER, [delivery], after=retry_at - ended)
+                job = job_for(delivery, number)
+                await enqueue(connection, Kind.DELIVER, [job], after=retry_at - ended)
                 return
             state = "delivered" if delivered else "given_up"
             await _write(
@@ -137,11 +165,11 @@ async def _wake_next(connection: AsyncConnection, settled: Row[Any]) -> None:
         deliveries.c.endpoint == settled.endpoint
     )
     unsettled = (
-        select(deliveries.c.id, deliveries.c.state)
+        select(deliveries.c.id, deliveries.c.state, deliveries.c.attempts)
         .where(same_line, UNSETTLED)
         .order_by(deliveries.c.sequence)
     )
     line = (await connection.execute(unsettled)).all()
     if line and not any(one.state == "pending" for one in line):
         await _write(connection, line[0].id, state="pending")
-        await enqueue(connection, Kind.DELIVER, [line[0].id])
+        await enqueue(connection, Kind.DELIVER, [job_for(line[0].id, line[0].attempts)])

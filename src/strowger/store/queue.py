@@ -31,12 +31,12 @@ REQUEST = "request_id"
 
 
 class Kind(StrEnum):
-    """What a job is about; its payload is an id."""
+    """What a job is about; its payload is an id, or has one."""
 
     DIAL = "dial"
     """A call's id."""
     DELIVER = "deliver"
-    """A delivery's id."""
+    """A delivery's id, and which attempt is due: see `outbox.job_for`."""
     QUEUE = "queue"
     """The id of a call whose time has come."""
     RELEASE = "release"

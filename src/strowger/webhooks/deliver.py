@@ -61,9 +61,9 @@ class Deliverer:
         self._on_attempt = on_attempt
         self._in_flight: Counter[str] = Counter()
 
-    async def deliver(self, delivery_id: str) -> None:
-        """Make one attempt. Raises NotItsTurn."""
-        delivery = await self._outbox.get_delivery(delivery_id)
+    async def deliver(self, job: str) -> None:
+        """Make the attempt that a job is for. Raises NotItsTurn."""
+        delivery = await self._outbox.due(job)
         if delivery is None:
             return
         endpoint = _endpoint(delivery.url)
@@ -109,7 +109,9 @@ class Deliverer:
         )
         if self._on_attempt is not None:
             self._on_attempt(attempt, outcome)
-        await self._outbox.record_attempt(delivery.id, attempt, delivered=delivered, retry_at=again)
+        await self._outbox.record_attempt(
+            delivery.id, attempt, number=delivery.attempts, delivered=delivered, retry_at=again
+        )
 
     async def _attempt(self, delivery: Delivery) -> Attempt:
         body = body_of(delivery.event, self._render)
