@@ -337,17 +337,25 @@ class CallStore(Protocol):
     async def finish(self, call_id: CallId, result: CallResult) -> None:
         """Write the terminal status, everything the call left, and its events, once."""
 
-    async def beat(self, worker: WorkerId, *, lines: int, busy: int, now: float) -> None:
+    async def beat(self, worker: WorkerId, *, lines: int, busy: int) -> None:
         """This worker lives."""
 
     async def settle_lost_calls(self, *, now: float, silent_for: float) -> list[CallId]:
-        """End the calls of workers that have not beaten for that long: failed, worker_lost."""
+        """End the calls of workers that have not beaten for that long: failed, worker_lost.
+
+        The silence is measured by the database's clock, as the workers' own may differ; `now` is
+        when the calls ended, in the clock that writes all times of calls.
+        """
 
     async def held(self, worker: WorkerId) -> frozenset[CallId]:
         """Calls of this worker that are not over."""
 
-    async def take_commands(self, calls: Sequence[CallId]) -> list[CallCommand]:
-        """What customers want of these calls, in order; each is handed out once."""
+    async def waiting_commands(self, calls: Sequence[CallId]) -> list[CallCommand]:
+        """What customers want of these calls, in order. Handed out until `obeyed`: an answer that
+        gets lost loses no command, so who performs them has to remember which it has done."""
+
+    async def obeyed(self, ids: Sequence[int]) -> None:
+        """The commands with these ids need not be handed out any more."""
 
 
 class WaitingCalls(Protocol):
@@ -422,8 +430,8 @@ class Records(Protocol):
     newest first, and a cursor that was not made here raises InvalidRequest. Where the database
     cannot be reached everything raises Unavailable.
 
-    What adds, replaces or deletes a key, agent, trunk, number or webhook writes to the audit log
-    too, in the same transaction.
+    What adds, replaces or deletes a key, agent, trunk, number or webhook, and what ends, cancels or
+    commands a call, writes to the audit log too, in the same transaction.
     """
 
     async def key_by_hash(self, sha256: bytes) -> ApiKey | None: ...
@@ -609,13 +617,24 @@ class Attempt:
 
 
 class Outbox(Protocol):
-    async def get_delivery(self, delivery: str) -> Delivery | None:
-        """None for one that is done, given up or gone."""
+    async def due(self, job: str) -> Delivery | None:
+        """What a job is to try. None for what is done, given up or gone, and for a try that has
+        been made: then its job runs again, and the next try has one of its own."""
 
     async def record_attempt(
-        self, delivery: str, attempt: Attempt, *, delivered: bool, retry_at: float | None
+        self,
+        delivery: str,
+        attempt: Attempt,
+        *,
+        number: int,
+        delivered: bool,
+        retry_at: float | None,
     ) -> None:
-        """`retry_at` None and not delivered: given up. Plans the next try in one transaction."""
+        """`retry_at` None and not delivered: given up. Plans the next try in one transaction.
+
+        `number` of attempts went before; where another with that number has been recorded since,
+        nothing is recorded or planned, as the same job ran twice.
+        """
 
 
 # ── store, as customers see deliveries ───────────────────────────────────────────────────────

@@ -70,7 +70,7 @@ class FakeStore:
         self.statuses: list[CallStatus] = []
         self.turns: list[Turn] = []
         self.results: dict[CallId, CallResult] = {}
-        self.ends: list[CallId] = []
+        self.commands: list[CallCommand] = []
         self.settled: set[CallId] = set()
         """Calls that another worker has ended."""
         self.beats = 0
@@ -117,7 +117,7 @@ class FakeStore:
         self._reach()
         self.results[call_id] = result
 
-    async def beat(self, worker: WorkerId, *, lines: int, busy: int, now: float) -> None:
+    async def beat(self, worker: WorkerId, *, lines: int, busy: int) -> None:
         self._reach()
         self.beats += 1
 
@@ -129,9 +129,11 @@ class FakeStore:
         claimed = {call for call, by in self.attempts.items() if by == worker}
         return frozenset(claimed - self.results.keys() - self.settled)
 
-    async def take_commands(self, calls: Sequence[CallId]) -> list[CallCommand]:
-        wanted, self.ends = self.ends, []
-        return [CallCommand(call_id=call, kind=CommandKind.END) for call in wanted]
+    async def waiting_commands(self, calls: Sequence[CallId]) -> list[CallCommand]:
+        return [command for command in self.commands if command.call_id in calls]
+
+    async def obeyed(self, ids: Sequence[int]) -> None:
+        self.commands = [command for command in self.commands if command.id not in ids]
 
 
 class FakeTelephone:
@@ -350,7 +352,7 @@ def test_a_customers_wish_to_end_cancels_a_call_that_rings() -> None:
             running = tasks.create_task(dispatcher.run())
             await asyncio.sleep(0)
             await dispatcher.dial(CALL.id)
-            store.ends = [CALL.id]
+            store.commands = [CallCommand(id=1, call_id=CALL.id, kind=CommandKind.END)]
             while not store.results:
                 await asyncio.sleep(0.01)
             running.cancel()

@@ -1,22 +1,29 @@
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from strowger.errors import Conflict, NotFound
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import (
     DEFAULT_WORKSPACE,
+    Actor,
     Call,
     CallCommand,
     CallId,
     CallResult,
     CommandKind,
+    KeyId,
     Turn,
     WorkerId,
 )
-from strowger.store.calls import DialAttempt, PostgresCallStore
+from strowger.ports import ACTOR
+from strowger.store.calls import PostgresCallStore
 from strowger.store.records import PostgresRecords
+from strowger.store.schema import dial_attempts, workers
 from tests.store.samples import OTHER_WORKSPACE, RESULT, TURNS, a_call, a_trunk
 
 pytestmark = pytest.mark.anyio
@@ -33,6 +40,15 @@ async def a_live_call(records: PostgresRecords, store: PostgresCallStore) -> Cal
     await store.set_status(call.id, CallStatus.RINGING, ANN, now=1003.0)
     await store.set_status(call.id, CallStatus.IN_PROGRESS, ANN, now=1005.0)
     return call
+
+
+async def fall_silent(engine: AsyncEngine, *who: WorkerId, seconds: float) -> None:
+    """Let the last sign of life of these be so long ago."""
+    ago = func.extract("epoch", func.clock_timestamp()) - seconds
+    async with engine.begin() as connection:
+        await connection.execute(update(workers).where(workers.c.id.in_(who)).values(beat_at=ago))
+        tried = update(dial_attempts).where(dial_attempts.c.worker_id.in_(who))
+        await connection.execute(tried.values(made_at=ago))
 
 
 async def types_of(records: PostgresRecords, call: CallId) -> list[str]:
@@ -167,7 +183,9 @@ async def test_of_many_who_claim_a_call_one_wins(
     assert won.count(True) == 1
     winner = workers[won.index(True)]
     assert (await store.get_call(call.id)).worker_id == winner
-    assert await store.dial_attempt(call.id) == DialAttempt(winner, 1001.0)
+    attempt = await store.dial_attempt(call.id)
+    assert attempt is not None
+    assert attempt.worker == winner
 
 
 async def test_a_call_that_is_over_or_unknown_is_not_claimed(
@@ -268,7 +286,7 @@ async def test_what_cannot_be_stored_is_cleaned_not_refused(
 
 
 async def test_calls_of_silent_workers_are_settled_once_and_others_left_alone(
-    records: PostgresRecords, store: PostgresCallStore
+    engine: AsyncEngine, records: PostgresRecords, store: PostgresCallStore
 ) -> None:
     live = await a_live_call(records, store)
     claimed, waiting, healthy = a_call(), a_call(), a_call()
@@ -277,9 +295,11 @@ async def test_calls_of_silent_workers_are_settled_once_and_others_left_alone(
     never_beat = WorkerId("worker_never")
     await store.claim_dial_attempt(claimed.id, never_beat, now=1001.0)
     await store.claim_dial_attempt(healthy.id, BOB, now=1001.0)
-    await store.beat(ANN, lines=4, busy=1, now=1010.0)
-    await store.beat(BOB, lines=4, busy=1, now=1039.0)
-    assert await store.settle_lost_calls(now=1011.0, silent_for=30.0) == []
+    await store.beat(ANN, lines=4, busy=1)
+    await store.beat(BOB, lines=4, busy=1)
+    assert await store.settle_lost_calls(now=1041.0, silent_for=30.0) == []
+    await fall_silent(engine, ANN, never_beat, seconds=31.0)
+    await fall_silent(engine, BOB, seconds=29.0)
     settled = await asyncio.gather(
         *(store.settle_lost_calls(now=1041.0, silent_for=30.0) for _ in range(3))
     )
@@ -290,6 +310,22 @@ async def test_calls_of_silent_workers_are_settled_once_and_others_left_alone(
     assert (await types_of(records, live.id))[-1] == "call.failed"
     assert (await store.get_call(waiting.id)).status is CallStatus.QUEUED
     assert (await store.get_call(healthy.id)).status is CallStatus.QUEUED
+
+
+@pytest.mark.parametrize("skew", [-3600.0, 3600.0])
+async def test_a_workers_own_clock_says_nothing_about_its_life(
+    skew: float,
+    records: PostgresRecords,
+    store: PostgresCallStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours = time.time()
+    monkeypatch.setattr("time.time", lambda: ours + skew)
+    await store.beat(ANN, lines=4, busy=1)
+    call = a_call()
+    await records.add_call(call)
+    await store.claim_dial_attempt(call.id, ANN, now=ours + skew)
+    assert await store.settle_lost_calls(now=ours - skew, silent_for=10.0) == []
 
 
 async def test_ending_a_waiting_call_cancels_it_and_a_live_one_tells_its_worker(
@@ -303,13 +339,44 @@ async def test_ending_a_waiting_call_cancels_it_and_a_live_one_tells_its_worker(
     assert await types_of(records, waiting.id) == ["call.queued", "call.failed"]
     asked = await records.request_end(DEFAULT_WORKSPACE, live.id, now=1020.0)
     assert asked.status is CallStatus.IN_PROGRESS
-    end = CallCommand(call_id=live.id, kind=CommandKind.END)
-    assert await store.take_commands([waiting.id]) == []
-    assert await store.take_commands([waiting.id, live.id]) == [end]
-    assert await store.take_commands([live.id]) == [], "each is handed out once"
+    assert await store.waiting_commands([waiting.id]) == []
+    (end,) = await store.waiting_commands([waiting.id, live.id])
+    assert (end.call_id, end.kind) == (live.id, CommandKind.END)
+    assert await store.waiting_commands([live.id]) == [end], "until it has been obeyed"
+    await store.obeyed([end.id])
+    await store.obeyed([end.id])
+    assert await store.waiting_commands([live.id]) == []
     await store.finish(live.id, RESULT)
     with pytest.raises(Conflict):
         await records.request_end(DEFAULT_WORKSPACE, live.id, now=1070.0)
+
+
+async def test_who_ends_cancels_and_commands_a_call_is_in_the_audit_log(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    waiting, live = a_call(), await a_live_call(records, store)
+    await records.add_call(waiting)
+    actor = ACTOR.set(Actor(key_id=KeyId("key_1"), request_id="request_1"))
+    try:
+        for kind in (CommandKind.SAY, CommandKind.DIGITS):
+            command = CallCommand(call_id=live.id, kind=kind, text="1")
+            await records.command_call(DEFAULT_WORKSPACE, command, now=1020.0)
+        await records.request_end(DEFAULT_WORKSPACE, live.id, now=1021.0)
+        await records.cancel_call(DEFAULT_WORKSPACE, waiting.id, now=1022.0)
+        with pytest.raises(Conflict):
+            await records.cancel_call(DEFAULT_WORKSPACE, waiting.id, now=1023.0)
+    finally:
+        ACTOR.reset(actor)
+    log = (await records.list_audit(DEFAULT_WORKSPACE, None, limit=10, cursor=None)).data
+    assert [(entry.resource_id, entry.action) for entry in reversed(log)] == [
+        (live.id, "say"),
+        (live.id, "digits"),
+        (live.id, "end"),
+        (waiting.id, "cancel"),
+    ]
+    assert {(entry.resource, entry.key_id, entry.fields) for entry in log} == {
+        ("call", "key_1", ())
+    }
 
 
 async def test_a_claimed_call_that_has_not_rung_is_its_workers_to_end(
@@ -320,8 +387,8 @@ async def test_a_claimed_call_that_has_not_rung_is_its_workers_to_end(
     await store.claim_dial_attempt(call.id, ANN, now=1001.0)
     asked = await records.request_end(DEFAULT_WORKSPACE, call.id, now=1002.0)
     assert asked.status is CallStatus.QUEUED
-    end = CallCommand(call_id=call.id, kind=CommandKind.END)
-    assert await store.take_commands([call.id]) == [end]
+    (end,) = await store.waiting_commands([call.id])
+    assert (end.call_id, end.kind) == (call.id, CommandKind.END)
 
 
 async def test_the_trunk_of_a_call_is_found_in_its_workspace_only(

@@ -57,7 +57,7 @@ async def test_a_lost_database_is_unavailable_and_comes_back(
         lambda: store.claim_dial_attempt(nobody, worker, now=1.0),
         lambda: store.set_status(nobody, CallStatus.INITIATED, worker, now=1.0),
         lambda: store.finish(nobody, RESULT),
-        lambda: store.beat(worker, lines=1, busy=0, now=1.0),
+        lambda: store.beat(worker, lines=1, busy=0),
         lambda: outbox.get_delivery("delivery_none"),
         lambda: connect(server.url),
         lambda: migrate(server.url),
@@ -114,4 +114,4 @@ async def test_a_value_that_no_column_can_hold_is_a_defect_too(
 ) -> None:
     store = PostgresCallStore(engine)
     with pytest.raises(DBAPIError):
-        await store.beat(WorkerId("worker_1"), lines=2**40, busy=0, now=1.0)
+        await store.beat(WorkerId("worker_1"), lines=2**40, busy=0)

@@ -198,7 +198,7 @@ async def test_the_calls_of_a_lost_worker_give_their_lines_back(
     lost, next_one = await place(records, 2, trunk_id=trunk)
     await store.claim_dial_attempt(lost.id, ANN, now=1001.0)
     await store.claim_dial_attempt(next_one.id, BOB, now=1001.0)
-    assert await store.settle_lost_calls(now=1100.0, silent_for=10.0) == [lost.id]
+    assert await store.settle_lost_calls(now=1100.0, silent_for=0.0) == [lost.id]
     await waiting.release(DEFAULT_WORKSPACE, now=1101.0)
     assert await store.claim_dial_attempt(next_one.id, BOB, now=1101.0)
 

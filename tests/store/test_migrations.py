@@ -8,16 +8,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from strowger.errors import ConfigurationError
 from strowger.model import DEFAULT_WORKSPACE
+from strowger.ports import Attempt
 from strowger.store.connect import connect, open_engine, plain
 from strowger.store.migrate import downgrade, migrate
+from strowger.store.outbox import PostgresOutbox
 from strowger.store.queue import settings
 from strowger.store.records import PostgresRecords
 from strowger.store.schema import metadata
 from tests.postgres import KEYRING
-from tests.store.samples import a_trunk
+from tests.store.samples import a_call, a_trunk, a_webhook
 
 pytestmark = pytest.mark.anyio
 
+JOBS = "SELECT payload FROM pgqueuer WHERE entrypoint = 'deliver'"
 QUEUE_TABLES = {
     settings().queue_table,
     settings().queue_table_log,
@@ -57,6 +60,32 @@ async def test_everything_goes_down_and_up_again(database_url: str, engine: Asyn
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     assert await tables(database_url) == set(metadata.tables) | QUEUE_TABLES | {"alembic_version"}
+
+
+async def test_jobs_of_deliveries_that_were_tried_learn_their_attempt(
+    database_url: str, engine: AsyncEngine
+) -> None:
+    records, outbox = PostgresRecords(engine), PostgresOutbox(engine)
+    await records.add_webhook(a_webhook())
+    for _ in range(2):
+        await records.add_call(a_call())
+    connection = await connect(database_url)
+    try:
+        tried, fresh = await connection.fetch("SELECT id FROM deliveries ORDER BY sequence")
+        attempt = Attempt(at=1.0, status=500, answer="", duration=0.1)
+        await outbox.record_attempt(
+            tried["id"], attempt, number=0, delivered=False, retry_at=3600.0
+        )
+        await downgrade(database_url, revision="0003", keyring=KEYRING)
+        before = await connection.fetch(JOBS)
+        assert [bytes(row["payload"]).decode() for row in before].count(tried["id"]) == 2
+        await migrate(database_url, keyring=KEYRING)
+        after = await connection.fetch(JOBS)
+        assert sorted(bytes(row["payload"]).decode() for row in after) == sorted(
+            [f"{tried['id']}:1", f"{tried['id']}:1", fresh["id"]]
+        )
+    finally:
+        await connection.close()
 
 
 async def test_several_may_migrate_at_once_and_again(database_url: str) -> None:

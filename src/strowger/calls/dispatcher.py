@@ -83,7 +83,7 @@ class Dispatcher:
     async def introduce(self) -> None:
         """Give the first sign of life: before it, whatever we took would count as lost."""
         at = self._at
-        await at.store.beat(at.worker, lines=self._lines, busy=0, now=time.time())
+        await at.store.beat(at.worker, lines=self._lines, busy=0)
         self._heard.at(asyncio.get_running_loop().time())
 
     async def run(self) -> None:
@@ -168,12 +168,12 @@ class Dispatcher:
     async def _beat(self) -> None:
         at, loop = self._at, asyncio.get_running_loop()
         while True:
-            now = time.time()
             try:
-                await at.store.beat(at.worker, lines=self._lines, busy=len(self._calls), now=now)
+                await at.store.beat(at.worker, lines=self._lines, busy=len(self._calls))
                 self._heard.at(loop.time())
                 await self._compare()
                 if self._heard.unbroken(loop.time()) >= LOST_AFTER:
+                    now = time.time()
                     for lost in await at.store.settle_lost_calls(now=now, silent_for=LOST_AFTER):
                         log.warning("call.settled", call_id=lost, reason=EndReason.WORKER_LOST)
             except StrowgerError as error:  # calls outlive whatever the database says for now
@@ -219,23 +219,27 @@ class Dispatcher:
         """Do what customers want of our calls.
 
         Only for calls that have a task: a command for one that is just being claimed is left
-        for the next look, as each is handed out but once.
+        for the next look.
         """
         with self._at.bell.heard(self._at.worker) as rung:
             while True:
                 rung.clear()
                 if self._calls:
-                    await self._take_commands()
+                    await self._obey_waiting()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_FOR_COMMANDS_EVERY):
                         await rung.wait()
 
-    async def _take_commands(self) -> None:
+    async def _obey_waiting(self) -> None:
+        """Perform, then say so: where the answer to either gets lost, the command comes again,
+        and its call's runner knows whether it has been performed."""
+        store = self._at.store
         try:
-            wanted = await self._at.store.take_commands(list(self._calls))
-        except StrowgerError as error:
+            wanted = await store.waiting_commands(list(self._calls))
+            for command in wanted:
+                if (runner := self._calls.get(command.call_id)) is not None:
+                    runner.obey(command)
+            if wanted:
+                await store.obeyed([command.id for command in wanted])
+        except StrowgerError as error:  # looked at again in a moment
             log.warning("commands.missed", problem=str(error))
-            return
-        for command in wanted:
-            if (runner := self._calls.get(command.call_id)) is not None:
-                runner.obey(command)

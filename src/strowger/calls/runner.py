@@ -86,6 +86,7 @@ class CallRunner:
         self._answered = False
         self._unsaid: list[CallCommand] = []
         """Commands that came between the answer and the conversation."""
+        self._obeyed: set[int] = set()
 
     def end(self, reason: EndReason) -> None:
         """Somebody outside the call wants it over."""
@@ -96,7 +97,10 @@ class CallRunner:
             self._holding.cancel()
 
     def obey(self, command: CallCommand) -> None:
-        """Do what the customer wants."""
+        """Do what the customer wants, once, however often it comes."""
+        if command.id in self._obeyed:
+            return
+        self._obeyed.add(command.id)
         match command.kind:
             case CommandKind.END:
                 self.end(EndReason.API_REQUEST)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import Double, cast, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -39,6 +39,8 @@ from strowger.store.schema import (
     workers,
 )
 
+DATABASE_CLOCK = cast(func.extract("epoch", func.clock_timestamp()), Double)
+"""Who has been silent for long is judged by one clock, wherever the workers run."""
 SETTLED_AT_ONCE = 100
 """How many lost calls one transaction ends; the rest has its turn at the next look."""
 
@@ -57,7 +59,7 @@ CLAIM = text("""
         RETURNING id
     )
     INSERT INTO dial_attempts (call_id, worker_id, made_at)
-    SELECT id, :worker, :now FROM claimed
+    SELECT id, :worker, extract(epoch FROM clock_timestamp()) FROM claimed
     ON CONFLICT DO NOTHING
 """)
 
@@ -68,6 +70,7 @@ class DialAttempt:
 
     worker: WorkerId
     made_at: float
+    """By the database's clock."""
 
 
 class PostgresCallStore:
@@ -90,7 +93,7 @@ class PostgresCallStore:
 
         And for one that a limit keeps back: a new job comes when its turn has come.
         """
-        values = {"call": call_id, "worker": worker, "now": now}
+        values = {"call": call_id, "worker": worker}
         async with transaction(self._engine) as connection:
             if not await gate.admits(connection, call_id, now=now):
                 return False
@@ -168,8 +171,8 @@ class PostgresCallStore:
             raise NotFound("this call has no journal")
         return bytes(found)
 
-    async def beat(self, worker: WorkerId, *, lines: int, busy: int, now: float) -> None:
-        state = {"lines": lines, "busy": busy, "beat_at": now}
+    async def beat(self, worker: WorkerId, *, lines: int, busy: int) -> None:
+        state = {"lines": lines, "busy": busy, "beat_at": DATABASE_CLOCK}
         beaten = upsert(workers).values(id=worker, **state)
         beaten = beaten.on_conflict_do_update(index_elements=[workers.c.id], set_=state)
         async with transaction(self._engine) as connection:
@@ -177,12 +180,12 @@ class PostgresCallStore:
 
     async def settle_lost_calls(self, *, now: float, silent_for: float) -> list[CallId]:
         """A worker that never beat counts as silent since it made the dial attempt."""
-        last_sign = func.coalesce(workers.c.beat_at, dial_attempts.c.made_at, calls.c.created_at)
+        last_sign = func.coalesce(workers.c.beat_at, dial_attempts.c.made_at)
         lost = (
             select(*COLUMNS)
             .outerjoin(workers, workers.c.id == calls.c.worker_id)
             .outerjoin(dial_attempts, dial_attempts.c.call_id == calls.c.id)
-            .where(LIVE, calls.c.worker_id.is_not(None), last_sign < now - silent_for)
+            .where(LIVE, calls.c.worker_id.is_not(None), last_sign < DATABASE_CLOCK - silent_for)
             .limit(SETTLED_AT_ONCE)
             # Several may look at once; what one has in hand the others leave alone.
             .with_for_update(of=calls, key_share=True, skip_locked=True)
@@ -204,9 +207,13 @@ class PostgresCallStore:
         async with reading(self._engine) as connection:
             return frozenset((await connection.execute(wanted)).scalars())
 
-    async def take_commands(self, calls: Sequence[CallId]) -> list[CallCommand]:
+    async def waiting_commands(self, calls: Sequence[CallId]) -> list[CallCommand]:
         async with reading(self._engine) as connection:
-            return await commands.take(connection, calls)
+            return await commands.waiting(connection, calls)
+
+    async def obeyed(self, ids: Sequence[int]) -> None:
+        async with reading(self._engine) as connection:
+            await commands.take_out(connection, ids)
 
 
 class PostgresWaitingCalls:

@@ -1,7 +1,9 @@
 """What customers want of live calls, on its way to the workers that hold them.
 
-A command is a row that its worker takes out: at most once, in the order they were given. Written
-under the lock on the call's row, so that a call that is over gets none.
+A command is a row that its worker reads, performs and then takes out, in the order they were given.
+Where an answer gets lost on the way the row is still there and is read again; the worker remembers
+which it has performed. Its memory lasts as long as the call: no other worker ever gets either.
+Written under the lock on the call's row, so that a call that is over gets none.
 """
 
 from collections.abc import Sequence
@@ -32,16 +34,20 @@ async def give(
 
 
 async def forget(connection: AsyncConnection, *, now: float) -> None:
-    """Drop those that came too late to be taken."""
+    """Drop those that came too late to be performed."""
     await connection.execute(
         delete(call_commands).where(call_commands.c.created_at < now - KEPT_FOR)
     )
 
 
-async def take(connection: AsyncConnection, calls: Sequence[CallId]) -> list[CallCommand]:
-    taken = delete(call_commands).where(call_commands.c.call_id.in_(calls))
-    rows = (await connection.execute(taken.returning(*call_commands.c))).all()
+async def waiting(connection: AsyncConnection, calls: Sequence[CallId]) -> list[CallCommand]:
+    wanted = select(call_commands).where(call_commands.c.call_id.in_(calls))
+    rows = await connection.execute(wanted.order_by(call_commands.c.id))
     return [
-        CallCommand(call_id=row.call_id, kind=CommandKind(row.kind), text=row.text)
-        for row in sorted(rows, key=lambda row: row.id)
+        CallCommand(id=row.id, call_id=row.call_id, kind=CommandKind(row.kind), text=row.text)
+        for row in rows
     ]
+
+
+async def take_out(connection: AsyncConnection, ids: Sequence[int]) -> None:
+    await connection.execute(delete(call_commands).where(call_commands.c.id.in_(ids)))

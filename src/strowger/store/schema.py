@@ -179,7 +179,7 @@ calls = Table(
     Column("agent", Json[AgentDefinition](AgentDefinition), nullable=False),
     Column("to", CleanText, nullable=False),
     Column("from", CleanText, key="from_"),
-    Column("trunk_id", Id, nullable=False),
+    Column("trunk_id", Id),
     Column("direction", CleanText, nullable=False),
     Column("channel", CleanText, nullable=False),
     Column("status", CleanText, nullable=False),
