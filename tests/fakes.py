@@ -30,11 +30,13 @@ from strowger.model import (
     TrunkId,
     Webhook,
     WebhookId,
+    Workspace,
     WorkspaceId,
 )
 from strowger.ports import ACTOR, CallFilter
 
 Record = Agent | ApiKey | AuditEntry | Trunk | PhoneNumber | Webhook | Call
+UNTOLD = {"created_at", "updated_at", "version"}
 R = TypeVar("R", Agent, ApiKey, AuditEntry, Trunk, PhoneNumber, Webhook, Call)
 
 
@@ -45,6 +47,7 @@ class InMemoryRecords:
         self.lost = False
         """True plays a database that cannot be reached."""
         self.keys: dict[bytes, ApiKey] = {}
+        self.workspaces: dict[str, Workspace] = {}
         self.agents: dict[str, Agent] = {}
         self.versions: dict[str, list[AgentVersion]] = {}
         self.audit: list[AuditEntry] = []
@@ -58,6 +61,25 @@ class InMemoryRecords:
         self.answers: dict[tuple[str, str], tuple[bytes, StoredAnswer, float]] = {}
         self._running: set[tuple[str, str]] = set()
         self._taken: set[tuple[str, str]] = set()
+
+    # ── the workspace ──
+
+    async def get_workspace(self, workspace: WorkspaceId) -> Workspace:
+        self._reach()
+        return self.workspaces.setdefault(workspace, Workspace(id=workspace, name="Default"))
+
+    async def rotate_workspace_secret(
+        self, workspace: WorkspaceId, secret: str, *, previous_until: float, now: float
+    ) -> Workspace:
+        old = await self.get_workspace(workspace)
+        new = replace(
+            old,
+            webhook_secret_at=now,
+            previous_webhook_secret_until=None if old.webhook_secret_at is None else previous_until,
+        )
+        self.workspaces[workspace] = new
+        self.note(workspace, "workspace", workspace, "rotate", ("webhook_secret",))
+        return new
 
     # ── keys ──
 
@@ -109,8 +131,7 @@ class InMemoryRecords:
         now: float,
     ) -> Agent:
         old = self._own(self.agents, workspace, agent)
-        if old.version != was:
-            raise PreconditionFailed(f"the agent is at version {old.version}, not {was}")
+        _check_version(old.version, was)
         new = replace(old, definition=definition, version=old.version + 1, updated_at=now)
         self.agents[agent] = new
         self._keep_version(new)
@@ -164,11 +185,13 @@ class InMemoryRecords:
     ) -> Page[Trunk]:
         return self._page(self.trunks.values(), workspace, limit, cursor)
 
-    async def replace_trunk(self, trunk: Trunk) -> None:
+    async def replace_trunk(self, trunk: Trunk) -> Trunk:
         old = self._own(self.trunks, trunk.workspace_id, trunk.id)
+        _check_version(old.version, trunk.version)
         self._yield_default(trunk)
-        self.trunks[trunk.id] = trunk
         self._note_update("trunk", old, trunk)
+        self.trunks[trunk.id] = replace(trunk, version=old.version + 1)
+        return self.trunks[trunk.id]
 
     async def delete_trunk(self, workspace: WorkspaceId, trunk: TrunkId) -> None:
         self._own(self.trunks, workspace, trunk)
@@ -198,10 +221,12 @@ class InMemoryRecords:
     ) -> Page[PhoneNumber]:
         return self._page(self.numbers.values(), workspace, limit, cursor)
 
-    async def replace_number(self, number: PhoneNumber) -> None:
+    async def replace_number(self, number: PhoneNumber) -> PhoneNumber:
         old = self._own(self.numbers, number.workspace_id, number.id)
-        self.numbers[number.id] = number
+        _check_version(old.version, number.version)
         self._note_update("phone_number", old, number)
+        self.numbers[number.id] = replace(number, version=old.version + 1)
+        return self.numbers[number.id]
 
     async def delete_number(self, workspace: WorkspaceId, number: NumberId) -> None:
         self._own(self.numbers, workspace, number)
@@ -335,10 +360,12 @@ class InMemoryRecords:
     ) -> Page[Webhook]:
         return self._page(self.webhooks.values(), workspace, limit, cursor)
 
-    async def replace_webhook(self, webhook: Webhook) -> None:
+    async def replace_webhook(self, webhook: Webhook) -> Webhook:
         old = self._own(self.webhooks, webhook.workspace_id, webhook.id)
-        self.webhooks[webhook.id] = webhook
+        _check_version(old.version, webhook.version)
         self._note_update("webhook", old, webhook)
+        self.webhooks[webhook.id] = replace(webhook, version=old.version + 1)
+        return self.webhooks[webhook.id]
 
     async def delete_webhook(self, workspace: WorkspaceId, webhook: WebhookId) -> None:
         self._own(self.webhooks, workspace, webhook)
@@ -360,6 +387,7 @@ class InMemoryRecords:
             secret=secret,
             previous_secret=old.secret,
             previous_secret_until=previous_until,
+            version=old.version + 1,
             updated_at=now,
         )
         self.webhooks[webhook] = new
@@ -453,8 +481,9 @@ class InMemoryRecords:
     def _yield_default(self, trunk: Trunk) -> None:
         if trunk.is_default:
             for other in self.trunks.values():
-                if other.workspace_id == trunk.workspace_id:
-                    self.trunks[other.id] = replace(other, is_default=False)
+                if other.workspace_id == trunk.workspace_id and other.id != trunk.id:
+                    yielded = replace(other, is_default=False, version=other.version + 1)
+                    self.trunks[other.id] = yielded if other.is_default else other
 
     def _tell(
         self,
@@ -492,6 +521,11 @@ def _id_of(cursor: str, ids: list[str]) -> str:
     return id
 
 
+def _check_version(present: int, expected: int) -> None:
+    if present != expected:
+        raise PreconditionFailed(f"it is at version {present}, not {expected}")
+
+
 def _differences(old: Any, new: Any) -> tuple[str, ...]:
-    names = (each.name for each in fields(new) if each.name not in {"created_at", "updated_at"})
+    names = (each.name for each in fields(new) if each.name not in UNTOLD)
     return tuple(name for name in names if getattr(old, name) != getattr(new, name))

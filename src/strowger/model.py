@@ -25,6 +25,22 @@ DEFAULT_WORKSPACE = WorkspaceId("workspace_default")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Who owns everything else. Its secret is told apart: see `Records`."""
+
+    id: WorkspaceId
+    name: str
+    max_calls: int | None = None
+    """Most calls at the same time; None for as many as come. The operator sets it."""
+    webhook_secret_at: float | None = None
+    """When the secret was made that signs for the `webhook_url` of calls and agents; None where
+    nobody has asked for it yet."""
+    previous_webhook_secret_until: float | None = None
+    """Until when the one before it signs as well."""
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     id: AgentId
     workspace_id: WorkspaceId
@@ -63,6 +79,8 @@ class Trunk:
     """Most calls at the same time; None for as many as come. Further ones wait."""
     calls_per_second: float | None = None
     """Fastest pace of new calls; None for any."""
+    version: int = 1
+    """Grows by one with every change."""
     created_at: float = 0.0
     updated_at: float = 0.0
 
@@ -78,6 +96,8 @@ class PhoneNumber:
     inbound_agent_id: AgentId | None = None
     max_calls: int | None = None
     """Most calls from this number at the same time; None for as many as come."""
+    version: int = 1
+    """Grows by one with every change."""
     created_at: float = 0.0
     updated_at: float = 0.0
 
@@ -223,6 +243,8 @@ class Webhook:
     enabled: bool = True
     failing_since: float | None = None
     """When the failures began that no success has ended since."""
+    version: int = 1
+    """Grows by one with every change, a rotation and a disabling too."""
     created_at: float = 0.0
     updated_at: float = 0.0
 

@@ -40,6 +40,7 @@ from strowger.model import (
     Webhook,
     WebhookId,
     WorkerId,
+    Workspace,
     WorkspaceId,
 )
 
@@ -430,9 +431,19 @@ class Records(Protocol):
     newest first, and a cursor that was not made here raises InvalidRequest. Where the database
     cannot be reached everything raises Unavailable.
 
+    `replace_…` answers the new version. It raises PreconditionFailed where the present version is
+    not the one that its argument was made from, as its `version` says.
+
     What adds, replaces or deletes a key, agent, trunk, number or webhook, and what ends, cancels or
     commands a call, writes to the audit log too, in the same transaction.
     """
+
+    async def get_workspace(self, workspace: WorkspaceId) -> Workspace: ...
+    async def rotate_workspace_secret(
+        self, workspace: WorkspaceId, secret: str, *, previous_until: float, now: float
+    ) -> Workspace:
+        """A new secret for the `webhook_url` of calls and agents; the one until now, if there is
+        one, signs as well until `previous_until`."""
 
     async def key_by_hash(self, sha256: bytes) -> ApiKey | None: ...
     async def add_key(self, key: ApiKey, sha256: bytes) -> None: ...
@@ -478,7 +489,7 @@ class Records(Protocol):
     async def list_trunks(
         self, workspace: WorkspaceId, *, limit: int, cursor: str | None
     ) -> Page[Trunk]: ...
-    async def replace_trunk(self, trunk: Trunk) -> None: ...
+    async def replace_trunk(self, trunk: Trunk) -> Trunk: ...
     async def delete_trunk(self, workspace: WorkspaceId, trunk: TrunkId) -> None:
         """Raises Conflict while calls that are not over use it."""
 
@@ -490,7 +501,7 @@ class Records(Protocol):
     async def list_numbers(
         self, workspace: WorkspaceId, *, limit: int, cursor: str | None
     ) -> Page[PhoneNumber]: ...
-    async def replace_number(self, number: PhoneNumber) -> None: ...
+    async def replace_number(self, number: PhoneNumber) -> PhoneNumber: ...
     async def delete_number(self, workspace: WorkspaceId, number: NumberId) -> None: ...
 
     async def add_call(self, call: Call) -> None:
@@ -556,7 +567,7 @@ class Records(Protocol):
     async def list_webhooks(
         self, workspace: WorkspaceId, *, limit: int, cursor: str | None
     ) -> Page[Webhook]: ...
-    async def replace_webhook(self, webhook: Webhook) -> None: ...
+    async def replace_webhook(self, webhook: Webhook) -> Webhook: ...
     async def delete_webhook(self, workspace: WorkspaceId, webhook: WebhookId) -> None: ...
     async def rotate_webhook(
         self,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from strowger.errors import Conflict, InvalidRequest, NotFound
+from strowger.errors import Conflict, InvalidRequest, NotFound, PreconditionFailed
 from strowger.lifecycle import CallStatus
 from strowger.model import (
     DEFAULT_WORKSPACE,
@@ -82,7 +82,9 @@ async def test_a_deleted_agent_leaves_its_numbers_without_one(records: PostgresR
     await records.delete_agent(OURS, agent.id)
     with pytest.raises(NotFound):
         await records.get_agent(OURS, agent.id)
-    assert await records.get_number(OURS, number.id) == replace(number, inbound_agent_id=None)
+    assert await records.get_number(OURS, number.id) == replace(
+        number, inbound_agent_id=None, version=2
+    )
 
 
 # ── trunks ───────────────────────────────────────────────────────────────────────────────────
@@ -94,8 +96,12 @@ async def test_a_workspace_has_one_default_trunk_at_most(records: PostgresRecord
     await records.add_trunk(first)
     await records.add_trunk(second)
     assert await records.default_trunk(OURS) == second
-    await records.replace_trunk(replace(first, name="new"))
-    assert await records.default_trunk(OURS) == replace(first, name="new")
+    with pytest.raises(PreconditionFailed):
+        await records.replace_trunk(replace(first, name="new"))  # it has lost the default by now
+    first = replace(first, name="new", version=2)
+    renamed = await records.replace_trunk(first)
+    assert renamed == replace(first, version=3)
+    assert await records.default_trunk(OURS) == renamed
     assert not (await records.get_trunk(OURS, second.id)).is_default
 
 
@@ -173,8 +179,10 @@ async def test_a_webhook_comes_back_and_changes_but_not_when_it_was_made(
     assert await records.get_webhook(OURS, webhook.id) == webhook
     await records.replace_webhook(replace(webhook, enabled=False, created_at=9.0, updated_at=9.0))
     assert await records.get_webhook(OURS, webhook.id) == replace(
-        webhook, enabled=False, updated_at=9.0
+        webhook, enabled=False, updated_at=9.0, version=2
     )
+    with pytest.raises(PreconditionFailed):
+        await records.replace_webhook(replace(webhook, enabled=True))
     await records.delete_webhook(OURS, webhook.id)
     with pytest.raises(NotFound):
         await records.get_webhook(OURS, webhook.id)
@@ -362,6 +370,8 @@ async def test_every_method_sees_one_workspace_only(
     # A method that is new in the port has to be thought of here.
     of_one_record = {"key_by_hash", "add_key", "add_agent", "add_trunk", "add_number", "add_call"}
     of_one_record |= {"add_webhook", "ping"}
+    # Of the workspace itself.
+    of_one_record |= {"get_workspace", "rotate_workspace_secret"}
     # Tested above, and in tests/api/test_idempotency.py.
     of_one_record |= {"events_since", "last_sequence", "together", "find_answer", "keep_answer"}
     methods = {

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import JSONResponse, Response
 
 from strowger.api import requests
@@ -11,19 +11,12 @@ from strowger.api.body import body_of
 from strowger.api.describe import operation
 from strowger.api.idempotency import IdempotentRoute
 from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
+from strowger.api.versions import IfMatch, etag, versions_of
 from strowger.calls.render import render_agent, render_agent_version
 from strowger.errors import NotFound
 from strowger.model import Agent, AgentId, ApiKey
 
 router = APIRouter(route_class=IdempotentRoute, prefix="/v1/agents", tags=["agents"])
-
-IfMatch = Annotated[
-    str | None,
-    Header(
-        description='The `ETag` of the agent as you know it, such as `"3"`: where it has changed'
-        " since, the answer is 412 and nothing is changed."
-    ),
-]
 
 Reader = Annotated[ApiKey, Depends(requires("agents:read"))]
 Writer = Annotated[ApiKey, Depends(requires("agents:write"))]
@@ -86,9 +79,8 @@ async def update_agent(
     if_match: IfMatch = None,
 ) -> Response:
     """Replace the fields given, each as a whole. What changes anything makes a new version."""
-    expected = None if if_match is None else _versions_of(if_match)
     agent = await services.agents.update(
-        key.workspace_id, AgentId(agent_id), body.changes(), expected=expected
+        key.workspace_id, AgentId(agent_id), body.changes(), expected=versions_of(if_match)
     )
     return _answer(agent)
 
@@ -145,21 +137,9 @@ async def get_version(
 
 
 def _made(agent: Agent) -> Response:
-    headers = {"Location": f"/v1/agents/{agent.id}", "ETag": f'"{agent.version}"'}
+    headers = {"Location": f"/v1/agents/{agent.id}", **etag(agent)}
     return JSONResponse(render_agent(agent), 201, headers)
 
 
 def _answer(agent: Agent) -> Response:
-    return JSONResponse(render_agent(agent), headers={"ETag": f'"{agent.version}"'})
-
-
-def _versions_of(if_match: str) -> frozenset[int] | None:
-    """The versions that an If-Match lists (RFC 9110 section 13.1.1); None for `*`, any.
-
-    Weak tags, and those that are none of ours, match nothing.
-    """
-    tags = [tag.strip() for tag in if_match.split(",")]
-    if tags == ["*"]:
-        return None
-    quoted = (tag[1:-1] for tag in tags if len(tag) > 2 and tag[0] == tag[-1] == '"')
-    return frozenset(int(tag) for tag in quoted if tag.isascii() and tag.isdecimal())
+    return JSONResponse(render_agent(agent), headers=etag(agent))

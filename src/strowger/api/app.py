@@ -18,6 +18,7 @@ from strowger.api import (
     recordings,
     trunks,
     webhooks,
+    workspace,
 )
 from strowger.api.auth import KeyRing
 from strowger.api.middleware import BodyLimit, RequestContext
@@ -85,6 +86,7 @@ def bare_app() -> FastAPI:
         webhooks,
         deliveries,
         api_keys,
+        workspace,
         providers,
         audit,
         health,

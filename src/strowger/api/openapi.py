@@ -80,7 +80,7 @@ def build_document(app: FastAPI) -> Schema:
             "schema": {"type": "string"},
         },
         "ETag": {
-            "description": "The agent's version in quotes, for `If-Match`.",
+            "description": "The version in quotes, for `If-Match`.",
             "schema": {"type": "string"},
         },
         "Idempotency-Replayed": {

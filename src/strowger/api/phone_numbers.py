@@ -11,6 +11,7 @@ from strowger.api.body import body_of
 from strowger.api.describe import operation
 from strowger.api.idempotency import IdempotentRoute
 from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
+from strowger.api.versions import IfMatch, etag, versions_of
 from strowger.calls.render import render_number
 from strowger.model import ApiKey, NumberId
 
@@ -28,6 +29,7 @@ Writer = Annotated[ApiKey, Depends(requires("phone_numbers:write"))]
         takes="NewPhoneNumber",
         answer="PhoneNumber",
         status=201,
+        headers=("ETag",),
         errors=(409,),
     ),
 )
@@ -38,8 +40,8 @@ async def create_phone_number(
 ) -> Response:
     """A number that your trunk lets you call from."""
     number = await services.numbers.create(key.workspace_id, body.model_dump())
-    location = {"Location": f"/v1/phone-numbers/{number.id}"}
-    return JSONResponse(render_number(number), 201, location)
+    headers = {"Location": f"/v1/phone-numbers/{number.id}", **etag(number)}
+    return JSONResponse(render_number(number), 201, headers)
 
 
 @router.get(
@@ -58,20 +60,23 @@ async def list_phone_numbers(
 @router.get(
     "/{number_id}",
     summary="Read a phone number",
-    **operation("phone_numbers:read", answer="PhoneNumber", errors=(404,)),
+    **operation("phone_numbers:read", answer="PhoneNumber", errors=(404,), headers=("ETag",)),
 )
 async def get_phone_number(number_id: PathId, key: Reader, services: ServicesOf) -> Response:
     """One phone number."""
-    return JSONResponse(
-        render_number(await services.numbers.get(key.workspace_id, NumberId(number_id)))
-    )
+    number = await services.numbers.get(key.workspace_id, NumberId(number_id))
+    return JSONResponse(render_number(number), headers=etag(number))
 
 
 @router.patch(
     "/{number_id}",
     summary="Change a phone number",
     **operation(
-        "phone_numbers:write", takes="PhoneNumberChanges", answer="PhoneNumber", errors=(404,)
+        "phone_numbers:write",
+        takes="PhoneNumberChanges",
+        answer="PhoneNumber",
+        errors=(404, 409, 412),
+        headers=("ETag",),
     ),
 )
 async def update_phone_number(
@@ -79,11 +84,14 @@ async def update_phone_number(
     key: Writer,
     services: ServicesOf,
     body: Annotated[requests.PhoneNumberChanges, Depends(body_of(requests.PHONE_NUMBER_CHANGES))],
+    if_match: IfMatch = None,
 ) -> Response:
     """Replace the fields given; the number itself stays."""
     changes = body.model_dump(exclude_unset=True)
-    number = await services.numbers.update(key.workspace_id, NumberId(number_id), changes)
-    return JSONResponse(render_number(number))
+    number = await services.numbers.update(
+        key.workspace_id, NumberId(number_id), changes, expected=versions_of(if_match)
+    )
+    return JSONResponse(render_number(number), headers=etag(number))
 
 
 @router.delete(

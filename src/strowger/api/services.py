@@ -12,6 +12,7 @@ from strowger.calls.resources import (
     NumberService,
     TrunkService,
     WebhookService,
+    WorkspaceService,
 )
 from strowger.calls.service import CallService
 from strowger.calls.validation import Offered
@@ -38,6 +39,7 @@ class Services:
     webhooks: WebhookService
     deliveries: DeliveryService
     keys: KeyService
+    workspaces: WorkspaceService
     catalogue: Catalogue
     checker: TrunkChecker
     bell: Bell
@@ -73,6 +75,7 @@ def build_services(
         webhooks=WebhookService(records, ids=ids, clock=clock),
         deliveries=DeliveryService(around.deliveries, clock=clock),
         keys=KeyService(records, ids=ids, clock=clock),
+        workspaces=WorkspaceService(records, clock=clock),
         catalogue=around.catalogue,
         checker=around.checker,
         ids=ids,

@@ -11,6 +11,7 @@ from strowger.api.body import body_of
 from strowger.api.describe import operation
 from strowger.api.idempotency import IdempotentRoute
 from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
+from strowger.api.versions import IfMatch, etag, versions_of
 from strowger.calls.render import render_trunk, render_trunk_report
 from strowger.model import ApiKey, TrunkId
 
@@ -23,7 +24,7 @@ Writer = Annotated[ApiKey, Depends(requires("trunks:write"))]
 @router.post(
     "",
     summary="Add a trunk",
-    **operation("trunks:write", takes="NewTrunk", answer="Trunk", status=201),
+    **operation("trunks:write", takes="NewTrunk", answer="Trunk", status=201, headers=("ETag",)),
 )
 async def create_trunk(
     key: Writer,
@@ -34,7 +35,9 @@ async def create_trunk(
     trunk = await services.trunks.create(
         key.workspace_id, body.model_dump(exclude={"is_default"}), is_default=body.is_default
     )
-    return JSONResponse(render_trunk(trunk), 201, {"Location": f"/v1/trunks/{trunk.id}"})
+    return JSONResponse(
+        render_trunk(trunk), 201, {"Location": f"/v1/trunks/{trunk.id}", **etag(trunk)}
+    )
 
 
 @router.get(
@@ -51,30 +54,38 @@ async def list_trunks(
 @router.get(
     "/{trunk_id}",
     summary="Read a trunk",
-    **operation("trunks:read", answer="Trunk", errors=(404,)),
+    **operation("trunks:read", answer="Trunk", errors=(404,), headers=("ETag",)),
 )
 async def get_trunk(trunk_id: PathId, key: Reader, services: ServicesOf) -> Response:
     """Without its password."""
-    return JSONResponse(
-        render_trunk(await services.trunks.get(key.workspace_id, TrunkId(trunk_id)))
-    )
+    trunk = await services.trunks.get(key.workspace_id, TrunkId(trunk_id))
+    return JSONResponse(render_trunk(trunk), headers=etag(trunk))
 
 
 @router.patch(
     "/{trunk_id}",
     summary="Change a trunk",
-    **operation("trunks:write", takes="TrunkChanges", answer="Trunk", errors=(404,)),
+    **operation(
+        "trunks:write",
+        takes="TrunkChanges",
+        answer="Trunk",
+        errors=(404, 409, 412),
+        headers=("ETag",),
+    ),
 )
 async def update_trunk(
     trunk_id: PathId,
     key: Writer,
     services: ServicesOf,
     body: Annotated[requests.TrunkChanges, Depends(body_of(requests.TRUNK_CHANGES))],
+    if_match: IfMatch = None,
 ) -> Response:
     """Replace the fields given."""
     changes = body.model_dump(exclude_unset=True)
-    trunk = await services.trunks.update(key.workspace_id, TrunkId(trunk_id), changes)
-    return JSONResponse(render_trunk(trunk))
+    trunk = await services.trunks.update(
+        key.workspace_id, TrunkId(trunk_id), changes, expected=versions_of(if_match)
+    )
+    return JSONResponse(render_trunk(trunk), headers=etag(trunk))
 
 
 @router.delete(

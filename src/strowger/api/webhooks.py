@@ -11,6 +11,7 @@ from strowger.api.body import body_of
 from strowger.api.describe import operation
 from strowger.api.idempotency import IdempotentRoute
 from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
+from strowger.api.versions import IfMatch, etag, versions_of
 from strowger.calls.render import render_new_webhook, render_webhook
 from strowger.model import ApiKey, WebhookId
 
@@ -23,7 +24,9 @@ Writer = Annotated[ApiKey, Depends(requires("webhooks:write"))]
 @router.post(
     "",
     summary="Add a webhook",
-    **operation("webhooks:write", takes="NewWebhook", answer="CreatedWebhook", status=201),
+    **operation(
+        "webhooks:write", takes="NewWebhook", answer="CreatedWebhook", status=201, headers=("ETag",)
+    ),
 )
 async def create_webhook(
     key: Writer,
@@ -32,8 +35,8 @@ async def create_webhook(
 ) -> Response:
     """Keep the `secret` of the answer: it is not shown again."""
     webhook = await services.webhooks.create(key.workspace_id, body.url, events=body.events)
-    location = {"Location": f"/v1/webhooks/{webhook.id}"}
-    return JSONResponse(render_new_webhook(webhook), 201, location)
+    headers = {"Location": f"/v1/webhooks/{webhook.id}", **etag(webhook)}
+    return JSONResponse(render_new_webhook(webhook), 201, headers)
 
 
 @router.get(
@@ -52,30 +55,38 @@ async def list_webhooks(
 @router.get(
     "/{webhook_id}",
     summary="Read a webhook",
-    **operation("webhooks:read", answer="Webhook", errors=(404,)),
+    **operation("webhooks:read", answer="Webhook", errors=(404,), headers=("ETag",)),
 )
 async def get_webhook(webhook_id: PathId, key: Reader, services: ServicesOf) -> Response:
     """Without its secret."""
-    return JSONResponse(
-        render_webhook(await services.webhooks.get(key.workspace_id, WebhookId(webhook_id)))
-    )
+    webhook = await services.webhooks.get(key.workspace_id, WebhookId(webhook_id))
+    return JSONResponse(render_webhook(webhook), headers=etag(webhook))
 
 
 @router.patch(
     "/{webhook_id}",
     summary="Change a webhook",
-    **operation("webhooks:write", takes="WebhookChanges", answer="Webhook", errors=(404,)),
+    **operation(
+        "webhooks:write",
+        takes="WebhookChanges",
+        answer="Webhook",
+        errors=(404, 409, 412),
+        headers=("ETag",),
+    ),
 )
 async def update_webhook(
     webhook_id: PathId,
     key: Writer,
     services: ServicesOf,
     body: Annotated[requests.WebhookChanges, Depends(body_of(requests.WEBHOOK_CHANGES))],
+    if_match: IfMatch = None,
 ) -> Response:
     """Replace the fields given; the secret stays."""
     changes = body.model_dump(exclude_unset=True)
-    webhook = await services.webhooks.update(key.workspace_id, WebhookId(webhook_id), changes)
-    return JSONResponse(render_webhook(webhook))
+    webhook = await services.webhooks.update(
+        key.workspace_id, WebhookId(webhook_id), changes, expected=versions_of(if_match)
+    )
+    return JSONResponse(render_webhook(webhook), headers=etag(webhook))
 
 
 @router.delete(
@@ -92,10 +103,10 @@ async def delete_webhook(webhook_id: PathId, key: Writer, services: ServicesOf) 
 @router.post(
     "/{webhook_id}/rotate",
     summary="Rotate a webhook's secret",
-    **operation("webhooks:write", answer="CreatedWebhook", errors=(404,)),
+    **operation("webhooks:write", answer="CreatedWebhook", errors=(404,), headers=("ETag",)),
 )
 async def rotate_webhook(webhook_id: PathId, key: Writer, services: ServicesOf) -> Response:
     """Keep the new `secret` of the answer: it is not shown again. For 24 hours what is sent has
     two signatures, by the new and by the old secret; a second rotation ends that at once."""
     webhook = await services.webhooks.rotate(key.workspace_id, WebhookId(webhook_id))
-    return JSONResponse(render_new_webhook(webhook))
+    return JSONResponse(render_new_webhook(webhook), headers=etag(webhook))

@@ -24,6 +24,7 @@ from strowger.model import (
     Turn,
     TurnLatency,
     Webhook,
+    Workspace,
 )
 from strowger.ports import Attempt, DeliveryReport, ProviderDescription, TrunkReport
 
@@ -246,6 +247,7 @@ def render_trunk(trunk: Trunk) -> Wire:
         "is_default": trunk.is_default,
         "max_calls": trunk.max_calls,
         "calls_per_second": trunk.calls_per_second,
+        "version": trunk.version,
         **_made_and_changed(trunk.created_at, trunk.updated_at),
     }
 
@@ -259,6 +261,7 @@ def render_number(number: PhoneNumber) -> Wire:
         "trunk_id": number.trunk_id,
         "inbound_agent_id": number.inbound_agent_id,
         "max_calls": number.max_calls,
+        "version": number.version,
         **_made_and_changed(number.created_at, number.updated_at),
     }
 
@@ -273,12 +276,26 @@ def render_webhook(webhook: Webhook) -> Wire:
         "enabled": webhook.enabled,
         "failing_since": _optional_timestamp(webhook.failing_since),
         "previous_secret_until": _optional_timestamp(webhook.previous_secret_until),
+        "version": webhook.version,
         **_made_and_changed(webhook.created_at, webhook.updated_at),
     }
 
 
 def render_new_webhook(webhook: Webhook) -> Wire:
     return {**render_webhook(webhook), "secret": webhook.secret}
+
+
+def render_workspace(workspace: Workspace) -> Wire:
+    return {
+        "id": workspace.id,
+        "name": workspace.name,
+        "max_calls": workspace.max_calls,
+        "webhook_secret_at": _optional_timestamp(workspace.webhook_secret_at),
+        "previous_webhook_secret_until": _optional_timestamp(
+            workspace.previous_webhook_secret_until
+        ),
+        "created_at": timestamp(workspace.created_at),
+    }
 
 
 def render_delivery(report: DeliveryReport) -> Wire:

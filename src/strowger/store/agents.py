@@ -7,12 +7,12 @@ from sqlalchemy import Row, Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from strowger.agent import AgentDefinition
-from strowger.errors import InvalidRequest, NotFound, PreconditionFailed
+from strowger.errors import InvalidRequest, NotFound
 from strowger.model import Agent, AgentId, AgentVersion, Page, WorkspaceId
-from strowger.store import audit, owned
+from strowger.store import audit, numbers, owned
 from strowger.store.events import Happening, publish
 from strowger.store.ids import cursor_after, id_of_cursor
-from strowger.store.schema import agent_versions, agents
+from strowger.store.schema import agent_versions, agents, phone_numbers
 
 
 def agent_of(row: Row[Any]) -> Agent:
@@ -48,9 +48,7 @@ async def replace(
     now: float,
 ) -> Agent:
     """Raises PreconditionFailed where the present version is not `was`."""
-    old = await owned.locked(connection, agents, agent_of, workspace, agent)
-    if old.version != was:
-        raise PreconditionFailed(f"the agent is at version {old.version}, not {was}")
+    old = await owned.at_version(connection, agents, agent_of, workspace, agent, was)
     changed = (
         update(agents)
         .where(agents.c.workspace_id == workspace, agents.c.id == agent)
@@ -83,6 +81,7 @@ async def _keep_version(connection: AsyncConnection, agent: Agent) -> None:
 
 
 async def remove(connection: AsyncConnection, workspace: WorkspaceId, agent: AgentId) -> None:
+    await numbers.let_go(connection, workspace, phone_numbers.c.inbound_agent_id, agent)
     await owned.remove(connection, agents, workspace, agent)
     await audit.note(connection, workspace, "agent", agent, "delete")
 

@@ -15,7 +15,7 @@ from strowger.store.schema import audit_log
 
 Audited = ApiKey | PhoneNumber | Trunk | Webhook
 
-UNTOLD = {"id", "workspace_id", "created_at", "updated_at"}
+UNTOLD = {"id", "workspace_id", "created_at", "updated_at", "version"}
 """Fields that say nothing of what somebody wanted to change."""
 
 

@@ -1,9 +1,9 @@
 """Phone numbers: what is special about them, within the caller's transaction."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Column, Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from strowger.model import NumberId, PhoneNumber, WorkspaceId
@@ -20,17 +20,28 @@ async def add(connection: AsyncConnection, number: PhoneNumber) -> None:
     await audit.note(connection, number.workspace_id, "phone_number", number.id, "create")
 
 
-async def replace(connection: AsyncConnection, number: PhoneNumber) -> None:
-    """All but when it was made. Raises NotFound."""
+async def change(connection: AsyncConnection, number: PhoneNumber) -> PhoneNumber:
+    """All but when it was made. Raises NotFound, PreconditionFailed."""
     workspace = number.workspace_id
-    old = await owned.locked(connection, phone_numbers, number_of, workspace, number.id)
-    values = asdict(number)
-    del values["created_at"]
-    await owned.change(connection, phone_numbers, workspace, number.id, values)
+    old = await owned.at_version(
+        connection, phone_numbers, number_of, workspace, number.id, number.version
+    )
+    new = replace(number, version=number.version + 1, created_at=old.created_at)
+    await owned.change(connection, phone_numbers, workspace, number.id, asdict(new))
     if changed := audit.differences(old, number):
         await audit.note(connection, workspace, "phone_number", number.id, "update", changed)
     if "max_calls" in changed:
         await gate.look_again(connection, workspace)
+    return new
+
+
+async def let_go(
+    connection: AsyncConnection, workspace: WorkspaceId, column: Column[Any], of: str
+) -> None:
+    """Have no number name the trunk or agent `of` any more, which is about to go: a change of
+    theirs, so that nobody who has just read them writes it back."""
+    naming = update(phone_numbers).where(phone_numbers.c.workspace_id == workspace, column == of)
+    await connection.execute(naming.values({column: None, "version": phone_numbers.c.version + 1}))
 
 
 async def remove(connection: AsyncConnection, workspace: WorkspaceId, number: NumberId) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from strowger.model import WorkspaceId
 from strowger.ports import Attempt, Delivery
-from strowger.store import webhooks
+from strowger.store import webhooks, workspaces
 from strowger.store.connect import transaction
 from strowger.store.customer_calls import event_of
 from strowger.store.queue import Kind, enqueue
@@ -71,7 +71,7 @@ class PostgresOutbox:
                 return None
             workspace = WorkspaceId(row.workspace_id)
             if row.webhook_id is None:
-                secret, previous = await webhooks.workspace_secret(connection, workspace), None
+                secret, previous = await workspaces.signing_secrets(connection, workspace)
             else:
                 secret, previous = await webhooks.signing_secrets(
                     connection, workspace, row.webhook_id

@@ -6,12 +6,20 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import ColumnElement, Row, Table, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from strowger.errors import NotFound
+from strowger.errors import NotFound, PreconditionFailed
 from strowger.model import Page, WorkspaceId
 from strowger.store.ids import cursor_after, id_of_cursor
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
+
+
+class Versioned(Protocol):
+    @property
+    def version(self) -> int: ...
+
+
+V = TypeVar("V", bound=Versioned)
 
 
 class Reader(Protocol[R_co]):
@@ -62,6 +70,24 @@ async def change(
     changed = update(table).where(_is(table, workspace, id)).values(**values)
     if (await connection.execute(changed)).rowcount == 0:
         raise _missing(table)
+
+
+async def at_version(
+    connection: AsyncConnection,
+    table: Table,
+    read: Reader[V],
+    workspace: WorkspaceId,
+    id: str,
+    version: int,
+) -> V:
+    """`locked`, at the version that somebody wants to change.
+
+    Raises NotFound, and PreconditionFailed where it has changed meanwhile.
+    """
+    found = await locked(connection, table, read, workspace, id)
+    if found.version != version:
+        raise PreconditionFailed(f"it is at version {found.version}, not {version}")
+    return found
 
 
 async def remove(

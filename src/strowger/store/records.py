@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from strowger.agent import AgentDefinition
-from strowger.errors import NotFound
 from strowger.model import (
     Agent,
     AgentId,
@@ -31,6 +30,7 @@ from strowger.model import (
     TrunkId,
     Webhook,
     WebhookId,
+    Workspace,
     WorkspaceId,
 )
 from strowger.ports import CallFilter
@@ -47,6 +47,7 @@ from strowger.store import (
     schema,
     trunks,
     webhooks,
+    workspaces,
 )
 from strowger.store.connect import reading, together, transaction
 
@@ -79,7 +80,20 @@ class PostgresRecords:
     async def workspace_webhook_secret(self, workspace: WorkspaceId) -> str:
         """What deliveries to the `webhook_url` of calls and agents are signed with."""
         async with transaction(self._engine) as connection:
-            return await webhooks.workspace_secret(connection, workspace)
+            secret, _ = await workspaces.signing_secrets(connection, workspace)
+            return secret
+
+    async def get_workspace(self, workspace: WorkspaceId) -> Workspace:
+        async with reading(self._engine) as connection:
+            return await workspaces.get(connection, workspace)
+
+    async def rotate_workspace_secret(
+        self, workspace: WorkspaceId, secret: str, *, previous_until: float, now: float
+    ) -> Workspace:
+        async with transaction(self._engine) as connection:
+            return await workspaces.rotate(
+                connection, workspace, secret, previous_until=previous_until, now=now
+            )
 
     # ── keys ─────────────────────────────────────────────────────────────────────────────────
 
@@ -178,21 +192,18 @@ class PostgresRecords:
                 connection, schema.trunks, read, workspace, limit=limit, cursor=cursor
             )
 
-    async def replace_trunk(self, trunk: Trunk) -> None:
+    async def replace_trunk(self, trunk: Trunk) -> Trunk:
         async with transaction(self._engine) as connection:
-            await trunks.replace(connection, trunk)
+            return await trunks.change(connection, trunk)
 
     async def delete_trunk(self, workspace: WorkspaceId, trunk: TrunkId) -> None:
         async with transaction(self._engine) as connection:
             await trunks.remove(connection, workspace, trunk)
 
     async def ensure_trunk(self, trunk: Trunk) -> None:
-        """Add the trunk, or replace the one with its id: for a trunk from the configuration."""
+        """Add the trunk, or make the one with its id like it: for one from the configuration."""
         async with transaction(self._engine) as connection:
-            try:
-                await trunks.replace(connection, trunk)
-            except NotFound:
-                await trunks.add(connection, trunk)
+            await trunks.ensure(connection, trunk)
 
     # ── phone numbers ────────────────────────────────────────────────────────────────────────
 
@@ -219,9 +230,9 @@ class PostgresRecords:
                 connection, table, numbers.number_of, workspace, limit=limit, cursor=cursor
             )
 
-    async def replace_number(self, number: PhoneNumber) -> None:
+    async def replace_number(self, number: PhoneNumber) -> PhoneNumber:
         async with transaction(self._engine) as connection:
-            await numbers.replace(connection, number)
+            return await numbers.change(connection, number)
 
     async def delete_number(self, workspace: WorkspaceId, number: NumberId) -> None:
         async with transaction(self._engine) as connection:
@@ -315,9 +326,9 @@ class PostgresRecords:
                 connection, schema.webhooks, read, workspace, limit=limit, cursor=cursor
             )
 
-    async def replace_webhook(self, webhook: Webhook) -> None:
+    async def replace_webhook(self, webhook: Webhook) -> Webhook:
         async with transaction(self._engine) as connection:
-            await webhooks.replace(connection, webhook)
+            return await webhooks.replace(connection, webhook)
 
     async def delete_webhook(self, workspace: WorkspaceId, webhook: WebhookId) -> None:
         async with transaction(self._engine) as connection:

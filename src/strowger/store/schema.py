@@ -53,8 +53,11 @@ workspaces = Table(
     Column("id", Id, primary_key=True),
     Column("name", CleanText, nullable=False),
     Column("max_calls", Integer),
-    Column("webhook_secret", LargeBinary),  # sealed, see `sealing`
+    Column("webhook_secret", LargeBinary),  # sealed, see `sealing`; as is the one before
     Column("created_at", Double, nullable=False),
+    Column("webhook_secret_at", Double),
+    Column("previous_webhook_secret", LargeBinary),
+    Column("previous_webhook_secret_until", Double),
 )
 
 api_keys = Table(
@@ -129,6 +132,7 @@ trunks = Table(
     Column("updated_at", Double, nullable=False),
     Column("max_calls", Integer),
     Column("calls_per_second", Double),
+    Column("version", Integer, nullable=False, server_default=text("1")),
     UniqueConstraint("workspace_id", "id"),
 )
 Index("trunks_default_idx", trunks.c.workspace_id, unique=True, postgresql_where=text("is_default"))
@@ -153,6 +157,7 @@ phone_numbers = Table(
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     Column("max_calls", Integer),
+    Column("version", Integer, nullable=False, server_default=text("1")),
     UniqueConstraint("workspace_id", "number"),
     # With the workspace in the key, a number cannot point into another workspace.
     ForeignKeyConstraint(
@@ -292,6 +297,7 @@ webhooks = Table(
     Column("failing_since", Double),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    Column("version", Integer, nullable=False, server_default=text("1")),
 )
 Index("webhooks_page_idx", webhooks.c.workspace_id, webhooks.c.id)
 

@@ -19,6 +19,7 @@ SEALED: tuple[Column[bytes], ...] = (
     webhooks.c.secret,
     webhooks.c.previous_secret,
     workspaces.c.webhook_secret,
+    workspaces.c.previous_webhook_secret,
 )
 """Every column that holds secrets."""
 

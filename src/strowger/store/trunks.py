@@ -1,15 +1,15 @@
 """Trunks: their sealed passwords, and the one default, within the caller's transaction."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from strowger.errors import Conflict
+from strowger.errors import Conflict, NotFound
 from strowger.model import Trunk, TrunkId, WorkspaceId
-from strowger.store import audit, gate, owned
-from strowger.store.schema import LIVE, calls, trunks, workspaces
+from strowger.store import audit, gate, numbers, owned
+from strowger.store.schema import LIVE, calls, phone_numbers, trunks, workspaces
 from strowger.store.sealing import opened, seal
 
 
@@ -48,14 +48,15 @@ async def default(connection: AsyncConnection, workspace: WorkspaceId) -> Trunk 
     return None if row is None else reader(connection)(row)
 
 
-async def replace(connection: AsyncConnection, trunk: Trunk) -> None:
-    """All but when it was made. Raises NotFound."""
+async def change(connection: AsyncConnection, trunk: Trunk) -> Trunk:
+    """All but when it was made. Raises NotFound, PreconditionFailed."""
     await _make_room(connection, trunk)
-    read = reader(connection)
-    old = await owned.locked(connection, trunks, read, trunk.workspace_id, trunk.id)
+    old = await owned.at_version(
+        connection, trunks, reader(connection), trunk.workspace_id, trunk.id, trunk.version
+    )
     changed = audit.differences(old, trunk)
-    values = _values(connection, trunk)
-    del values["created_at"]
+    new = replace(trunk, version=trunk.version + 1, created_at=old.created_at)
+    values = _values(connection, new)
     if "password" not in changed:
         del values["password"]  # sealed anew it would look like another
     await owned.change(connection, trunks, trunk.workspace_id, trunk.id, values)
@@ -63,9 +64,24 @@ async def replace(connection: AsyncConnection, trunk: Trunk) -> None:
         await audit.note(connection, trunk.workspace_id, "trunk", trunk.id, "update", changed)
     if {"max_calls", "calls_per_second"} & set(changed):
         await gate.look_again(connection, trunk.workspace_id)
+    return new
+
+
+async def ensure(connection: AsyncConnection, trunk: Trunk) -> None:
+    """Add it, or make the one with its id like it: for a trunk from the configuration."""
+    try:
+        old = await owned.locked(
+            connection, trunks, reader(connection), trunk.workspace_id, trunk.id
+        )
+    except NotFound:
+        await add(connection, trunk)
+    else:
+        if audit.differences(old, trunk):
+            await change(connection, replace(trunk, version=old.version))
 
 
 async def remove(connection: AsyncConnection, workspace: WorkspaceId, trunk: TrunkId) -> None:
+    await numbers.let_go(connection, workspace, phone_numbers.c.trunk_id, trunk)
     await owned.remove(connection, trunks, workspace, trunk)
     in_use = select(calls.c.id).where(calls.c.trunk_id == trunk, LIVE).limit(1)
     if (await connection.execute(in_use)).one_or_none() is not None:
@@ -82,6 +98,7 @@ async def _make_room(connection: AsyncConnection, trunk: Trunk) -> None:
     others = update(trunks).where(
         trunks.c.workspace_id == trunk.workspace_id, trunks.c.id != trunk.id, trunks.c.is_default
     )
-    yielding = others.values(is_default=False).returning(trunks.c.id)
-    for other in (await connection.execute(yielding)).scalars().all():
+    yielding = others.values(is_default=False, version=trunks.c.version + 1)
+    yielded = await connection.execute(yielding.returning(trunks.c.id))
+    for other in yielded.scalars().all():
         await audit.note(connection, trunk.workspace_id, "trunk", other, "update", ["is_default"])

@@ -1,24 +1,17 @@
-"""Webhooks, their sealed secrets and their failures, within the caller's transaction.
+"""Webhooks, their sealed secrets and their failures, within the caller's transaction."""
 
-Also the secret that addresses without a webhook of their own are signed with.
-"""
-
-import base64
-import secrets
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from strowger.errors import NotFound
 from strowger.model import Webhook, WebhookId, WorkspaceId
 from strowger.store import audit, owned
 from strowger.store.events import Happening, publish
-from strowger.store.schema import webhooks, workspaces
+from strowger.store.schema import webhooks
 from strowger.store.sealing import opened, seal
 
-SECRET_LENGTH = 24  # bytes, the least that Standard Webhooks recommends
 FAILING_FOR = 5 * 86_400.0
 """Seconds of nothing but failures after which a webhook is disabled."""
 
@@ -44,11 +37,15 @@ async def add(connection: AsyncConnection, webhook: Webhook) -> None:
     await audit.note(connection, webhook.workspace_id, "webhook", webhook.id, "create")
 
 
-async def replace(connection: AsyncConnection, webhook: Webhook) -> None:
-    """All but its secrets, which `rotate` changes, and when it was made. Raises NotFound."""
+async def replace(connection: AsyncConnection, webhook: Webhook) -> Webhook:
+    """All but its secrets, which `rotate` changes, and when it was made.
+
+    Raises NotFound, PreconditionFailed.
+    """
     read, workspace = reader(connection), webhook.workspace_id
-    old = await owned.locked(connection, webhooks, read, workspace, webhook.id)
+    old = await owned.at_version(connection, webhooks, read, workspace, webhook.id, webhook.version)
     values = {
+        "version": webhook.version + 1,
         "url": webhook.url,
         "events": list(webhook.events),
         "enabled": webhook.enabled,
@@ -60,6 +57,7 @@ async def replace(connection: AsyncConnection, webhook: Webhook) -> None:
     await owned.change(connection, webhooks, workspace, webhook.id, values)
     if changed:
         await audit.note(connection, workspace, "webhook", webhook.id, "update", changed)
+    return await owned.get(connection, webhooks, read, workspace, webhook.id)
 
 
 async def remove(connection: AsyncConnection, workspace: WorkspaceId, webhook: WebhookId) -> None:
@@ -82,6 +80,7 @@ async def rotate(
         "secret": seal(connection, webhooks.c.secret, webhook, secret),
         "previous_secret": seal(connection, webhooks.c.previous_secret, webhook, old.secret),
         "previous_secret_until": previous_until,
+        "version": old.version + 1,
         "updated_at": now,
     }
     await owned.change(connection, webhooks, workspace, webhook, values)
@@ -94,10 +93,17 @@ async def signing_secrets(
 ) -> tuple[str, str | None]:
     """What signs now, and what still does since a rotation. Raises NotFound."""
     found = await owned.get(connection, webhooks, reader(connection), workspace, webhook)
-    if found.previous_secret_until is None:
+    if found.previous_secret is None or not await still(connection, found.previous_secret_until):
         return found.secret, None
+    return found.secret, found.previous_secret
+
+
+async def still(connection: AsyncConnection, until: float | None) -> bool:
+    """Whether the database's clock has not come to `until`."""
+    if until is None:
+        return False
     now = (await connection.execute(select(func.extract("epoch", func.now())))).scalar_one()
-    return found.secret, found.previous_secret if now < found.previous_secret_until else None
+    return bool(now < until)
 
 
 async def note_outcome(
@@ -123,26 +129,11 @@ async def note_outcome(
         first = mine.where(webhooks.c.failing_since.is_(None))
         await connection.execute(first.values(failing_since=at))
     elif row.enabled and at - row.failing_since >= FAILING_FOR:
-        off = mine.where(webhooks.c.enabled).values(enabled=False, updated_at=at)
+        off = mine.where(webhooks.c.enabled).values(
+            enabled=False, updated_at=at, version=webhooks.c.version + 1
+        )
         if (await connection.execute(off)).rowcount == 0:
             return  # somebody else has just done it
         payload = {"webhook_id": webhook, "url": row.url, "failing_since": row.failing_since}
         happening = Happening(workspace=workspace, type="webhook.disabled", payload=payload, at=at)
         await publish(connection, happening)
-
-
-async def workspace_secret(connection: AsyncConnection, workspace: WorkspaceId) -> str:
-    """Made when first asked for; of two who ask at once both get the same. Raises NotFound."""
-    column = workspaces.c.webhook_secret
-    mine = workspaces.c.id == workspace
-    found = (await connection.execute(select(column).where(mine))).one_or_none()
-    if found is None:
-        raise NotFound("no such workspace")
-    sealed = found.webhook_secret
-    if sealed is None:
-        fresh = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_LENGTH)).decode()
-        made = seal(connection, column, workspace, fresh)
-        new = update(workspaces).where(mine, column.is_(None)).values(webhook_secret=made)
-        await connection.execute(new)
-        sealed = (await connection.execute(select(column).where(mine))).scalar_one()
-    return opened(connection, column, workspace, sealed)

@@ -40,6 +40,8 @@ ANSWERS: dict[str, TypeAdapter[Any]] = {
     "Delivery": TypeAdapter(webhooks.Delivery),
     "DeliveryList": TypeAdapter(webhooks.DeliveryList),
     "Replayed": TypeAdapter(webhooks.Replayed),
+    "Workspace": TypeAdapter(workspaces.Workspace),
+    "RotatedWorkspace": TypeAdapter(workspaces.RotatedWorkspace),
     "ApiKey": TypeAdapter(workspaces.ApiKey),
     "CreatedApiKey": TypeAdapter(workspaces.CreatedApiKey),
     "ApiKeyList": TypeAdapter(workspaces.ApiKeyList),

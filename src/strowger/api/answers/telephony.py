@@ -33,6 +33,8 @@ class Trunk(Strict):
     """Most calls at the same time; further ones wait."""
     calls_per_second: float | None
     """Fastest pace of new calls."""
+    version: int
+    """Grows by one with every change; in quotes it is the `ETag` that `If-Match` takes."""
     created_at: Timestamp
     """When the trunk was added."""
     updated_at: Timestamp
@@ -81,6 +83,8 @@ class PhoneNumber(Strict):
     """The agent that answers calls to this number."""
     max_calls: int | None
     """Most calls from this number at the same time; further ones wait."""
+    version: int
+    """Grows by one with every change; in quotes it is the `ETag` that `If-Match` takes."""
     created_at: Timestamp
     """When the number was added."""
     updated_at: Timestamp

@@ -23,6 +23,9 @@ class Webhook(Strict):
     is disabled."""
     previous_secret_until: Timestamp | None
     """Until when what is sent is signed with the secret before the last rotation too."""
+    version: int
+    """Grows by one with every change, a rotation and a disabling too; in quotes it is the `ETag`
+    that `If-Match` takes."""
     created_at: Timestamp
     """When the webhook was added."""
     updated_at: Timestamp

@@ -6,6 +6,32 @@ from strowger.api.answers.common import ListOf
 from strowger.api.shapes import Strict, Timestamp
 
 
+class Workspace(Strict):
+    """Who owns everything that a key of it opens."""
+
+    id: str
+    """The workspace's id."""
+    name: str
+    """For people to read."""
+    max_calls: int | None
+    """Most calls at the same time, as the operator has set it; further ones wait."""
+    webhook_secret_at: Timestamp | None
+    """When the secret was made that signs what goes to the `webhook_url` of calls and agents;
+    null where nothing has been sent there yet."""
+    previous_webhook_secret_until: Timestamp | None
+    """Until when it is signed with the secret before the last rotation too."""
+    created_at: Timestamp
+    """When the workspace was made."""
+
+
+class RotatedWorkspace(Workspace):
+    """The workspace with the secret that is shown this once."""
+
+    webhook_secret: str
+    """Signs what goes to the `webhook_url` of calls and agents, as Standard Webhooks say:
+    `whsec_` and base64."""
+
+
 class ApiKey(Strict):
     """A key, without its text."""
 
