@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 import structlog
 from opentelemetry import trace
 
-from strowger.config import Settings
+from strowger.config import Settings, TrunkAddress
 from strowger.errors import ConfigurationError, Unavailable, leaves
 from strowger.log_stream import lossy
 from strowger.memory import settle_memory
@@ -177,22 +177,25 @@ async def bring_up(url: str, settings: Settings) -> None:
         await records.ensure_workspace(DEFAULT_WORKSPACE, now=now)
         await records.limit_workspace(DEFAULT_WORKSPACE, settings.max_calls or None)
         if (trunk := settings.trunk) is not None:
-            await records.ensure_trunk(
-                Trunk(
-                    id=CONFIGURED_TRUNK,
-                    workspace_id=DEFAULT_WORKSPACE,
-                    name="from the configuration",
-                    host=trunk.host,
-                    port=trunk.port,
-                    username=trunk.username,
-                    password=trunk.password,
-                    is_default=True,
-                    created_at=now,
-                    updated_at=now,
-                )
-            )
+            await records.ensure_trunk(configured_trunk(trunk, now=now))
     finally:
         await engine.dispose()
+
+
+def configured_trunk(address: TrunkAddress, *, now: float) -> Trunk:
+    """The trunk that the configuration names, as it is kept."""
+    return Trunk(
+        id=CONFIGURED_TRUNK,
+        workspace_id=DEFAULT_WORKSPACE,
+        name="from the configuration",
+        host=address.host,
+        port=address.port,
+        username=address.username,
+        password=address.password,
+        is_default=True,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 # ── the API process ──────────────────────────────────────────────────────────────────────────

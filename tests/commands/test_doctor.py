@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -18,6 +19,9 @@ from strowger.errors import Unavailable
 from strowger.store.connect import connect
 from strowger.store.house import PostgresHouse
 from tests.postgres import database_url
+from tests.telephony.peer import PASSWORD, Answer, peer
+from tests.telephony.peer import guarded as guarded_peer
+from tests.telephony.peer import says as peer_says
 from tests.webhooks.server import listening, says
 
 __all__ = ["database_url"]
@@ -151,38 +155,36 @@ def test_no_trunk_and_a_silent_trunk_are_problems(
     assert "firewall" in silent.advice
 
 
-class Carrier(asyncio.DatagramProtocol):
-    """Answers whatever comes with one status."""
+def trunk_found(folder: Path, answer: Answer, credentials: str = "") -> Finding:
+    """What doctor says of a trunk that answers like that."""
 
-    def __init__(self, status: str) -> None:
-        self._status = status
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, sender: tuple[str, int]) -> None:
-        lines = data.decode().partition("\r\n\r\n")[0].split("\r\n")[1:]
-        kept = ("via", "from", "to", "call-id", "cseq")
-        same = [line for line in lines if line.partition(":")[0].lower() in kept]
-        answer = [f"SIP/2.0 {self._status}", *same, "Content-Length: 0", "", ""]
-        self._transport.sendto("\r\n".join(answer).encode(), sender)
-
-
-@pytest.mark.parametrize(("status", "good"), [("200 OK", True), ("403 Forbidden", False)])
-def test_a_trunk_is_judged_by_its_answer(tmp_path: Path, status: str, good: bool) -> None:
     async def main() -> Finding:
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(
-            lambda: Carrier(status), local_addr=("127.0.0.1", 0)
-        )
-        port = transport.get_extra_info("sockname")[1]
-        found = await checks.trunk(settings(tmp_path, trunk=f"sip:127.0.0.1:{port}"))
-        transport.close()
-        return found
+        async with peer(answer) as (port, _):
+            at = f"sip:{credentials}127.0.0.1:{port}"
+            return await checks.trunk(settings(folder, trunk=at))
 
-    found = asyncio.run(main())
+    return asyncio.run(main())
+
+
+def test_a_trunk_is_asked_with_our_user_name_and_password(tmp_path: Path) -> None:
+    right = trunk_found(tmp_path, guarded_peer, f"me:{quote(PASSWORD)}@")
+    assert right.problem is None, right.problem
+    wrong = trunk_found(tmp_path, guarded_peer, "me:guessed@")
+    assert "does not take our user name and password" in (wrong.problem or "")
+    assert "STROWGER_TRUNK" in wrong.advice
+    none = trunk_found(tmp_path, guarded_peer)
+    assert "wants a user name and a password" in (none.problem or "")
+    assert "USER:PASSWORD" in none.advice
+    for found in (right, wrong, none):
+        assert PASSWORD not in repr(found)
+        assert "guessed" not in repr(found)
+
+
+@pytest.mark.parametrize(("status", "good"), [(200, True), (403, False)])
+def test_a_trunk_is_judged_by_its_answer(tmp_path: Path, status: int, good: bool) -> None:
+    found = trunk_found(tmp_path, peer_says(status))
     assert (found.problem is None) is good
-    assert status in (found.what if good else found.problem or "")
+    assert str(status) in (found.what if good else found.problem or "")
     assert good or "carrier" in found.advice
 
 

@@ -229,16 +229,6 @@ def test_a_telephone_that_takes_no_calls_says_so() -> None:
     asyncio.run(main())
 
 
-def test_a_trunk_that_is_there_answers_a_probe() -> None:
-    async def main() -> None:
-        async with pair() as call:
-            answer = await call.caller.probe(request(call.port).trunk)
-            assert answer.status == 200
-            assert "INVITE" in answer.allow
-
-    asyncio.run(main())
-
-
 def test_an_address_that_is_taken_is_said_in_one_line() -> None:
     async def main() -> None:
         port = free_port()

@@ -14,19 +14,28 @@ import httpx2
 from strowger import app
 from strowger.agent import TranscriberSettings, VoiceSettings
 from strowger.config import Settings
-from strowger.errors import CallRefused, ConfigurationError
-from strowger.model import DEFAULT_WORKSPACE, Trunk
+from strowger.errors import ConfigurationError
 from strowger.ports import Readiness, pcm_of
 from strowger.providers.registry import ConfiguredProviders
 from strowger.store import embedded
 from strowger.store.connect import open_engine
 from strowger.store.house import PostgresHouse
+from strowger.telephony.checking import UdpTrunkChecker
 from strowger.telephony.silero import SileroModel
 from strowger.telephony.sockets import PortPool
-from strowger.telephony.telephone import TelephoneSettings, open_telephone
 
 TRUNK_WITHIN = 6.0
 """Seconds a trunk has to answer OPTIONS; a packet lost twice on the way still fits."""
+TRUNK_ADVICE = {
+    "no_address": "check the host name in STROWGER_TRUNK",
+    "bad_address": "check the host name in STROWGER_TRUNK",
+    "no_answer": "check host, port and that the firewall lets SIP (UDP) through",
+    "authentication_needed": "set STROWGER_TRUNK=sip:USER:PASSWORD@host:port",
+    "authentication_failed": "check user name and password in STROWGER_TRUNK",
+    "refused": "the carrier does not let this address in: tell it to",
+    "trouble": "the carrier is down, or not for us: ask it, or try again later",
+}
+"""What to do about each `problem` of a report; else it is the carrier's."""
 SERVICE_WITHIN = 5.0
 """Seconds a speech or language service has to answer."""
 TIMER_ROUNDS = 100
@@ -176,49 +185,23 @@ async def audio_ports(settings: Settings) -> Finding:
 
 
 async def trunk(settings: Settings) -> Finding:
+    """Whether it is there and takes our user name and password, as `POST /v1/trunks/{id}/check`
+    tells of others."""
     if settings.trunk is None:
         return Finding(
             "",
             "no trunk is configured: there is no way to the telephone network yet",
             "set STROWGER_TRUNK=sip:user:password@host:port, or add one with POST /v1/trunks",
         )
-    where = f"{settings.trunk.host}:{settings.trunk.port}"
-    trunk = Trunk(
-        id=app.CONFIGURED_TRUNK,
-        workspace_id=DEFAULT_WORKSPACE,
-        name="from the configuration",
-        host=settings.trunk.host,
-        port=settings.trunk.port,
+    configured = app.configured_trunk(settings.trunk, now=time.time())
+    checker = UdpTrunkChecker(
+        settings.sip.host, public_host=settings.public_address, patience=TRUNK_WITHIN
     )
-    listen = (settings.sip.host, _free_port(settings.sip.host))
-    # What goes wrong is caught inside: out of the telephone's task group it would come in a group.
-    async with open_telephone(TelephoneSettings(listen=listen, lines=1), None) as telephone:
-        try:
-            async with asyncio.timeout(TRUNK_WITHIN):
-                answer = await telephone.probe(trunk)
-        except TimeoutError:
-            return _silent_trunk(where)
-        except CallRefused as refusal:
-            return Finding("", refusal.reason, "check the host name in STROWGER_TRUNK")
-    if answer.status == 408:
-        return _silent_trunk(where)
-    if answer.status in {403, 503}:
-        problem = f"the trunk {where} answers {answer.status} {answer.reason}"
-        return Finding("", problem, "the carrier does not let this address in, or is down: ask it")
-    return Finding(f"trunk {where} answers ({answer.status} {answer.reason})")
-
-
-def _silent_trunk(where: str) -> Finding:
-    problem = f"the trunk {where} does not answer within {TRUNK_WITHIN:g} s"
-    return Finding("", problem, "check host, port and that the firewall lets SIP (UDP) through")
-
-
-def _free_port(host: str) -> int:
-    """Not the one Strowger listens at: it may be running, and calls may be on it."""
-    kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(kind, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    report = await checker.check(configured)
+    if report.problem is None:
+        return Finding(f"trunk {configured.host}:{configured.port}: {report.detail}")
+    problem = f"trunk {configured.host}:{configured.port}: {report.detail}"
+    return Finding("", problem, TRUNK_ADVICE.get(report.problem, "ask the carrier"))
 
 
 async def openai(settings: Settings) -> Finding:

@@ -17,7 +17,6 @@ from strowger.media.engine import Engine
 from strowger.media.events import Event as MediaEvent
 from strowger.media.events import LineClosed
 from strowger.media.voice import SpeechModel
-from strowger.model import Trunk
 from strowger.ports import DialRequest
 from strowger.sip import events as sip
 from strowger.sip.endpoint import Endpoint
@@ -82,7 +81,6 @@ class SipTelephone:
         self._given_back = asyncio.Event()
         self._lines: dict[int, SipLine] = {}
         self._sessions: dict[sip.SessionId, Callable[[sip.Event], None]] = {}
-        self._probes: dict[str, asyncio.Future[sip.OptionsAnswered]] = {}
         self.packets: Counter[str] = Counter()
         """Of all lines that were closed: `received`, and of these `late`; and `lost`."""
 
@@ -154,21 +152,6 @@ class SipTelephone:
             raise CallRefused(
                 487, f"nobody answered within {patience:g} s", cause=RefusalCause.RING_TIMEOUT
             ) from None
-
-    async def probe(self, trunk: Trunk) -> sip.OptionsAnswered:
-        """Ask a trunk whether it is there (OPTIONS); status 408 where nothing comes back."""
-        destination = await resolve(trunk.host, trunk.port)
-        uri = f"sip:{trunk.host}:{trunk.port}"
-        own = own_address_towards(destination[0], self._settings.listen[0])
-        contact = (self._settings.public_host or own, self._settings.listen[1])
-        token = self._endpoint.options(uri, destination, now=self._now(), contact=contact)
-        answered: asyncio.Future[sip.OptionsAnswered] = self._loop.create_future()
-        self._probes[token] = answered
-        self._flush()
-        try:
-            return await answered
-        finally:
-            del self._probes[token]
 
     # ── calls that come in ───────────────────────────────────────────────────────────────────
 
@@ -310,9 +293,8 @@ class SipTelephone:
         match event:
             case sip.Incoming():
                 self._offer_incoming(event)
-            case sip.OptionsAnswered(token=token):
-                if (probe := self._probes.get(token)) is not None and not probe.done():
-                    probe.set_result(event)
+            case sip.OptionsAnswered():
+                pass  # nothing here asks; `checking` has an endpoint of its own
             case sip.Discarded():
                 pass  # counted by the endpoint; a log line for each would serve a flood
             case _:
