@@ -20,7 +20,7 @@ from strowger.config import Settings, TrunkAddress
 from strowger.errors import ConfigurationError, Unavailable, leaves
 from strowger.log_stream import lossy
 from strowger.memory import settle_memory
-from strowger.model import DEFAULT_WORKSPACE, Trunk, TrunkId, WorkerId
+from strowger.model import DEFAULT_WORKSPACE, NATIVE_FORMAT, Trunk, TrunkId, WorkerId
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -223,7 +223,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
     from strowger.store.queue import Kind
     from strowger.store.rates import PostgresRates
     from strowger.store.records import PostgresRecords
-    from strowger.webhooks.deliver import Deliverer
+    from strowger.webhooks.deliver import Deliverer, NativeFormat
     from strowger.webhooks.egress import guarded_client
 
     url = await _database_of_child(settings)
@@ -268,7 +268,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
         deliverer = Deliverer(
             PostgresOutbox(engine),
             client,
-            render=render_event_data,
+            formats={NATIVE_FORMAT: NativeFormat(render_event_data)},
             on_attempt=figures.webhook_attempt,
         )
         settle_memory()

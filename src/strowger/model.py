@@ -22,6 +22,8 @@ DeliveryId = NewType("DeliveryId", str)
 T = TypeVar("T")
 
 DEFAULT_WORKSPACE = WorkspaceId("workspace_default")
+NATIVE_FORMAT = "strowger"
+"""The format of webhooks that are written Strowger's own way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +190,9 @@ class Call:
     ring_timeout: float = 45.0
     test: bool = False
     """Placed with a test key: it must not reach a carrier."""
+    dialect: str | None = None
+    """The dialect of the API it was placed in; None for Strowger's own. What is sent to its
+    `webhook_url` is written in that."""
     scheduled_at: float | None = None
     """When it is to be queued; None for at once."""
     created_at: float = 0.0
@@ -240,6 +245,10 @@ class Webhook:
     previous_secret: str | None = field(default=None, repr=False)
     """Signs as well until `previous_secret_until`: after a rotation receivers need some time."""
     previous_secret_until: float | None = None
+    format: str = NATIVE_FORMAT
+    """How what is sent is written: Strowger's own way, or a dialect's (`NAME` or `NAME:KIND`)."""
+    agent_id: AgentId | None = None
+    """Only of calls that this agent conducts; None for all."""
     enabled: bool = True
     failing_since: float | None = None
     """When the failures began that no success has ended since."""
@@ -334,6 +343,24 @@ class AuditEntry:
     `cancel`, `say` or `digits`: that it was created says the call itself."""
     fields: tuple[str, ...] = ()
     """What an update changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialectRecord:
+    """What a dialect keeps that Strowger itself has no place for.
+
+    Either a thing of its own, or the rest of a native one, whose id it then has.
+    """
+
+    workspace_id: WorkspaceId
+    dialect: str
+    kind: str
+    """Such as `prompt`, or `agent` for the rest of an agent."""
+    id: str
+    body: Mapping[str, object] = field(repr=False)
+    """Plain JSON values; sealed in the database, as they may hold secrets."""
+    created_at: float
+    updated_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

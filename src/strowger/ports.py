@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from strowger.agent import AgentDefinition, ModelSettings, TranscriberSettings, VoiceSettings
 from strowger.conversation.dialogue import Message, OfferedTool, ToolCall
@@ -15,6 +15,7 @@ from strowger.conversation.events import ProviderKind
 from strowger.lifecycle import CallStatus
 from strowger.media import events as media
 from strowger.model import (
+    NATIVE_FORMAT,
     Actor,
     Agent,
     AgentId,
@@ -26,6 +27,7 @@ from strowger.model import (
     CallId,
     CallResult,
     DeliveryId,
+    DialectRecord,
     Event,
     KeyId,
     LineFigures,
@@ -589,6 +591,92 @@ class Records(Protocol):
         """Answer, or raise Unavailable."""
 
 
+# ── store, as the dialects see it ────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSearch:
+    """Which calls a dialect's list is to hold, and in which order; None for any."""
+
+    ids: tuple[CallId, ...] | None = None
+    statuses: frozenset[CallStatus] | None = None
+    agent_id: AgentId | None = None
+    to: str | None = None
+    from_: str | None = None
+    either: str | None = None
+    """A number that called or was called."""
+    text: str | None = None
+    """Part of either number."""
+    created_from: float | None = None
+    created_to: float | None = None
+    """Both times are included."""
+    order_by: Literal["created_at", "started_at", "ended_at", "duration"] = "created_at"
+    ascending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundCalls:
+    """One page of what was looked for."""
+
+    calls: tuple[Call, ...]
+    total: int
+    """How many there are; no more than `MOST_COUNTED` are counted."""
+    total_is_estimated: bool
+
+
+MOST_COUNTED = 10_000
+"""Counting takes time with every row: beyond this, lists say that there are more."""
+
+
+class DialectRecords(Protocol):
+    """What dialects keep, and lists in their ways. Every method is one transaction, or part of
+    `Records.together`, and sees one workspace only."""
+
+    async def add_record(self, record: DialectRecord) -> None:
+        """Raises Conflict where there is one of its kind with its id."""
+
+    async def put_record(self, record: DialectRecord) -> None:
+        """The same, in place of one that is there; that one's `created_at` stays."""
+
+    async def get_record(
+        self, workspace: WorkspaceId, dialect: str, kind: str, id: str
+    ) -> DialectRecord:
+        """Raises NotFound."""
+
+    async def find_records(
+        self, workspace: WorkspaceId, dialect: str, kind: str, ids: Sequence[str]
+    ) -> Mapping[str, DialectRecord]:
+        """Those of `ids` that are there."""
+
+    async def list_records(
+        self, workspace: WorkspaceId, dialect: str, kind: str
+    ) -> tuple[DialectRecord, ...]:
+        """Newest first, at most `MOST_COUNTED`."""
+
+    async def delete_record(self, workspace: WorkspaceId, dialect: str, kind: str, id: str) -> None:
+        """Raises NotFound."""
+
+    async def search_calls(
+        self,
+        workspace: WorkspaceId,
+        search: CallSearch,
+        *,
+        offset: int,
+        limit: int,
+        transcripts: bool = False,
+    ) -> FoundCalls:
+        """A page by its place. Without `transcripts` the calls have none."""
+
+
+class LinkSigner(Protocol):
+    """Signs links that open something without a key, such as a recording."""
+
+    def sign(self, text: str) -> str:
+        """A signature of URL-safe characters, the same in all processes of the house."""
+
+    def verify(self, text: str, signature: str) -> bool: ...
+
+
 # ── store, as webhook delivery sees it ───────────────────────────────────────────────────────
 
 
@@ -613,6 +701,8 @@ class Delivery:
     event: Event
     attempts: int
     """Made so far."""
+    format: str = NATIVE_FORMAT
+    """How it is to be written; see `Webhook.format`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -625,6 +715,24 @@ class Attempt:
     answer: str
     """The first 2 KB of the answer's body, or what went wrong."""
     duration: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingRequest:
+    """A delivery as it is sent."""
+
+    method: Literal["GET", "POST"] = "POST"
+    url: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Besides those every delivery has."""
+
+
+class WebhookFormat(Protocol):
+    """Writes deliveries in the way of one dialect."""
+
+    async def compose(self, delivery: Delivery) -> OutgoingRequest | None:
+        """None where that way has no word for the event: it is then not sent."""
 
 
 class Outbox(Protocol):

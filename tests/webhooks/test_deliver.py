@@ -9,9 +9,9 @@ import httpx2
 import pytest
 
 from strowger.errors import NotItsTurn
-from strowger.model import DEFAULT_WORKSPACE, CallId, Event, EventId
+from strowger.model import DEFAULT_WORKSPACE, NATIVE_FORMAT, CallId, Event, EventId
 from strowger.ports import Attempt, Delivery
-from strowger.webhooks.deliver import ANSWER_KEPT, PER_ENDPOINT, Deliverer
+from strowger.webhooks.deliver import ANSWER_KEPT, PER_ENDPOINT, Deliverer, NativeFormat
 from strowger.webhooks.egress import guarded_client
 from strowger.webhooks.signing import new_secret, verify
 from tests.webhooks.server import OK, Received, listening, says
@@ -132,7 +132,8 @@ async def test_the_same_event_is_the_same_bytes_each_time() -> None:
 async def test_what_customers_are_told_can_be_rendered_by_others() -> None:
     async with listening() as endpoint, guarded_client(LOOPBACK) as client:
         outbox = outbox_to(endpoint.url)
-        await Deliverer(outbox, client, render=lambda event: {"id": event.call_id}).deliver("d")
+        formats = {NATIVE_FORMAT: NativeFormat(lambda event: {"id": event.call_id})}
+        await Deliverer(outbox, client, formats=formats).deliver("d")
     assert json.loads(endpoint.received[0].body)["data"] == {"id": "call_1"}
 
 

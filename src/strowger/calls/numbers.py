@@ -4,6 +4,7 @@ Only form and policy are judged here; whether anybody answers there, the network
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import phonenumbers
@@ -51,10 +52,14 @@ def phone_number_problem(number: str) -> str | None:
     return None
 
 
-def destination_problem(destination: str) -> str | None:
-    """What is wrong with the form of a call's destination."""
+NumberRule = Callable[[str], str | None]
+"""What is wrong with the form of a number, in words for whoever sent it; None for nothing."""
+
+
+def destination_problem(destination: str, numbers: NumberRule = phone_number_problem) -> str | None:
+    """What is wrong with the form of a call's destination; numbers are judged by `numbers`."""
     if not is_sip_uri(destination):
-        return phone_number_problem(destination)
+        return numbers(destination)
     if len(destination) > LONGEST_SIP_URI or not SIP_URI.fullmatch(destination):
         return "expected sip:user@host or sip:user@host:port, without parameters"
     return None
@@ -87,7 +92,10 @@ def regions_of(number: str) -> frozenset[str]:
     Countries share codes (+1 is 25 of them), and a number range too new for the library could
     be any of these: the policy has to allow them all.
     """
-    parsed = phonenumbers.parse(_current_form(number))
+    try:
+        parsed = phonenumbers.parse(_current_form(number))
+    except phonenumbers.NumberParseException:
+        return frozenset({"ZZ"})  # of no country (ISO 3166 keeps ZZ for users): on no list
     region = phonenumbers.region_code_for_number(parsed)
     if region is not None:
         return frozenset({region})

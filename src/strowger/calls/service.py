@@ -8,6 +8,7 @@ from pathlib import Path
 from strowger.agent import AgentDefinition, Scalar
 from strowger.calls.numbers import (
     DialPolicy,
+    NumberRule,
     check_destination_allowed,
     destination_problem,
     phone_number_problem,
@@ -75,6 +76,11 @@ class NewCall:
     """When to queue it; None for at once."""
     test: bool = False
     """Asked for with a test key."""
+    dialect: str | None = None
+    """The dialect it is asked for in; see `Call.dialect`."""
+    numbers: NumberRule = phone_number_problem
+    """What is wrong with the form of a number, None for nothing: dialects have rules of their own,
+    which let numbers pass that cannot be, or not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +210,9 @@ class CallService:
                 return None
 
     def _check_fields(self, wanted: NewCall, problems: Problems) -> None:
-        problems.add("to", destination_problem(wanted.to), code="invalid_phone_number")
+        problems.add(
+            "to", destination_problem(wanted.to, wanted.numbers), code="invalid_phone_number"
+        )
         for path, message in variable_problems(wanted.variables):
             problems.add(f"variables{path}", message)
         problems.add("metadata", metadata_problem(wanted.metadata))
@@ -226,7 +234,7 @@ class CallService:
             if agents_own is None:
                 return await self._only_number(workspace)
             return _CallerNumber(agents_own, await self._records.find_number(workspace, agents_own))
-        wrong = phone_number_problem(wanted.from_)
+        wrong = wanted.numbers(wanted.from_)
         if wrong is not None:
             problems.add("from", wrong, code="invalid_phone_number")
             return _CallerNumber(None, None)
@@ -278,6 +286,7 @@ class CallService:
             variables={**definition.default_variables, **wanted.variables},
             metadata=wanted.metadata,
             webhook_url=wanted.webhook_url,
+            dialect=wanted.dialect,
             record=definition.recording if wanted.record is None else wanted.record,
             max_duration=_given(wanted.max_duration, limits.max_duration),
             ring_timeout=_given(wanted.ring_timeout, limits.ring_timeout),

@@ -111,6 +111,7 @@ async def tell(
             payload=payload,
             at=now,
             call=call.id,
+            agent=call.agent_id,
             urls=urls,
         ),
     )
@@ -125,7 +126,7 @@ def snapshot(call: Call) -> dict[str, object]:
     rest = {
         name: getattr(call, name)
         for name in FIELDS
-        if name not in {"id", "agent", "from_", "worker_id", *state}
+        if name not in {"id", "agent", "from_", "worker_id", "dialect", *state}
     }
     over = {"transcript": call.transcript} if call.status in TERMINAL else {}
     return {**state, "from": call.from_, **rest, **over}

@@ -138,6 +138,9 @@ async def _events_between(
     )
     if "*" not in hook.events:
         wanted = wanted.where(events.c.type.in_(hook.events))
+    if hook.agent_id is not None:
+        conducts = select(calls.c.id).where(calls.c.agent_id == hook.agent_id)
+        wanted = wanted.where(events.c.call_id.in_(conducts))
     return list(await connection.execute(wanted))
 
 
@@ -201,6 +204,7 @@ async def _webhook(
         webhooks.c.workspace_id,
         webhooks.c.url,
         webhooks.c.events,
+        webhooks.c.agent_id,
         webhooks.c.enabled,
     )
     mine = (webhooks.c.workspace_id == workspace) & (webhooks.c.id == webhook)

@@ -14,7 +14,7 @@ from sqlalchemy import Select, Text, bindparam, cast, func, insert, literal, sel
 from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from strowger.model import CallId, WorkspaceId
+from strowger.model import AgentId, CallId, WorkspaceId
 from strowger.store.ids import new_id
 from strowger.store.queue import Kind, enqueue
 from strowger.store.schema import UNSETTLED, deliveries, events, webhooks
@@ -32,6 +32,8 @@ class Happening:
     payload: Mapping[str, object]
     at: float
     call: CallId | None = None
+    agent: AgentId | None = None
+    """Who conducts the call: some webhooks want one agent's calls only."""
     urls: Sequence[str] = ()
     """Where to send it besides the workspace's webhooks."""
 
@@ -40,10 +42,12 @@ def _publish_statement() -> Select[Any]:
     """Write an event, tell who listens, and find the webhooks that want it, in one round trip."""
     names = ("id", "workspace_id", "call_id", "type", "payload", "created_at")
     values = {name: bindparam(name, type_=events.c[name].type) for name in names}
+    agent = bindparam("agent_id", type_=webhooks.c.agent_id.type)
     written = insert(events).values(values).returning(events.c.sequence).cte("written")
     wanting = (
         (webhooks.c.workspace_id == values["workspace_id"])
         & webhooks.c.enabled
+        & (webhooks.c.agent_id.is_(None) | (webhooks.c.agent_id == agent))
         & webhooks.c.events.overlap(cast(array([literal("*"), values["type"]]), ARRAY(Text)))
     )
     told = func.pg_notify(CHANNEL, func.coalesce(values["call_id"], ""))
@@ -67,6 +71,7 @@ async def publish(connection: AsyncConnection, happening: Happening) -> None:
         "type": happening.type,
         "payload": happening.payload,
         "created_at": happening.at,
+        "agent_id": happening.agent,
     }
     found = (await connection.execute(PUBLISH, values)).all()
     endpoints = {hook.id: (hook.id, hook.url) for hook in found if hook.id is not None}

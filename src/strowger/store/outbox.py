@@ -11,10 +11,10 @@ next attempt besides the one that is planned, and from then on there would be tw
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from strowger.model import WorkspaceId
+from strowger.model import NATIVE_FORMAT, WorkspaceId
 from strowger.ports import Attempt, Delivery
 from strowger.store import webhooks, workspaces
 from strowger.store.connect import transaction
@@ -22,6 +22,13 @@ from strowger.store.customer_calls import event_of
 from strowger.store.queue import Kind, enqueue
 from strowger.store.schema import UNSETTLED, calls, deliveries, delivery_attempts, events
 from strowger.store.schema import webhooks as webhooks_table
+
+FORMAT = case(
+    (webhooks_table.c.id.is_not(None), webhooks_table.c.format),
+    (deliveries.c.url == calls.c.webhook_url, func.coalesce(calls.c.dialect, NATIVE_FORMAT)),
+    else_=NATIVE_FORMAT,
+)
+"""How a delivery is written: as its webhook says, or as its call was asked for."""
 
 
 def job_for(delivery: str, made: int) -> str:
@@ -56,10 +63,12 @@ class PostgresOutbox:
                 deliveries.c.webhook_id,
                 webhooks_table.c.enabled,
                 webhooks_table.c.url.label("webhook_url"),
+                FORMAT.label("format"),
                 *(column for column in events.c),
             )
             .join(events, events.c.sequence == deliveries.c.sequence)
             .outerjoin(webhooks_table, webhooks_table.c.id == deliveries.c.webhook_id)
+            .outerjoin(calls, calls.c.id == deliveries.c.call_id)
             .where(deliveries.c.id == delivery, deliveries.c.state == "pending")
         )
         async with transaction(self._engine) as connection:
@@ -83,6 +92,7 @@ class PostgresOutbox:
             previous_secret=previous,
             event=event_of(row),
             attempts=row.attempts,
+            format=row.format,
         )
 
     async def record_attempt(

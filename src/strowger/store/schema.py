@@ -210,6 +210,7 @@ calls = Table(
     Column("worker_id", Id),
     Column("scheduled_at", Double),
     Column("test", Boolean, nullable=False, server_default=text("false")),
+    Column("dialect", CleanText),
     Column("figures", Json[LineFigures](LineFigures)),
     # How far it is in the queue for a line, where lines are limited: see `gate`.
     Column("gate", CleanText),
@@ -219,6 +220,7 @@ Index("calls_page_idx", calls.c.workspace_id, calls.c.id)
 Index("calls_status_idx", calls.c.workspace_id, calls.c.status, calls.c.id)
 Index("calls_agent_idx", calls.c.workspace_id, calls.c.agent_id, calls.c.id)
 Index("calls_to_idx", calls.c.workspace_id, calls.c.to, calls.c.id)
+Index("calls_from_idx", calls.c.workspace_id, calls.c.from_, calls.c.id)
 Index("calls_worker_idx", calls.c.worker_id, postgresql_where=LIVE)
 Index("calls_trunk_idx", calls.c.trunk_id, postgresql_where=LIVE)
 Index("calls_waiting_idx", calls.c.workspace_id, calls.c.id, postgresql_where=WAITING)
@@ -298,7 +300,15 @@ webhooks = Table(
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("format", CleanText, nullable=False, server_default=text("'strowger'")),
+    Column("agent_id", Id),
+    ForeignKeyConstraint(
+        ["workspace_id", "agent_id"],
+        ["agents.workspace_id", "agents.id"],
+        ondelete="CASCADE",
+    ),
 )
+Index("webhooks_agent_idx", webhooks.c.workspace_id, webhooks.c.agent_id)
 Index("webhooks_page_idx", webhooks.c.workspace_id, webhooks.c.id)
 
 deliveries = Table(
@@ -353,3 +363,24 @@ audit_log = Table(
 )
 Index("audit_log_page_idx", audit_log.c.workspace_id, audit_log.c.id)
 Index("audit_log_thing_idx", audit_log.c.workspace_id, audit_log.c.resource_id, audit_log.c.id)
+
+# What dialects keep. The id names workspace, dialect, kind and the record's own id.
+dialect_records = Table(
+    "dialect_records",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("workspace_id", Id, ForeignKey("workspaces.id"), nullable=False),
+    Column("dialect", CleanText, nullable=False),
+    Column("kind", CleanText, nullable=False),
+    Column("record_id", Id, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # sealed
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+Index(
+    "dialect_records_list_idx",
+    dialect_records.c.workspace_id,
+    dialect_records.c.dialect,
+    dialect_records.c.kind,
+    dialect_records.c.record_id,
+)

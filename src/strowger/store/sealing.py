@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from strowger.errors import ConfigurationError
 from strowger.store.connect import KEYRING, transaction
 from strowger.store.keyring import Keyring, Place
-from strowger.store.schema import trunks, webhooks, workspaces
+from strowger.store.schema import dialect_records, trunks, webhooks, workspaces
 
 SEALED: tuple[Column[bytes], ...] = (
     trunks.c.password,
@@ -20,6 +20,7 @@ SEALED: tuple[Column[bytes], ...] = (
     webhooks.c.previous_secret,
     workspaces.c.webhook_secret,
     workspaces.c.previous_webhook_secret,
+    dialect_records.c.body,
 )
 """Every column that holds secrets."""
 
