@@ -66,6 +66,8 @@ def test_every_setting_is_read_from_each_source(tmp_path: Path) -> None:
         "allow_countries": "us, MX,001",
         "allow_sip_uris": "yes",
         "allow_networks": "10.0.0.0/8,fd00::/8",
+        "public_url": "https://calls.example.com/",
+        "dialect_hosts": "API.vendor.example=vendor, other.example=other",
         "openai_base_url": "http://127.0.0.1:8000/v1/",
         "openai_api_key": "sk-1",
         "openai_model": "m",

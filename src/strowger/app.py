@@ -25,7 +25,8 @@ from strowger.model import DEFAULT_WORKSPACE, NATIVE_FORMAT, Trunk, TrunkId, Wor
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from strowger.api.services import Surroundings
+    from strowger.api.dialects.serving import Dialects
+    from strowger.api.services import Services, Surroundings
     from strowger.observability.figures import MediaTotals
     from strowger.providers.registry import ProviderSettings
     from strowger.store.keyring import Keyring
@@ -247,6 +248,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
             recording_path=partial(recording_path, settings.recordings),
             bell=bell,
         )
+        dialects = _dialects(settings, services, engine, keyring)
         listening = _listen(settings.host, settings.port)
         stack.callback(listening.close)
         server = uvicorn.Server(
@@ -257,6 +259,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
                     rates=PostgresRates(engine),
                     figures=figures,
                     house=PostgresHouse(engine),
+                    dialects=dialects,
                 ),
                 lifespan="off",
                 log_config=None,
@@ -268,7 +271,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
         deliverer = Deliverer(
             PostgresOutbox(engine),
             client,
-            formats={NATIVE_FORMAT: NativeFormat(render_event_data)},
+            formats={NATIVE_FORMAT: NativeFormat(render_event_data), **dialects.formats()},
             on_attempt=figures.webhook_attempt,
         )
         settle_memory()
@@ -303,6 +306,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
 
 def _surroundings(settings: Settings, engine: "AsyncEngine") -> "Surroundings":
     """What the API looks at besides records."""
+    from strowger.api.dialects.spoken import FORMATS
     from strowger.api.services import Surroundings
     from strowger.providers.catalogue import ProviderCatalogue
     from strowger.store.deliveries import PostgresDeliveries
@@ -312,7 +316,39 @@ def _surroundings(settings: Settings, engine: "AsyncEngine") -> "Surroundings":
         deliveries=PostgresDeliveries(engine),
         catalogue=ProviderCatalogue(provider_settings(settings)),
         checker=UdpTrunkChecker(settings.sip.host, public_host=settings.public_address),
+        formats=FORMATS | {NATIVE_FORMAT},
     )
+
+
+def _dialects(
+    settings: Settings, services: "Services", engine: "AsyncEngine", keyring: "Keyring"
+) -> "Dialects":
+    """The dialects of the API. Raises ConfigurationError for a host that leads nowhere."""
+    from strowger.api.dialects.endpoints import Backing
+    from strowger.api.dialects.serving import Dialects
+    from strowger.api.dialects.spoken import NAMES, SPOKEN
+    from strowger.store.dialects import PostgresDialectRecords
+
+    hosts = dict(settings.dialect_hosts)
+    for host, name in hosts.items():
+        if name not in NAMES:
+            raise ConfigurationError(
+                f"dialect_hosts: {host} leads to {name}, which is none of {', '.join(NAMES)}"
+            )
+    backing = Backing(
+        services=services,
+        kept=PostgresDialectRecords(engine),
+        signer=keyring,
+        public_url=settings.public_url or f"http://{_reachable(settings.host)}:{settings.port}",
+    )
+    return Dialects(backing=backing, spoken=SPOKEN, hosts=hosts)
+
+
+def _reachable(host: str) -> str:
+    """What a client on this machine writes for the address listened at."""
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _listen(host: str, port: int) -> socket.socket:

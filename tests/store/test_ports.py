@@ -4,8 +4,9 @@ import inspect
 
 import pytest
 
-from strowger.ports import CallStore, Outbox, Records
+from strowger.ports import CallStore, DialectRecords, Outbox, Records
 from strowger.store.calls import PostgresCallStore
+from strowger.store.dialects import PostgresDialectRecords
 from strowger.store.outbox import PostgresOutbox
 from strowger.store.records import PostgresRecords
 
@@ -24,7 +25,12 @@ def outbox(store: PostgresOutbox) -> Outbox:
 
 @pytest.mark.parametrize(
     ("port", "adapter"),
-    [(CallStore, PostgresCallStore), (Records, PostgresRecords), (Outbox, PostgresOutbox)],
+    [
+        (CallStore, PostgresCallStore),
+        (Records, PostgresRecords),
+        (Outbox, PostgresOutbox),
+        (DialectRecords, PostgresDialectRecords),
+    ],
 )
 def test_the_store_has_every_method_of_its_port_with_the_same_parameters(
     port: type, adapter: type

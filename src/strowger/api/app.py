@@ -21,6 +21,7 @@ from strowger.api import (
     workspace,
 )
 from strowger.api.auth import KeyRing
+from strowger.api.dialects.serving import Dialects, Door
 from strowger.api.middleware import BodyLimit, RequestContext
 from strowger.api.openapi import describe_api
 from strowger.api.problems import answer_errors
@@ -47,6 +48,7 @@ def create_app(
     rates: RateStore | None = None,
     figures: ApiFigures | None = None,
     house: House | None = None,
+    dialects: Dialects | None = None,
 ) -> FastAPI:
     """The application that serves `services`; `rates` counts requests where there is a limit, and
     `figures` whatever it does."""
@@ -61,6 +63,10 @@ def create_app(
         app.state.limiter = RateLimiter(rates, limit=policy.rate_limit, clock=services.clock)
     # The middleware added last is the outermost.
     app.add_middleware(BodyLimit, limit=policy.largest_body)
+    if dialects is not None:
+        app.add_middleware(
+            Door, dialects=dialects, state=app.state, largest_body=policy.largest_body
+        )
     app.add_middleware(RequestContext, ids=services.ids, figures=app.state.figures)
     return app
 

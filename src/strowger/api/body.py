@@ -57,9 +57,7 @@ def check_media_type(request: Request) -> None:
 def parse_body(raw: bytes, adapter: TypeAdapter[T]) -> T:
     """Raises MalformedBody for what is not JSON, InvalidRequest for what is not wanted."""
     given = parse_json(raw)
-    problems = tuple(_bad_text(given, ""))
-    if problems:
-        raise InvalidRequest(problems[0].message, problems=problems)
+    check_text(given)
     try:
         return adapter.validate_json(raw, strict=True)
     except ValidationError as error:
@@ -67,7 +65,15 @@ def parse_body(raw: bytes, adapter: TypeAdapter[T]) -> T:
         raise problems_of([dict(detail) for detail in details], given) from error
 
 
+def check_text(given: object) -> None:
+    """Raise InvalidRequest for strings that cannot be kept."""
+    problems = tuple(_bad_text(given, ""))
+    if problems:
+        raise InvalidRequest(problems[0].message, problems=problems)
+
+
 def parse_json(raw: bytes) -> object:
+    """Raises MalformedBody."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:

@@ -35,13 +35,12 @@ class IdempotentRoute(APIRoute):
         scope = scope_of(self.openapi_extra)
 
         async def once(request: Request) -> Response:
-            text = request.headers.get(HEADER)
+            text = presented(request)
             if text is None:
                 return await handle(request)
-            _check(request, text)
             # Before the transaction: these ask the database over connections of their own.
             key = await authenticate(request, scope)
-            return await _once(request, key.workspace_id, text, handle)
+            return await answered_once(request, key.workspace_id, text, handle)
 
         return once
 
@@ -54,13 +53,17 @@ def scope_of(openapi_extra: dict[str, Any] | None) -> str:
     return scope
 
 
-def _check(request: Request, text: str) -> None:
+def presented(request: Request) -> str | None:
+    """The request's Idempotency-Key; None without one. Raises InvalidRequest."""
+    text = request.headers.get(HEADER)
+    if text is None:
+        return None
     if len(request.headers.getlist(HEADER)) > 1:
         problem = "expected one, got several"
     elif not FORM.fullmatch(text):
         problem = "expected 1 to 255 printable ASCII characters"
     else:
-        return
+        return text
     raise InvalidRequest(
         f"{HEADER}: {problem}",
         code="invalid_idempotency_key",
@@ -68,7 +71,10 @@ def _check(request: Request, text: str) -> None:
     )
 
 
-async def _once(request: Request, workspace: WorkspaceId, text: str, handle: Handler) -> Response:
+async def answered_once(
+    request: Request, workspace: WorkspaceId, text: str, handle: Handler
+) -> Response:
+    """Have `handle` answer within one transaction, or answer as before."""
     services: Services = request.app.state.services
     records, clock = services.records, services.clock
     asked = (request.method.encode(), request.url.path.encode(), await request.body())

@@ -14,7 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from strowger.api.problems import internal_error, problem
+from strowger.api.problems import INTERNAL_ERROR, refusal_of, refuse_of
 from strowger.errors import BodyTooLarge
 from strowger.observability.figures import ApiFigures
 
@@ -70,10 +70,11 @@ class RequestContext:
             log.error("request failed", exception="".join(traceback.format_exception(error)))
             if status:
                 raise  # too late for another answer: the server cuts the connection
-            await internal_error(Request(scope))(scope, receive, send_with_id)
+            request = Request(scope)
+            await refuse_of(request)(request, INTERNAL_ERROR)(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - started
-            route = getattr(scope.get("route"), "path", "(none)")
+            route = scope["state"].get("door", "") + getattr(scope.get("route"), "path", "(none)")
             if self._figures is not None:
                 self._figures.request(_method(scope["method"]), route, status, seconds)
             if span.is_recording():
@@ -119,15 +120,7 @@ class BodyLimit:
         request = Request(scope)
         announced = request.headers.get("content-length", "0")
         if announced.isdecimal() and int(announced[:20]) > self._limit:
-            error = self._too_large()
-            # The rest of the body is not read, so the connection cannot serve another request.
-            answer = problem(
-                request,
-                error.status,
-                code=error.code,
-                detail=str(error),
-                headers={"Connection": "close"},
-            )
+            answer = refuse_of(request)(request, refusal_of(self._too_large()))
             await answer(scope, receive, send)
             return
         received = 0

@@ -1,18 +1,20 @@
 """Errors on the wire: RFC 9457 `application/problem+json`, whatever went wrong."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import structlog
-from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from strowger.api.validation import problems_of
 from strowger.errors import (
+    BodyTooLarge,
     FieldProblem,
     InvalidRequest,
     RequestError,
@@ -45,41 +47,65 @@ class RangeNotSatisfiable(RequestError):
         self.size = size
 
 
-def problem(
-    request: Request,
-    status: int,
-    *,
-    code: str,
-    detail: str,
-    errors: tuple[FieldProblem, ...] = (),
-    headers: Mapping[str, str] | None = None,
-) -> Response:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a request is not served, before it is put into anybody's words on the wire."""
+
+    status: int
+    code: str
+    detail: str
+    errors: tuple[FieldProblem, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Refuse = Callable[[Request, Refusal], Response]
+"""How a refusal is answered: as a problem, or in a dialect's own way."""
+
+INTERNAL_ERROR = Refusal(
+    status=500,
+    code="internal_error",
+    detail="something went wrong here; the log has the details under the request id",
+)
+"""The answer to a defect: what it was is in the log under the request's id, not here."""
+
+
+def problem(request: Request, refusal: Refusal) -> Response:
     content = {
-        "type": f"urn:strowger:error:{code}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "errors": [{"field": error.field, "message": error.message} for error in errors],
+        "type": f"urn:strowger:error:{refusal.code}",
+        "title": HTTPStatus(refusal.status).phrase,
+        "status": refusal.status,
+        "detail": refusal.detail,
+        "code": refusal.code,
+        "errors": [{"field": error.field, "message": error.message} for error in refusal.errors],
         "request_id": request_id(request),
     }
-    return JSONResponse(content, status, dict(headers or {}), media_type=MEDIA_TYPE)
+    return JSONResponse(content, refusal.status, dict(refusal.headers), media_type=MEDIA_TYPE)
 
 
 def request_id(request: Request) -> str:
     return str(request.scope.get("state", {}).get("request_id", ""))
 
 
-def answer_errors(app: FastAPI) -> None:
-    """Have every exception that a route can raise answered as a problem."""
-    app.add_exception_handler(RequestError, _request_error)
-    app.add_exception_handler(Unavailable, _unavailable)
+def refuse_of(request: Request) -> Refuse:
+    """How this request's refusals are answered."""
+    refuse: Refuse = request.scope.get("state", {}).get("refuse", problem)
+    return refuse
+
+
+def answer_errors(app: Starlette) -> None:
+    """Have every exception that a route can raise answered, each in its request's way."""
+    answer_refusals(app)
     app.add_exception_handler(RequestValidationError, _invalid_parameters)
     app.add_exception_handler(HTTPException, _http_exception)
 
 
-def _request_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestError)
+def answer_refusals(app: Starlette) -> None:
+    """The same for what use cases raise alone."""
+    app.add_exception_handler(RequestError, _request_error)
+    app.add_exception_handler(Unavailable, _unavailable)
+
+
+def refusal_of(error: RequestError) -> Refusal:
     headers = {}
     match error:
         case Unauthenticated():
@@ -88,11 +114,13 @@ def _request_error(request: Request, error: Exception) -> Response:
             headers["Retry-After"] = str(max(1, round(seconds)))
         case RangeNotSatisfiable(size=size):
             headers["Content-Range"] = f"bytes */{size}"
+        case BodyTooLarge():
+            # The rest of the body is not read, so the connection cannot serve another request.
+            headers["Connection"] = "close"
         case _:
             pass
-    return problem(
-        request,
-        error.status,
+    return Refusal(
+        status=error.status,
         code=error.code,
         detail=str(error),
         errors=error.problems if isinstance(error, InvalidRequest) else (),
@@ -100,16 +128,21 @@ def _request_error(request: Request, error: Exception) -> Response:
     )
 
 
+def _request_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)
+    return refuse_of(request)(request, refusal_of(error))
+
+
 def _unavailable(request: Request, error: Exception) -> Response:
     # What exactly is lost is for the operator: it may name hosts and files.
     structlog.get_logger().error("unavailable", request_id=request_id(request), reason=str(error))
-    return problem(
-        request,
-        503,
+    refusal = Refusal(
+        status=503,
         code="unavailable",
         detail="Strowger cannot serve this now; try again in a moment",
         headers={"Retry-After": RETRY_AFTER},
     )
+    return refuse_of(request)(request, refusal)
 
 
 def _invalid_parameters(request: Request, error: Exception) -> Response:
@@ -132,7 +165,8 @@ def _http_exception(request: Request, error: Exception) -> Response:
         headers["Allow"] = ", ".join(sorted(_methods(request)))
         detail = f"{request.method} is not possible here; {headers['Allow']} is"
     code = CODES.get(status, "bad_request")
-    return problem(request, status, code=code, detail=detail, headers=headers)
+    refusal = Refusal(status=status, code=code, detail=detail, headers=headers)
+    return refuse_of(request)(request, refusal)
 
 
 def _methods(request: Request) -> set[str]:
@@ -140,13 +174,3 @@ def _methods(request: Request) -> set[str]:
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), request.url.path):
             return {method.upper() for method in operations}
     return {"GET"}  # the document itself
-
-
-def internal_error(request: Request) -> Response:
-    """The answer to a defect: what it was is in the log under the request's id, not here."""
-    return problem(
-        request,
-        500,
-        code="internal_error",
-        detail="something went wrong here; the log has the details under the request id",
-    )

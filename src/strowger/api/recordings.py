@@ -1,11 +1,11 @@
-"""`/v1/calls/{id}/recording`: the WAV file, whole or a range of it (RFC 9110 section 14)."""
+"""`/v1/calls/{id}/recording`: the sound, whole or a range of it (RFC 9110 section 14)."""
 
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import anyio
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -13,8 +13,11 @@ from strowger.api.auth import requires
 from strowger.api.describe import operation
 from strowger.api.problems import RangeNotSatisfiable
 from strowger.api.routing import PathId, ServicesOf
+from strowger.api.services import Services
+from strowger.api.shapes import Strict
+from strowger.api.sound_files import RecordingFormat, in_format
 from strowger.errors import NotFound
-from strowger.model import ApiKey, CallId
+from strowger.model import ApiKey, CallId, WorkspaceId
 
 router = APIRouter(prefix="/v1/calls", tags=["calls"])
 
@@ -25,9 +28,17 @@ PIECE = 65_536
 """Bytes read from the disk at once."""
 
 
+class RecordingQuery(Strict):
+    format: Literal["wav", "mp3", "ogg"] = "wav"
+    """How the sound is written: `wav` as it was recorded, `mp3`, or `ogg` (Vorbis)."""
+
+
 def _recording(method: str) -> dict[str, Any]:
-    described = operation("calls:read", answer=None, errors=(404, 416))
-    binary = {"audio/wav": {"schema": {"type": "string", "format": "binary"}}}
+    described = operation("calls:read", answer=None, errors=(404, 416, 422))
+    binary = {
+        format.media_type: {"schema": {"type": "string", "format": "binary"}}
+        for format in RecordingFormat
+    }
     for status, meaning in ((200, "The whole recording."), (206, "The range asked for.")):
         headers = dict(described["responses"][200]["headers"])
         headers["Accept-Ranges"] = {"schema": {"type": "string"}, "description": "`bytes`."}
@@ -54,23 +65,43 @@ def _recording(method: str) -> dict[str, Any]:
 
 @router.get("/{call_id}/recording", summary="Hear a call", **_recording("GET"))
 async def get_recording(
-    call_id: PathId, request: Request, key: Reader, services: ServicesOf
+    call_id: PathId,
+    request: Request,
+    key: Reader,
+    services: ServicesOf,
+    query: Annotated[RecordingQuery, Query()],
 ) -> Response:
-    """Stereo WAV, there when the call is over: left the callee, right the agent."""
-    return await _answer(call_id, request, key, services)
+    """Stereo sound, there when the call is over: left the callee, right the agent."""
+    return await answer_recording(
+        request, services, key.workspace_id, CallId(call_id), RecordingFormat(query.format)
+    )
 
 
 @router.head("/{call_id}/recording", summary="Size of a recording", **_recording("HEAD"))
 async def head_recording(
-    call_id: PathId, request: Request, key: Reader, services: ServicesOf
+    call_id: PathId,
+    request: Request,
+    key: Reader,
+    services: ServicesOf,
+    query: Annotated[RecordingQuery, Query()],
 ) -> Response:
     """The headers of the recording alone."""
-    return await _answer(call_id, request, key, services)
+    return await answer_recording(
+        request, services, key.workspace_id, CallId(call_id), RecordingFormat(query.format)
+    )
 
 
-async def _answer(call_id: PathId, request: Request, key: ApiKey, services: ServicesOf) -> Response:
-    path = anyio.Path(await services.calls.recording(key.workspace_id, CallId(call_id)))
+async def answer_recording(
+    request: Request,
+    services: Services,
+    workspace: WorkspaceId,
+    call_id: CallId,
+    format: RecordingFormat,
+) -> Response:
+    """The recording of a call, or the range of it that the request names."""
+    wav = await services.calls.recording(workspace, call_id)
     try:
+        path = anyio.Path(await in_format(wav, format))
         state = await path.stat()
     except FileNotFoundError as error:
         raise NotFound(
@@ -85,15 +116,15 @@ async def _answer(call_id: PathId, request: Request, key: ApiKey, services: Serv
     headers = {
         "Accept-Ranges": "bytes",
         "Content-Length": str(end - first),
-        "Content-Disposition": f'inline; filename="{call_id}.wav"',
+        "Content-Disposition": f'inline; filename="{call_id}.{format.value}"',
         "ETag": etag,
     }
     if wanted is not None:
         headers["Content-Range"] = f"bytes {first}-{end - 1}/{state.st_size}"
     status = 200 if wanted is None else 206
     if request.method == "HEAD":
-        return Response(None, status, headers, media_type="audio/wav")
-    return StreamingResponse(_read(path, first, end), status, headers, media_type="audio/wav")
+        return Response(None, status, headers, media_type=format.media_type)
+    return StreamingResponse(_read(path, first, end), status, headers, media_type=format.media_type)
 
 
 def parse_range(header: str | None, size: int) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from strowger import agent
 from strowger.agent import Scalar
 from strowger.api.shapes import E164, Destination, Moment, Strict
 from strowger.calls.service import NewCall
-from strowger.model import AgentId
+from strowger.model import NATIVE_FORMAT, AgentId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +250,11 @@ class NewWebhook(Strict):
     """An http:// or https:// URL that takes POST requests."""
     events: tuple[str, ...] = ("*",)
     """Event types wanted; `*` for all."""
+    format: str = NATIVE_FORMAT
+    """How what is sent is written: `strowger`, or a dialect's way; docs/reference/dialects names
+    them."""
+    agent_id: str | None = None
+    """Only of calls that this agent conducts; null for all."""
 
 
 class WebhookChanges(Strict):

@@ -16,7 +16,7 @@ from strowger.calls.resources import (
 )
 from strowger.calls.service import CallService
 from strowger.calls.validation import Offered
-from strowger.model import CallId, WorkspaceId
+from strowger.model import NATIVE_FORMAT, CallId, WorkspaceId
 from strowger.ports import Bell, Catalogue, Deliveries, Records, SilentBell, TrunkChecker
 
 
@@ -27,6 +27,8 @@ class Surroundings:
     deliveries: Deliveries
     catalogue: Catalogue
     checker: TrunkChecker
+    formats: frozenset[str] = frozenset({NATIVE_FORMAT})
+    """The ways that webhooks can be written in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ def build_services(
         agents=AgentService(records, ids=ids, clock=clock, offered=offered),
         trunks=TrunkService(records, ids=ids, clock=clock),
         numbers=NumberService(records, ids=ids, clock=clock),
-        webhooks=WebhookService(records, ids=ids, clock=clock),
+        webhooks=WebhookService(records, ids=ids, clock=clock, formats=around.formats),
         deliveries=DeliveryService(around.deliveries, clock=clock),
         keys=KeyService(records, ids=ids, clock=clock),
         workspaces=WorkspaceService(records, clock=clock),

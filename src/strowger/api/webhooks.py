@@ -13,7 +13,7 @@ from strowger.api.idempotency import IdempotentRoute
 from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
 from strowger.api.versions import IfMatch, etag, versions_of
 from strowger.calls.render import render_new_webhook, render_webhook
-from strowger.model import ApiKey, WebhookId
+from strowger.model import AgentId, ApiKey, WebhookId
 
 router = APIRouter(route_class=IdempotentRoute, prefix="/v1/webhooks", tags=["webhooks"])
 
@@ -34,7 +34,13 @@ async def create_webhook(
     body: Annotated[requests.NewWebhook, Depends(body_of(requests.NEW_WEBHOOK))],
 ) -> Response:
     """Keep the `secret` of the answer: it is not shown again."""
-    webhook = await services.webhooks.create(key.workspace_id, body.url, events=body.events)
+    webhook = await services.webhooks.create(
+        key.workspace_id,
+        body.url,
+        events=body.events,
+        format=body.format,
+        agent_id=None if body.agent_id is None else AgentId(body.agent_id),
+    )
     headers = {"Location": f"/v1/webhooks/{webhook.id}", **etag(webhook)}
     return JSONResponse(render_new_webhook(webhook), 201, headers)
 

@@ -273,6 +273,8 @@ def render_webhook(webhook: Webhook) -> Wire:
         "workspace_id": webhook.workspace_id,
         "url": webhook.url,
         "events": list(webhook.events),
+        "format": webhook.format,
+        "agent_id": webhook.agent_id,
         "enabled": webhook.enabled,
         "failing_since": _optional_timestamp(webhook.failing_since),
         "previous_secret_until": _optional_timestamp(webhook.previous_secret_until),

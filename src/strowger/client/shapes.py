@@ -194,7 +194,8 @@ class PhoneNumber(TypedDict):
 class NewWebhook(TypedDict, total=False):
     url: str
     events: list[str]
-    enabled: bool
+    format: str
+    agent_id: str | None
 
 
 class Webhook(TypedDict):
@@ -202,6 +203,8 @@ class Webhook(TypedDict):
     workspace_id: str
     url: str
     events: list[str]
+    format: str
+    agent_id: str | None
     enabled: bool
     created_at: str
     updated_at: str

@@ -25,6 +25,7 @@ from strowger.config.values import (
     read_database,
     read_endpoint,
     read_host,
+    read_hosts,
     read_integer,
     read_networks,
     read_path,
@@ -148,6 +149,20 @@ class Settings:
         read_switch,
         "Whether calls may go to sip: addresses besides numbers.",
         form="true|false",
+    )
+    public_url: str | None = setting(
+        None,
+        read_url,
+        "Where customers reach the API, for links in answers and webhooks; the address it listens"
+        " at otherwise.",
+        form="URL",
+    )
+    dialect_hosts: tuple[tuple[str, str], ...] = setting(
+        (),
+        read_hosts,
+        "Host names that lead to a dialect of the API whatever the path, such as"
+        " api.vendor.example=vendor; dialects are served under their own paths in any case.",
+        form="HOST=DIALECT,…",
     )
     allow_networks: tuple[Network, ...] = setting(
         (),

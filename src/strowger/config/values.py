@@ -176,6 +176,19 @@ def read_networks(value: object) -> tuple[Network, ...]:
         raise ValueError(f"expected networks such as 10.0.0.0/8: {error}") from None
 
 
+def read_hosts(value: object) -> tuple[tuple[str, str], ...]:
+    """Host names and what each leads to: `api.example.com=name`."""
+    if isinstance(value, tuple):
+        value = ["=".join(item) if isinstance(item, tuple) else str(item) for item in value]
+    pairs = []
+    for item in read_items(value):
+        host, equals, name = (part.strip() for part in item.partition("="))
+        if not equals or not re.fullmatch(r"[A-Za-z0-9.-]+", host) or not name:
+            raise ValueError(f"expected HOST=DIALECT, got {item}")
+        pairs.append((host.lower(), name))
+    return tuple(pairs)
+
+
 def read_url(value: object) -> str:
     text = read_text(value)
     try:

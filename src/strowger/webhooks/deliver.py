@@ -61,7 +61,7 @@ class Deliverer:
         on_attempt: Callable[[Attempt, str], None] | None = None,
     ) -> None:
         """`client` is to come from `egress.guarded_client`; `formats` write what is sent,
-        by the name before the colon of a delivery's format. Without them that is Strowger's own way.
+        by the name before the colon of its format; without them that is Strowger's own way.
 
         `on_attempt` hears of each attempt and what came of it: `delivered`, `failed`, which is to
         be tried again, or `given_up`.

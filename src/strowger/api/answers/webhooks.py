@@ -16,6 +16,10 @@ class Webhook(Strict):
     """Where events are sent."""
     events: tuple[str, ...]
     """Event types wanted; `*` for all."""
+    format: str
+    """How what is sent is written: `strowger`, or a dialect's way."""
+    agent_id: str | None
+    """Only of calls that this agent conducts; null for all."""
     enabled: bool
     """Whether events are sent."""
     failing_since: Timestamp | None

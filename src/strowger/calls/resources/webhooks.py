@@ -7,7 +7,8 @@ from typing import Any
 from strowger.calls.resources.signing import OVERLAP, new_secret
 from strowger.calls.resources.versions import Clock, Ids, update
 from strowger.calls.validation import Problems, url_problem
-from strowger.model import Page, Webhook, WebhookId, WorkspaceId
+from strowger.errors import NotFound
+from strowger.model import NATIVE_FORMAT, AgentId, Page, Webhook, WebhookId, WorkspaceId
 from strowger.ports import Records
 
 EVENT_TYPES = (
@@ -26,26 +27,46 @@ EVENT_TYPES = (
 
 
 class WebhookService:
-    def __init__(self, records: Records, *, ids: Ids, clock: Clock) -> None:
+    def __init__(
+        self,
+        records: Records,
+        *,
+        ids: Ids,
+        clock: Clock,
+        formats: Container[str] = frozenset({NATIVE_FORMAT}),
+    ) -> None:
+        """`formats` are the ways that webhooks can be written in."""
         self._records = records
         self._ids = ids
         self._clock = clock
+        self._formats = formats
 
     async def create(
-        self, workspace: WorkspaceId, url: str, *, events: tuple[str, ...] = ("*",)
+        self,
+        workspace: WorkspaceId,
+        url: str,
+        *,
+        events: tuple[str, ...] = ("*",),
+        format: str = NATIVE_FORMAT,
+        agent_id: AgentId | None = None,
+        secret: str | None = None,
     ) -> Webhook:
-        """The answer is the only place that ever shows the secret."""
+        """The answer is the only place that ever shows the secret, which is made where none is
+        given."""
         now = self._clock()
         webhook = Webhook(
             id=WebhookId(self._ids("webhook")),
             workspace_id=workspace,
             url=url,
             events=events,
-            secret=new_secret(),
+            secret=secret or new_secret(),
+            format=format,
+            agent_id=agent_id,
             created_at=now,
             updated_at=now,
         )
         _check(webhook)
+        await self._check_bounds(webhook)
         await self._records.add_webhook(webhook)
         return webhook
 
@@ -94,6 +115,18 @@ class WebhookService:
         return await self._records.rotate_webhook(
             workspace, webhook, new_secret(), previous_until=now + OVERLAP, now=now
         )
+
+    async def _check_bounds(self, webhook: Webhook) -> None:
+        """What stays as it is made: how it is written, and whose calls it hears of."""
+        problems = Problems()
+        if webhook.format not in self._formats:
+            problems.add("format", f"there is no format {webhook.format[:80]}")
+        if webhook.agent_id is not None:
+            try:
+                await self._records.get_agent(webhook.workspace_id, webhook.agent_id)
+            except NotFound:
+                problems.add("agent_id", f"there is no agent {webhook.agent_id}")
+        problems.raise_if_any()
 
 
 def _check(webhook: Webhook) -> None:

@@ -1,0 +1,80 @@
+"""Reading what vendors' clients send: any content type, unknown fields ignored.
+
+What is wrong is told as pydantic found it (`InvalidBody.details`), for dialects whose errors are
+shaped so, and in plain words for the others.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from strowger.api.body import MalformedBody, check_text, parse_json
+from strowger.api.dialects.endpoints import Asked
+from strowger.api.validation import problems_of
+from strowger.errors import FieldProblem, InvalidRequest
+
+T = TypeVar("T")
+
+
+class InvalidBody(InvalidRequest):
+    """A body or query whose fields are not what the vendor documents."""
+
+    def __init__(self, plain: InvalidRequest, details: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(str(plain), code=plain.code, problems=plain.problems)
+        self.details = details
+        """pydantic's findings: `loc`, `msg`, `type`, `input`."""
+
+
+async def body_of(asked: Asked, adapter: TypeAdapter[T]) -> T:
+    """The body as `adapter` describes it. Raises MalformedBody or InvalidBody."""
+    return validated(await json_of(asked), adapter)
+
+
+async def json_of(asked: Asked) -> object:
+    """The body as plain JSON; an empty one is an empty object. Raises MalformedBody."""
+    raw = await asked.request.body()
+    given = parse_json(raw) if raw.strip() else {}
+    check_text(given)
+    return given
+
+
+async def object_of(asked: Asked) -> dict[str, object]:
+    """The same for a body that must be an object."""
+    given = await json_of(asked)
+    if not isinstance(given, dict):
+        raise MalformedBody("the body is not a JSON object")
+    return given
+
+
+def query_of(asked: Asked, adapter: TypeAdapter[T]) -> T:
+    """The query parameters as `adapter` describes them. Raises InvalidBody."""
+    return validated(dict(asked.request.query_params), adapter)
+
+
+def validated(given: object, adapter: TypeAdapter[T]) -> T:
+    try:
+        return adapter.validate_python(given)
+    except ValidationError as error:
+        details = [dict(detail) for detail in error.errors(include_url=False)]
+        raise InvalidBody(problems_of(details, given), details) from error
+
+
+@contextmanager
+def wire_names(names: Mapping[str, str]) -> Iterator[None]:
+    """Have problems of fields told by the vendor's names: `{"to": "to_number"}`."""
+    try:
+        yield
+    except InvalidRequest as error:
+        problems = tuple(
+            FieldProblem(_renamed(problem.field, names), problem.message)
+            for problem in error.problems
+        )
+        shown = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
+        raise InvalidRequest(shown or str(error), code=error.code, problems=problems) from error
+
+
+def _renamed(field: str, names: Mapping[str, str]) -> str:
+    head, dot, rest = field.partition(".")
+    return f"{names.get(head, head)}{dot}{rest}"
