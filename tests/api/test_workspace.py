@@ -11,10 +11,10 @@ import pytest
 
 from strowger.calls.render import render_event
 from strowger.client import InvalidSignature, verify_webhook
-from strowger.model import DEFAULT_WORKSPACE
+from strowger.model import DEFAULT_WORKSPACE, NATIVE_FORMAT
 from strowger.store.connect import connect
 from strowger.store.outbox import PostgresOutbox
-from strowger.webhooks.deliver import Deliverer
+from strowger.webhooks.deliver import Deliverer, NativeFormat
 from strowger.webhooks.egress import guarded_client
 from tests.api.conftest import Api
 from tests.api.house import CALL, House, house
@@ -61,7 +61,8 @@ async def delivered(home: House, headers: dict[str, str]) -> Received:
             )
         finally:
             await connection.close()
-        await Deliverer(PostgresOutbox(home.engine), client, render=render_event).deliver(id)
+        formats = {NATIVE_FORMAT: NativeFormat(render_event)}
+        await Deliverer(PostgresOutbox(home.engine), client, formats=formats).deliver(id)
     (received,) = receiver.received
     return received
 

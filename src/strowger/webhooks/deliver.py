@@ -13,7 +13,7 @@ import structlog
 from opentelemetry import propagate, trace
 
 from strowger import __version__
-from strowger.errors import NotItsTurn, StrowgerError
+from strowger.errors import NotFound, NotItsTurn, StrowgerError
 from strowger.model import NATIVE_FORMAT, Event
 from strowger.ports import Attempt, Delivery, Outbox, OutgoingRequest, WebhookFormat
 from strowger.webhooks.egress import TOTAL_TIMEOUT
@@ -83,8 +83,8 @@ class Deliverer:
             return
         try:
             request = await self._composed(delivery)
-        except UnknownFormat as unknown:
-            await self._record_unsent(delivery, str(unknown), delivered=False)
+        except (UnknownFormat, NotFound) as missing:  # the format, or the call it would tell of
+            await self._record_unsent(delivery, str(missing), delivered=False)
             return
         if request is None:
             answer = f"not sent: {delivery.format} has no word for {delivery.event.type}"
@@ -110,7 +110,9 @@ class Deliverer:
 
     async def _record_unsent(self, delivery: Delivery, answer: str, *, delivered: bool) -> None:
         attempt = Attempt(at=self._clock(), status=None, answer=answer, duration=0.0)
-        await self._outbox.record_attempt(delivery.id, attempt, delivered=delivered, retry_at=None)
+        await self._outbox.record_attempt(
+            delivery.id, attempt, number=delivery.attempts, delivered=delivered, retry_at=None
+        )
 
     async def _traced(self, delivery: Delivery, request: OutgoingRequest) -> Attempt:
         with TRACER.start_as_current_span("webhook", kind=trace.SpanKind.CLIENT) as span:
