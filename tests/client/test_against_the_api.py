@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any, NotRequired, Required, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 import httpx2
 import pytest
@@ -101,37 +101,37 @@ def schemas() -> dict[str, Any]:
     return described
 
 
-@pytest.mark.parametrize(
-    ("shape", "schema"),
-    [
-        (shapes.Call, "Call"), (shapes.Turn, "Turn"), (shapes.Event, "Event"),
-        (shapes.Agent, "Agent"), (shapes.Trunk, "Trunk"), (shapes.PhoneNumber, "PhoneNumber"),
-        (shapes.Webhook, "CreatedWebhook"), (shapes.Transcript, "Transcript"),
-        (shapes.Recording, "RecordingState"),
-    ],
+ANSWERED = (
+    "Agent", "AgentVersion", "ApiKey", "AuditEntry", "Call", "CallLatency", "CallMetrics",
+    "CallSummary", "CreatedApiKey", "CreatedWebhook", "Delivery", "DeliveryAttempt",
+    "DeliverySummary", "Distribution", "Event", "EventList", "LatencyStages", "MediaFigures",
+    "Model", "PhoneNumber", "Replayed", "RotatedWorkspace", "Transcript", "Trunk", "TrunkCheck",
+    "Turn", "TurnLatency", "Voice", "Webhook", "Workspace",
 )  # fmt: skip
-def test_what_the_types_promise_the_api_answers(shape: Any, schema: str) -> None:
-    described = schemas()[schema]
-    assert set(get_type_hints(shape)) <= set(described["properties"])
-    hints = get_type_hints(shape, include_extras=True)
-    promised = {name for name in shape.__required_keys__ if get_origin(hints[name]) != NotRequired}
-    assert promised <= set(described["required"])
+SENT: dict[str, Any] = {
+    "NewCall": shapes.NewCall,
+    "AgentChanges": shapes.AgentFields,
+    "NewTrunk": shapes.NewTrunk,
+    "TrunkChanges": shapes.TrunkFields,
+    "NewPhoneNumber": shapes.NewPhoneNumber,
+    "PhoneNumberChanges": shapes.PhoneNumberFields,
+    "NewWebhook": shapes.NewWebhook,
+    "WebhookChanges": shapes.WebhookFields,
+    "NewApiKey": shapes.NewApiKey,
+}
 
 
-@pytest.mark.parametrize(
-    ("shape", "schema"),
-    [
-        (shapes.NewCall, "NewCall"), (shapes.AgentFields, "AgentChanges"),
-        (shapes.NewTrunk, "NewTrunk"), (shapes.NewPhoneNumber, "NewPhoneNumber"),
-    ],
-)  # fmt: skip
-def test_what_the_types_let_one_send_the_api_takes(shape: Any, schema: str) -> None:
+@pytest.mark.parametrize("schema", [*ANSWERED, "RecordingState"])
+def test_what_the_api_answers_is_what_the_types_name(schema: str) -> None:
+    shape = shapes.Recording if schema == "RecordingState" else getattr(shapes, schema)
     described = schemas()[schema]
+    assert set(get_type_hints(shape)) == set(described["properties"])
+    assert shape.__required_keys__ >= set(described["required"]) - {"name"}
+
+
+@pytest.mark.parametrize("schema", SENT)
+def test_what_the_types_let_one_send_is_what_the_api_takes(schema: str) -> None:
+    described, shape = schemas()[schema], SENT[schema]
     sent = {"from" if name == "from_" else name for name in get_type_hints(shape)}
-    assert sent <= set(described["properties"])
-    required = {
-        name
-        for name, hint in get_type_hints(shape, include_extras=True).items()
-        if get_origin(hint) is Required and get_args(hint)
-    }
-    assert required <= set(described.get("required", ()))
+    assert sent == set(described["properties"])
+    assert shape.__required_keys__ == set(described.get("required", ()))

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx2
@@ -21,8 +21,6 @@ from strowger.client import (
     RetryPolicy,
     ServerUnreachable,
     WaitedTooLong,
-    asynchronous,
-    blocking,
     verify_webhook,
 )
 
@@ -231,18 +229,83 @@ def test_pauses_grow_within_their_bounds(tries: int, jitter: float, demand: floa
     assert policy.pause(4, jitter=jitter, demand=demand) is None
 
 
-def test_both_clients_offer_the_same() -> None:
-    for one, other in (
-        (blocking.Client, asynchronous.AsyncClient),
-        (blocking.Calls, asynchronous.AsyncCalls),
-        (blocking.Collection, asynchronous.AsyncCollection),
-    ):
-        names = {name for name in vars(one) if not name.startswith("_")}
-        assert names == {name for name in vars(other) if not name.startswith("_")}
-        for name in names:
-            ours = inspect.signature(getattr(one, name)).parameters
-            theirs = inspect.signature(getattr(other, name)).parameters
-            assert list(ours) == list(theirs), name
+def test_a_change_may_insist_on_a_version(do: Do) -> None:
+    wire = Wire(httpx2.Response(200, json={}), problem(412, "version_mismatch"))
+    do(wire, lambda c: c.agents.update("a", name="x"))
+    assert "if-match" not in wire.seen[0].headers
+    with pytest.raises(ApiError) as refusal:
+        do(wire, lambda c: c.agents.update("a", if_version=3, name="x"))
+    assert refusal.value.code == "version_mismatch"
+    assert wire.seen[1].headers["if-match"] == '"3"'
+    assert json.loads(wire.seen[1].content) == {"name": "x"}
+
+
+# ── streams ──
+
+
+def told(*sequences: int, begin: int = 0) -> httpx2.Response:
+    """A stream that ends after these events."""
+    text = f": listening\nid: {begin}\n\n" + "".join(
+        f'id: {one}\nevent: call.turn\ndata: {{"sequence":{one}}}\n\n' for one in sequences
+    )
+    return httpx2.Response(200, text=text, headers={"content-type": "text/event-stream"})
+
+
+class Broken(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """A body that breaks off."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text.encode()
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._text
+        raise lost()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._text
+        raise lost()
+
+
+def test_a_call_is_heard_live_over_cut_lines_until_it_is_over(do: Do) -> None:
+    cut = httpx2.Response(200, stream=Broken(told(7, begin=5).text + "id: 8\nda"))
+    wire = Wire(
+        cut, told(8, 9, begin=7), lost(), told(begin=9), state("in_progress"), told(10, begin=9),
+        told(begin=10), state("completed"),
+    )  # fmt: skip
+    found = do(wire, lambda c: c.calls.live("call_1"))
+    assert [event["sequence"] for event in found] == [7, 8, 9, 10]
+    asked = [one for one in wire.seen if one.url.path.endswith("/live")]
+    assert [one.headers.get("last-event-id") for one in asked] == [
+        None, "7", "9", "9", "9", "10",
+    ]  # fmt: skip
+    assert {one.headers["accept"] for one in asked} == {"text/event-stream"}
+
+
+def test_a_stream_that_is_cut_before_its_first_event_begins_where_it_began(do: Do) -> None:
+    wire = Wire(httpx2.Response(200, stream=Broken(": listening\nid: 41\n\n")), told(42, begin=41))
+
+    def first(client: Any) -> Any:
+        return client.events.stream()
+
+    def walk_one(series: Any) -> Any:
+        return next(series)
+
+    async def await_one(series: Any) -> Any:
+        async for event in series:
+            return event
+
+    one = do(wire, lambda c: walk_one(first(c)) if isinstance(c, Client) else await_one(first(c)))
+    assert one == {"sequence": 42}
+    assert [request.headers.get("last-event-id") for request in wire.seen] == [None, "41"]
+
+
+def test_a_stream_that_is_refused_says_why(do: Do) -> None:
+    with pytest.raises(ApiError) as refusal:
+        do(Wire(problem(404, "not_found")), lambda c: c.calls.live("call_1"))
+    assert refusal.value.code == "not_found"
+
+
+# ── webhooks ──
 
 
 SECRET = "whsec_" + "c2VjcmV0" * 4

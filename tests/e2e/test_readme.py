@@ -1,4 +1,4 @@
-"""The README's commands, run as printed: three terminals, and curl."""
+"""The README's commands, run as printed: three terminals, curl, and Python."""
 
 import json
 import os
@@ -25,6 +25,11 @@ pytestmark = pytest.mark.skipif(
 def blocks() -> list[str]:
     """The README's fenced blocks of commands."""
     return re.findall(r"^```\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M)
+
+
+def python_block() -> str:
+    (found,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M)
+    return str(found)
 
 
 def block_with(words: str) -> str:
@@ -65,6 +70,7 @@ def answers(output: str) -> Iterator[dict[str, object]]:
 def test_the_commands_of_the_readme_work_as_printed(tmp_path: Path) -> None:
     for name in (".venv", "examples", "src"):
         (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "block.py").write_text(python_block())
     call = block_with("keys create")
     curl = [block for block in blocks() if "curl" in block]
     with (
@@ -78,6 +84,7 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path: Path) -> None:
                 'while ! curl -sf -o /dev/null "http://127.0.0.1:8080/v1/calls/$CALL/recording"'
                 ' -H "Authorization: Bearer $STROWGER_API_KEY"; do sleep 0.5; done',
                 *curl[2:],
+                'echo "the Python block: $(.venv/bin/python block.py)"',
             ]
         )
         done = subprocess.run(
@@ -86,6 +93,7 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path: Path) -> None:
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "outcome: appointment: confirmed tuesday" in done.stdout
+    assert "the Python block: completed" in done.stdout
     kept = next(answer for answer in answers(done.stdout) if "metadata" in answer)
     assert kept["metadata"] == {"deal": "OPP-42"}
     assert kept["status"] == "completed"

@@ -67,7 +67,8 @@ async def _tell(
 ) -> AsyncIterator[str]:
     now = asyncio.get_running_loop().time
     quiet_since = now()
-    yield ": listening\n\n"
+    # The id alone is no event, but where a client goes on that is cut off before it hears one.
+    yield f": listening\nid: {after}\n\n"
     with bell.heard(topic) as rung:
         while True:
             rung.clear()

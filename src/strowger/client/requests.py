@@ -18,6 +18,8 @@ PASSING = frozenset({429, 502, 503, 504})
 """Answers that may be others a moment later."""
 LONGEST_WAIT = 20.0
 """Seconds that one request waits for news; the server allows 30."""
+LONGEST_SILENCE = 20.0
+"""Seconds that a stream may say nothing; the server says that it is there every 15."""
 MOST_AT_ONCE = 100
 
 
@@ -49,16 +51,17 @@ class Asked:
     query: Mapping[str, str | int | float] = field(default_factory=dict)
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    silence: float = 0.0
+    """Seconds that the server may say nothing, on top of the client's timeout."""
 
     def options(self, timeout: float) -> dict[str, Any]:
-        """Arguments for httpx2. A server that was asked to wait for news gets that time on top."""
-        waits = float(self.query.get("wait", 0))
+        """Arguments for httpx2."""
         options = {
             "method": self.method,
             "url": self.path,
             "params": dict(self.query),
             "headers": dict(self.headers),
-            "timeout": httpx2.Timeout(timeout, read=timeout + waits),
+            "timeout": httpx2.Timeout(timeout, read=timeout + self.silence),
         }
         return options if self.body is None else {**options, "json": self.body}
 
@@ -69,14 +72,27 @@ def asked(
     *,
     query: Mapping[str, Any] | None = None,
     body: Any = None,
+    headers: Mapping[str, str] | None = None,
     idempotency_key: str | None = None,
+    if_version: int | None = None,
 ) -> Asked:
     """A request; query parameters that are None are left out, and a POST gets its key here."""
     given = {name: value for name, value in (query or {}).items() if value is not None}
-    headers = {}
+    sent = dict(headers or {})
     if method == "POST":
-        headers["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
-    return Asked(method=method, path=path, query=given, body=body, headers=headers)
+        sent["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
+    if if_version is not None:
+        sent["If-Match"] = f'"{if_version}"'
+    silence = float(given.get("wait", 0))  # a server that was asked to wait for news may do so
+    return Asked(method=method, path=path, query=given, body=body, headers=sent, silence=silence)
+
+
+def listening(path: str, *, after: str | None) -> Asked:
+    """A request for a stream of events, from now on or from the event with the next id."""
+    headers = {"Accept": "text/event-stream"}
+    if after is not None:
+        headers["Last-Event-ID"] = after
+    return Asked(method="GET", path=path, headers=headers, silence=LONGEST_SILENCE)
 
 
 def pause_after_answer(
