@@ -20,6 +20,7 @@ from strowger.model import (
     CallId,
     Event,
     EventId,
+    KeptAnswer,
     KeyId,
     LineFigures,
     NumberId,
@@ -33,7 +34,7 @@ from strowger.model import (
     Workspace,
     WorkspaceId,
 )
-from strowger.ports import ACTOR, CallFilter
+from strowger.ports import ACTOR, CallFilter, CallGround
 
 Record = Agent | ApiKey | AuditEntry | Trunk | PhoneNumber | Webhook | Call
 UNTOLD = {"created_at", "updated_at", "version"}
@@ -235,8 +236,27 @@ class InMemoryRecords:
 
     # ── calls ──
 
-    async def add_call(self, call: Call) -> None:
+    async def call_ground(
+        self, workspace: WorkspaceId, agent: AgentId | None, number: str | None
+    ) -> CallGround:
+        trunk = await self.default_trunk(workspace)
+        found = self.agents.get(agent) if agent is not None else None
+        if found is not None and found.workspace_id != workspace:
+            found = None
+        if number is None and found is not None:
+            number = found.definition.caller_id
+        own = [n for n in self.numbers.values() if n.workspace_id == workspace]
+        named = [known for known in own if known.number == number]
+        return CallGround(
+            agent=found,
+            default_trunk=None if trunk is None else trunk.id,
+            numbers={known.number: known.trunk_id for known in (*named, *own[:2])},
+        )
+
+    async def add_call(self, call: Call, kept: KeptAnswer | None = None) -> None:
         self._reach()
+        if kept is not None:
+            self._keep(call.workspace_id, kept)
         self.calls[call.id] = call
         if call.status is CallStatus.QUEUED:
             self.tell_of(call, "call.queued", call.created_at)
@@ -286,11 +306,21 @@ class InMemoryRecords:
             raise Conflict("used for another request", code="idempotency_conflict")
         return kept[1]
 
-    async def keep_answer(
-        self, workspace: WorkspaceId, key: str, hash: bytes, answer: StoredAnswer, *, now: float
-    ) -> None:
+    async def kept_answer(
+        self, workspace: WorkspaceId, key: str, hash: bytes, *, now: float
+    ) -> StoredAnswer | None:
+        async with self.together():
+            return await self.find_answer(workspace, key, hash, now=now)
+
+    async def keep_answer(self, workspace: WorkspaceId, kept: KeptAnswer) -> None:
         self._reach()
-        self.answers[workspace, key] = (hash, answer, now)
+        self._keep(workspace, kept)
+
+    def _keep(self, workspace: WorkspaceId, kept: KeptAnswer) -> None:
+        before = self.answers.get((workspace, kept.key))
+        if before is not None and before[2] > kept.at - 86_400:
+            raise Conflict("still running", code="idempotency_in_progress")
+        self.answers[workspace, kept.key] = (kept.hash, kept.answer, kept.at)
 
     async def cancel_call(self, workspace: WorkspaceId, call: CallId, *, now: float) -> Call:
         if self._own(self.calls, workspace, call).status is CallStatus.IN_PROGRESS:

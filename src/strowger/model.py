@@ -318,6 +318,18 @@ class StoredAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptAnswer:
+    """The answer to a request that named an Idempotency-Key, to be kept with what it did."""
+
+    key: str
+    hash: bytes
+    """Of the request: the key stands for this one only."""
+    answer: StoredAnswer
+    at: float
+    """When it was answered, in Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
     """Who a request comes from."""
 

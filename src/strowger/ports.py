@@ -29,6 +29,7 @@ from strowger.model import (
     DeliveryId,
     DialectRecord,
     Event,
+    KeptAnswer,
     KeyId,
     LineFigures,
     NumberId,
@@ -426,6 +427,18 @@ class CallFilter:
     to: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallGround:
+    """What a workspace has for a new call to be drawn up from."""
+
+    agent: Agent | None
+    """The one asked for; None where there is none, or none was asked for."""
+    default_trunk: TrunkId | None
+    numbers: Mapping[str, TrunkId | None]
+    """Phone numbers and the trunk of each: the one asked for or else the agent's own, where they
+    are the workspace's, and two others at most: enough to know whether there is only one."""
+
+
 class Records(Protocol):
     """What customers own. Every method is one transaction and sees one workspace only.
 
@@ -506,8 +519,17 @@ class Records(Protocol):
     async def replace_number(self, number: PhoneNumber) -> PhoneNumber: ...
     async def delete_number(self, workspace: WorkspaceId, number: NumberId) -> None: ...
 
-    async def add_call(self, call: Call) -> None:
-        """Call, event `call.queued`, its webhook deliveries and the dial job, together."""
+    async def call_ground(
+        self, workspace: WorkspaceId, agent: AgentId | None, number: str | None
+    ) -> CallGround:
+        """What there is for a new call that names these, as of one moment."""
+
+    async def add_call(self, call: Call, kept: KeptAnswer | None = None) -> None:
+        """Call, event `call.queued`, its webhook deliveries, the dial job and the answer that is
+        to be kept for the call's request, together.
+
+        Raises Conflict where another request has taken the key of that answer.
+        """
 
     async def get_call_of(self, workspace: WorkspaceId, call: CallId) -> Call: ...
     async def list_calls(
@@ -527,9 +549,14 @@ class Records(Protocol):
         Raises Conflict where the key stands for another request, or one that still runs.
         """
 
-    async def keep_answer(
-        self, workspace: WorkspaceId, key: str, hash: bytes, answer: StoredAnswer, *, now: float
-    ) -> None: ...
+    async def kept_answer(
+        self, workspace: WorkspaceId, key: str, hash: bytes, *, now: float
+    ) -> StoredAnswer | None:
+        """The same for who keeps the answer with the one thing that the request does: the key is
+        not taken before that."""
+
+    async def keep_answer(self, workspace: WorkspaceId, kept: KeptAnswer) -> None:
+        """Raises Conflict where another request has taken the key."""
 
     async def cancel_call(self, workspace: WorkspaceId, call: CallId, *, now: float) -> Call:
         """`request_end` for a call that nobody has answered; Conflict for others."""

@@ -22,7 +22,7 @@ from strowger.model import (
     WorkerId,
     WorkspaceId,
 )
-from strowger.ports import CallFilter, Records
+from strowger.ports import CallFilter, CallGround, Records
 from strowger.store.calls import PostgresCallStore
 from strowger.store.connect import transaction
 from strowger.store.records import PostgresRecords
@@ -359,6 +359,8 @@ async def test_every_method_sees_one_workspace_only(
     }
     assert await records.events_since(THEIRS, after=0, limit=10) == ()
     assert await records.last_sequence(THEIRS) == 0
+    ground = await records.call_ground(THEIRS, agent.id, number.number)
+    assert ground == CallGround(agent=None, default_trunk=None, numbers={})
     for name, method in not_found.items():
         with pytest.raises(NotFound):
             await method()
@@ -374,6 +376,7 @@ async def test_every_method_sees_one_workspace_only(
     of_one_record |= {"get_workspace", "rotate_workspace_secret"}
     # Tested above, and in tests/api/test_idempotency.py.
     of_one_record |= {"events_since", "last_sequence", "together", "find_answer", "keep_answer"}
+    of_one_record |= {"call_ground", "kept_answer"}
     methods = {
         name
         for name, _ in inspect.getmembers(Records, inspect.isfunction)

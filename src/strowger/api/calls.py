@@ -13,7 +13,7 @@ from strowger.api import requests
 from strowger.api.auth import requires
 from strowger.api.body import body_of
 from strowger.api.describe import operation, streams
-from strowger.api.idempotency import IdempotentRoute
+from strowger.api.idempotency import IdempotentRoute, PromiseOf, given
 from strowger.api.live import AT_ONCE, last_event_id, stream
 from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
 from strowger.api.shapes import DestinationInQuery, Strict
@@ -25,7 +25,7 @@ from strowger.calls.render import (
     render_turn,
 )
 from strowger.lifecycle import TERMINAL, CallStatus
-from strowger.model import AgentId, ApiKey, CallId, Event, WorkspaceId
+from strowger.model import AgentId, ApiKey, CallId, Event, StoredAnswer, WorkspaceId
 from strowger.ports import CallFilter
 
 router = APIRouter(route_class=IdempotentRoute, prefix="/v1/calls", tags=["calls"])
@@ -65,12 +65,17 @@ class EventQuery(Strict):
 async def create_call(
     key: Writer,
     services: ServicesOf,
+    promise: PromiseOf,
     body: Annotated[requests.NewCallBody, Depends(body_of(requests.NEW_CALL))],
 ) -> Response:
     """Queue a call. It is dialled as soon as a line is free."""
     wanted = replace(body.plain(), test=key.test)
-    call = await services.calls.create(key.workspace_id, wanted)
-    return JSONResponse(render_call(call), 201, {"Location": f"/v1/calls/{call.id}"})
+    call = await services.calls.draw_up(key.workspace_id, wanted)
+    shown = bytes(JSONResponse(render_call(call)).body)
+    answer = StoredAnswer(status=201, location=f"/v1/calls/{call.id}", body=shown)
+    kept = None if promise is None else promise.kept(answer, now=services.clock())
+    await services.calls.place(call, kept)
+    return given(answer)
 
 
 @router.get(

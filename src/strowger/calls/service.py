@@ -33,14 +33,14 @@ from strowger.model import (
     CallId,
     CommandKind,
     Event,
+    KeptAnswer,
     LineFigures,
     Page,
-    PhoneNumber,
     TrunkId,
     Turn,
     WorkspaceId,
 )
-from strowger.ports import CallFilter, Records
+from strowger.ports import CallFilter, CallGround, Records
 
 DIGITS = re.compile(r"[0-9*#A-D]{1,64}")
 """RFC 4733 section 3.2."""
@@ -114,19 +114,34 @@ class CallService:
 
     async def create(self, workspace: WorkspaceId, wanted: NewCall) -> Call:
         """Check everything, then queue the call. What is refused leaves nothing behind."""
+        call = await self.draw_up(workspace, wanted)
+        await self.place(call)
+        return call
+
+    async def draw_up(self, workspace: WorkspaceId, wanted: NewCall) -> Call:
+        """Check everything; the call is not there before it is placed."""
         problems = Problems()
-        speaker = await self._speaker(workspace, wanted, problems)
+        inline = None if wanted.agent is None else wanted.agent.caller_id
+        ground = await self._records.call_ground(
+            workspace, wanted.agent_id, inline if wanted.from_ is None else wanted.from_
+        )
+        speaker = self._speaker(wanted, ground, problems)
         self._check_fields(wanted, problems)
-        number = await self._caller_number(workspace, wanted, speaker, problems)
+        number = _caller_number(wanted, speaker, ground, problems)
         problems.raise_if_any()
         assert speaker is not None, "its absence is a problem"
         if wanted.test:
             raise Forbidden(TEST_KEY, code="test_key")
         check_destination_allowed(wanted.to, self._policy)
-        trunk = await self._trunk(workspace, number)
-        call = self._draw_up(workspace, wanted, speaker, number, trunk)
-        await self._records.add_call(call)
-        return call
+        trunk = ground.numbers.get(number or "") or ground.default_trunk
+        if trunk is None:
+            raise Conflict(NO_TRUNK, code="no_trunk")
+        return self._draw_up(workspace, wanted, speaker, number, trunk)
+
+    async def place(self, call: Call, kept: KeptAnswer | None = None) -> None:
+        """Queue a call that was drawn up, or schedule it; the answer to its request is kept with
+        it. Raises Conflict where another request has taken the key of that answer."""
+        await self._records.add_call(call, kept)
 
     async def cancel(self, workspace: WorkspaceId, call: CallId) -> Call:
         """Keep a call from being answered. Raises Conflict for one that was."""
@@ -188,9 +203,7 @@ class CallService:
             raise NotFound(_why_no_recording(found), code="recording_not_available")
         return self._recording_path(workspace, found.id)
 
-    async def _speaker(
-        self, workspace: WorkspaceId, wanted: NewCall, problems: Problems
-    ) -> _Speaker | None:
+    def _speaker(self, wanted: NewCall, ground: CallGround, problems: Problems) -> _Speaker | None:
         match wanted.agent_id, wanted.agent:
             case None, None:
                 problems.add("agent_id", "expected agent_id, or an agent given inline as agent")
@@ -199,9 +212,8 @@ class CallService:
                 problems.extend(definition_problems(definition, self._offered, path="agent."))
                 return _Speaker(definition)
             case str() as agent_id, None:
-                try:
-                    agent = await self._records.get_agent(workspace, agent_id)
-                except NotFound:
+                agent = ground.agent
+                if agent is None:
                     problems.add("agent_id", f"there is no agent {agent_id}", code="unknown_agent")
                     return None
                 return _Speaker(agent.definition, agent.id, agent.version)
@@ -221,53 +233,12 @@ class CallService:
         problems.add("max_duration", range_problem("max_duration", wanted.max_duration))
         problems.add("ring_timeout", range_problem("ring_timeout", wanted.ring_timeout))
 
-    async def _caller_number(
-        self,
-        workspace: WorkspaceId,
-        wanted: NewCall,
-        speaker: _Speaker | None,
-        problems: Problems,
-    ) -> "_CallerNumber":
-        """The number the callee sees, and what the workspace knows of it."""
-        agents_own = None if speaker is None else speaker.definition.caller_id
-        if wanted.from_ is None:
-            if agents_own is None:
-                return await self._only_number(workspace)
-            return _CallerNumber(agents_own, await self._records.find_number(workspace, agents_own))
-        wrong = wanted.numbers(wanted.from_)
-        if wrong is not None:
-            problems.add("from", wrong, code="invalid_phone_number")
-            return _CallerNumber(None, None)
-        known = await self._records.find_number(workspace, wanted.from_)
-        if known is None and wanted.from_ != agents_own:
-            problems.add(
-                "from",
-                f"{wanted.from_} is not a number of yours: add it with POST /v1/phone-numbers",
-                code="unknown_caller_id",
-            )
-        return _CallerNumber(wanted.from_, known)
-
-    async def _only_number(self, workspace: WorkspaceId) -> "_CallerNumber":
-        """A workspace with a single number calls from that; with several somebody has to choose."""
-        page = await self._records.list_numbers(workspace, limit=2, cursor=None)
-        if len(page.data) != 1:
-            return _CallerNumber(None, None)
-        return _CallerNumber(page.data[0].number, page.data[0])
-
-    async def _trunk(self, workspace: WorkspaceId, number: "_CallerNumber") -> TrunkId:
-        if number.known is not None and number.known.trunk_id is not None:
-            return number.known.trunk_id
-        trunk = await self._records.default_trunk(workspace)
-        if trunk is None:
-            raise Conflict(NO_TRUNK, code="no_trunk")
-        return trunk.id
-
     def _draw_up(
         self,
         workspace: WorkspaceId,
         wanted: NewCall,
         speaker: _Speaker,
-        number: "_CallerNumber",
+        number: str | None,
         trunk: TrunkId,
     ) -> Call:
         definition, now = speaker.definition, self._clock()
@@ -279,7 +250,7 @@ class CallService:
             agent_version=speaker.version,
             agent=definition,
             to=wanted.to,
-            from_=number.number,
+            from_=number,
             trunk_id=trunk,
             status=CallStatus.QUEUED if wanted.scheduled_at is None else CallStatus.SCHEDULED,
             scheduled_at=wanted.scheduled_at,
@@ -295,10 +266,27 @@ class CallService:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _CallerNumber:
-    number: str | None
-    known: PhoneNumber | None
+def _caller_number(
+    wanted: NewCall, speaker: _Speaker | None, ground: CallGround, problems: Problems
+) -> str | None:
+    """The number the callee sees."""
+    agents_own = None if speaker is None else speaker.definition.caller_id
+    if wanted.from_ is None:
+        if agents_own is not None:
+            return agents_own
+        # A workspace with a single number calls from that; with several somebody has to choose.
+        return next(iter(ground.numbers)) if len(ground.numbers) == 1 else None
+    wrong = wanted.numbers(wanted.from_)
+    if wrong is not None:
+        problems.add("from", wrong, code="invalid_phone_number")
+        return None
+    if wanted.from_ not in ground.numbers and wanted.from_ != agents_own:
+        problems.add(
+            "from",
+            f"{wanted.from_} is not a number of yours: add it with POST /v1/phone-numbers",
+            code="unknown_caller_id",
+        )
+    return wanted.from_
 
 
 def _given(value: float | None, otherwise: float) -> float:

@@ -102,18 +102,18 @@ async def tell(
     connection: AsyncConnection, call: Call, type: str, payload: Mapping[str, object], *, now: float
 ) -> None:
     """Publish an event of this call."""
-    urls = [url for url in (call.webhook_url, call.agent.webhook_url) if url]
-    await publish(
-        connection,
-        Happening(
-            workspace=call.workspace_id,
-            type=type,
-            payload=payload,
-            at=now,
-            call=call.id,
-            agent=call.agent_id,
-            urls=urls,
-        ),
+    await publish(connection, happening_of(call, type, payload, now=now))
+
+
+def happening_of(call: Call, type: str, payload: Mapping[str, object], *, now: float) -> Happening:
+    return Happening(
+        workspace=call.workspace_id,
+        type=type,
+        payload=payload,
+        at=now,
+        call=call.id,
+        agent=call.agent_id,
+        urls=[url for url in (call.webhook_url, call.agent.webhook_url) if url],
     )
 
 

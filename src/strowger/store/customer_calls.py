@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from strowger.errors import Conflict, NotFound
@@ -18,35 +18,10 @@ from strowger.model import (
     WorkspaceId,
 )
 from strowger.ports import CallFilter
-from strowger.store import audit, commands, owned, quick
-from strowger.store.call_rows import (
-    EVENT_OF,
-    call_of,
-    change,
-    locked,
-    snapshot,
-    tell,
-    turns_of,
-    values_of,
-    write_turns,
-)
+from strowger.store import audit, commands, owned
+from strowger.store.call_rows import call_of, change, locked, turns_of
 from strowger.store.queue import Kind, enqueue
 from strowger.store.schema import calls, events
-
-INSERT = insert(calls)
-
-
-async def add(connection: AsyncConnection, call: Call) -> None:
-    """The call, its event and its job. A call that is not queued yet, or any more, has no job."""
-    await connection.execute(INSERT, values_of(call))
-    await write_turns(connection, call.id, call.transcript)
-    if call.status in EVENT_OF:
-        await tell(connection, call, EVENT_OF[call.status], snapshot(call), now=call.created_at)
-    if call.status is CallStatus.QUEUED:
-        await enqueue(connection, Kind.DIAL, [call.id])
-    elif call.status is CallStatus.SCHEDULED and call.scheduled_at is not None:
-        wait = call.scheduled_at - call.created_at
-        await enqueue(connection, Kind.QUEUE, [call.id], after=wait)
 
 
 async def queue_scheduled(connection: AsyncConnection, call: CallId, *, now: float) -> None:
@@ -59,10 +34,6 @@ async def queue_scheduled(connection: AsyncConnection, call: CallId, *, now: flo
         return
     await change(connection, row, {"status": CallStatus.QUEUED, "queued_at": now}, now=now)
     await enqueue(connection, Kind.DIAL, [call])
-
-
-async def get(connection: AsyncConnection, workspace: WorkspaceId, call: CallId) -> Call:
-    return await quick.get_call(connection, workspace, call)
 
 
 async def page(

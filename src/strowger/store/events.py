@@ -7,17 +7,17 @@ a call will never find a smaller one of that call later. The same lock orders th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from sqlalchemy import Select, Text, bindparam, cast, func, insert, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY, array
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from strowger.model import AgentId, CallId, WorkspaceId
+from strowger.store.codec import clean, to_json
+from strowger.store.connect import driver_of
 from strowger.store.ids import new_id
-from strowger.store.queue import Kind, enqueue
-from strowger.store.schema import UNSETTLED, deliveries, events, webhooks
+from strowger.store.queue import Kind, NewJob, add_jobs, headers
+from strowger.store.schema import UNSETTLED
 
 CHANNEL = "strowger_events"
 """Told the id of the call, or nothing, whenever an event is committed."""
@@ -36,69 +36,121 @@ class Happening:
     """Who conducts the call: some webhooks want one agent's calls only."""
     urls: Sequence[str] = ()
     """Where to send it besides the workspace's webhooks."""
+    first: bool = False
+    """Of its call: none came before that may still be on its way."""
+    headers: str = field(default_factory=headers)
+    """Of the jobs that deliver it, see `queue`."""
 
 
-def _publish_statement() -> Select[Any]:
-    """Write an event, tell who listens, and find the webhooks that want it, in one round trip."""
-    names = ("id", "workspace_id", "call_id", "type", "payload", "created_at")
-    values = {name: bindparam(name, type_=events.c[name].type) for name in names}
-    agent = bindparam("agent_id", type_=webhooks.c.agent_id.type)
-    written = insert(events).values(values).returning(events.c.sequence).cte("written")
-    wanting = (
-        (webhooks.c.workspace_id == values["workspace_id"])
-        & webhooks.c.enabled
-        & (webhooks.c.agent_id.is_(None) | (webhooks.c.agent_id == agent))
-        & webhooks.c.events.overlap(cast(array([literal("*"), values["type"]]), ARRAY(Text)))
+# Writes events, tells who listens, and finds the webhooks that want them, in one round trip.
+PUBLISH = f"""
+    WITH told AS (
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::json[],
+            $7::float8[]) AS told(id, workspace_id, call_id, agent_id, type, payload, created_at)
+    ), written AS (
+        INSERT INTO events (id, workspace_id, call_id, type, payload, created_at)
+        SELECT id, workspace_id, call_id, type, payload, created_at FROM told
+        RETURNING id, sequence
     )
-    told = func.pg_notify(CHANNEL, func.coalesce(values["call_id"], ""))
-    found = select(written.c.sequence, webhooks.c.id, webhooks.c.url, told)
-    return found.select_from(written.outerjoin(webhooks, wanting))
-
-
-PUBLISH = _publish_statement()
+    SELECT told.id, written.sequence, webhooks.id AS webhook, webhooks.url,
+        pg_notify('{CHANNEL}', coalesce(told.call_id, ''))
+    FROM written JOIN told USING (id)
+    LEFT JOIN webhooks ON webhooks.workspace_id = told.workspace_id AND webhooks.enabled
+        AND (webhooks.agent_id IS NULL OR webhooks.agent_id = told.agent_id)
+        AND webhooks.events && ARRAY['*', told.type]
+    ORDER BY written.sequence
+"""  # noqa: S608 - our own name
+# Endpoints to which something of a call is still on its way.
+BUSY = f"""
+    SELECT call_id, endpoint FROM deliveries WHERE call_id = ANY($1::text[]) AND {UNSETTLED.text}
+"""  # noqa: S608 - our own condition
+DELIVER = """
+    INSERT INTO deliveries
+        (id, workspace_id, sequence, call_id, webhook_id, endpoint, url, state)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+        $7::text[], $8::text[])
+"""
 
 
 async def publish(connection: AsyncConnection, happening: Happening) -> None:
-    """Write the event, its deliveries and their jobs. The call's row must be locked.
+    """Write the event, its deliveries and their jobs. The call's row must be locked, and the
+    transaction have run a statement."""
+    await publish_all(await driver_of(connection), [happening])
+
+
+async def publish_all(driver: asyncpg.Connection, happenings: Sequence[Happening]) -> None:
+    """The same for several, of different calls, in this order.
 
     A delivery waits while an earlier one of the same call to the same endpoint is not settled;
     `outbox` wakes it.
     """
-    values = {
-        "id": new_id("event"),
-        "workspace_id": happening.workspace,
-        "call_id": happening.call,
-        "type": happening.type,
-        "payload": happening.payload,
-        "created_at": happening.at,
-        "agent_id": happening.agent,
-    }
-    found = (await connection.execute(PUBLISH, values)).all()
-    endpoints = {hook.id: (hook.id, hook.url) for hook in found if hook.id is not None}
-    endpoints |= {url: (None, url) for url in happening.urls}
-    if not endpoints:
-        return
-    busy = await _busy_endpoints(connection, happening.call)
-    rows = [
-        {
-            "id": new_id("delivery"),
-            "workspace_id": happening.workspace,
-            "sequence": found[0].sequence,
-            "call_id": happening.call,
-            "webhook_id": webhook_id,
-            "endpoint": endpoint,
-            "url": url,
-            "state": "waiting" if endpoint in busy else "pending",
-        }
-        for endpoint, (webhook_id, url) in endpoints.items()
+    assert driver.is_in_transaction()
+    ids = [new_id("event") for _ in happenings]
+    found = await driver.fetch(
+        PUBLISH,
+        ids,
+        [happening.workspace for happening in happenings],
+        [happening.call for happening in happenings],
+        [happening.agent for happening in happenings],
+        [happening.type for happening in happenings],
+        [to_json(happening.payload) for happening in happenings],
+        [happening.at for happening in happenings],
+    )
+    told = dict(zip(ids, happenings, strict=True))
+    sequences = {row["id"]: row["sequence"] for row in found}
+    addresses = [
+        *((row["id"], row["webhook"], row["url"]) for row in found if row["webhook"] is not None),
+        *(
+            (id, None, url)
+            for id, happening in told.items()
+            for url in dict.fromkeys(happening.urls)
+        ),
     ]
-    await connection.execute(insert(deliveries), rows)
-    ready = [row["id"] for row in rows if row["state"] == "pending"]
-    await enqueue(connection, Kind.DELIVER, ready)
+    if not addresses:
+        return
+    calls = [told[id].call for id, _, _ in addresses if not told[id].first]
+    busy = {tuple(row) for row in await driver.fetch(BUSY, calls)} if any(calls) else set()
+    deliveries = [
+        _Delivery(
+            happening := told[id],
+            sequences[id],
+            webhook,
+            url,
+            waits=(happening.call, webhook or url) in busy,
+        )
+        for id, webhook, url in addresses
+    ]
+    await driver.execute(DELIVER, *zip(*(delivery.row() for delivery in deliveries), strict=True))
+    await add_jobs(
+        driver,
+        [
+            NewJob(Kind.DELIVER, delivery.id, headers=delivery.happening.headers)
+            for delivery in deliveries
+            if not delivery.waits
+        ],
+    )
 
 
-async def _busy_endpoints(connection: AsyncConnection, call: CallId | None) -> set[str]:
-    if call is None:
-        return set()
-    earlier = select(deliveries.c.endpoint).where(deliveries.c.call_id == call, UNSETTLED)
-    return set((await connection.execute(earlier.distinct())).scalars())
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """One event on its way to one address."""
+
+    happening: Happening
+    sequence: int
+    webhook: str | None
+    url: str
+    waits: bool
+    id: str = field(default_factory=lambda: new_id("delivery"))
+
+    def row(self) -> tuple[object, ...]:
+        happening = self.happening
+        return (
+            self.id,
+            happening.workspace,
+            self.sequence,
+            happening.call,
+            self.webhook,
+            clean(self.webhook or self.url),
+            clean(self.url),
+            "waiting" if self.waits else "pending",
+        )

@@ -7,6 +7,7 @@ names from the environment.
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
@@ -25,6 +26,8 @@ from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.domain.types import Channel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from strowger.store.connect import driver_of
 
 REQUEST = "request_id"
 """The header of a job that names the request it came from."""
@@ -74,31 +77,7 @@ def queries(connection: asyncpg.Connection) -> Queries:
     return Queries(AsyncpgDriver(connection), *builders())
 
 
-async def enqueue(
-    connection: AsyncConnection, kind: Kind, ids: Sequence[str], *, after: float = 0.0
-) -> None:
-    """Add one job per id within this transaction; they start `after` seconds from now.
-
-    The transaction must have run a statement already: the first one opens it.
-    """
-    if not ids:
-        return
-    assert connection.in_transaction()
-    raw = await connection.get_raw_connection()
-    driver = raw.driver_connection
-    assert isinstance(driver, asyncpg.Connection)
-    await driver.execute(
-        _enqueue_statement(),
-        [0] * len(ids),
-        [kind.value] * len(ids),
-        [id.encode() for id in ids],
-        [timedelta(seconds=max(0.0, after))] * len(ids),
-        [None] * len(ids),
-        [_headers()] * len(ids),
-    )
-
-
-def _headers() -> str:
+def headers() -> str:
     """JSON for a job's headers: the trace and the request that it belongs to."""
     carried: dict[str, str] = {}
     propagate.inject(carried)
@@ -106,6 +85,44 @@ def _headers() -> str:
     if request is not None:
         carried[REQUEST] = str(request)
     return json.dumps(carried or None)
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job that is about to be added."""
+
+    kind: Kind
+    id: str
+    after: float = 0.0
+    """Seconds from now until it starts."""
+    headers: str = field(default_factory=headers)
+
+
+async def enqueue(
+    connection: AsyncConnection, kind: Kind, ids: Sequence[str], *, after: float = 0.0
+) -> None:
+    """Add one job per id within this transaction; they start `after` seconds from now.
+
+    The transaction must have run a statement already: the first one opens it.
+    """
+    if ids:
+        await add_jobs(await driver_of(connection), [NewJob(kind, id, after) for id in ids])
+
+
+async def add_jobs(driver: asyncpg.Connection, jobs: Sequence[NewJob]) -> None:
+    """Add jobs, in this order, within the transaction that the driver is in."""
+    if not jobs:
+        return
+    assert driver.is_in_transaction()
+    await driver.execute(
+        _enqueue_statement(),
+        [0] * len(jobs),
+        [job.kind.value for job in jobs],
+        [job.id.encode() for job in jobs],
+        [timedelta(seconds=max(0.0, job.after)) for job in jobs],
+        [None] * len(jobs),
+        [job.headers for job in jobs],
+    )
 
 
 @cache

@@ -3,6 +3,7 @@
 Each method is one transaction; the SQL is in `owned` and in one module per kind of record.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
 from sqlalchemy import update
@@ -20,6 +21,7 @@ from strowger.model import (
     CallCommand,
     CallId,
     Event,
+    KeptAnswer,
     KeyId,
     LineFigures,
     NumberId,
@@ -33,8 +35,9 @@ from strowger.model import (
     Workspace,
     WorkspaceId,
 )
-from strowger.ports import CallFilter
+from strowger.ports import CallFilter, CallGround
 from strowger.store import (
+    accepting,
     agents,
     audit,
     customer_calls,
@@ -44,12 +47,21 @@ from strowger.store import (
     keys,
     numbers,
     owned,
+    quick,
     schema,
     trunks,
     webhooks,
     workspaces,
 )
-from strowger.store.connect import reading, together, transaction
+from strowger.store.connect import (
+    quick_reading,
+    quick_transaction,
+    reading,
+    together,
+    transaction,
+)
+from strowger.store.gather import Gathered
+from strowger.store.idempotency import Keyed
 
 
 class PostgresRecords:
@@ -57,6 +69,11 @@ class PostgresRecords:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._keyring = idempotency.keyring_of(engine)
+        self._get_call = Gathered(self._get_calls)
+        self._call_ground = Gathered(self._call_grounds)
+        self._kept_answer = Gathered(self._kept_answers)
+        self._add_call = Gathered(self._add_calls)
 
     async def ping(self) -> None:
         async with reading(self._engine) as connection:
@@ -240,13 +257,16 @@ class PostgresRecords:
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────
 
-    async def add_call(self, call: Call) -> None:
-        async with transaction(self._engine) as connection:
-            await customer_calls.add(connection, call)
+    async def call_ground(
+        self, workspace: WorkspaceId, agent: AgentId | None, number: str | None
+    ) -> CallGround:
+        return await self._call_ground(accepting.GroundAsked(workspace, agent, number))
+
+    async def add_call(self, call: Call, kept: KeptAnswer | None = None) -> None:
+        await self._add_call(accepting.Accepted(call, kept))
 
     async def get_call_of(self, workspace: WorkspaceId, call: CallId) -> Call:
-        async with reading(self._engine) as connection:
-            return await customer_calls.get(connection, workspace, call)
+        return await self._get_call((workspace, call))
 
     async def list_calls(
         self, workspace: WorkspaceId, which: CallFilter, *, limit: int, cursor: str | None
@@ -263,13 +283,16 @@ class PostgresRecords:
         self, workspace: WorkspaceId, key: str, hash: bytes, *, now: float
     ) -> StoredAnswer | None:
         async with transaction(self._engine) as connection:
-            return await idempotency.find(connection, workspace, key, hash, now=now)
+            return await idempotency.find(connection, Keyed(workspace, key, hash, now))
 
-    async def keep_answer(
-        self, workspace: WorkspaceId, key: str, hash: bytes, answer: StoredAnswer, *, now: float
-    ) -> None:
+    async def kept_answer(
+        self, workspace: WorkspaceId, key: str, hash: bytes, *, now: float
+    ) -> StoredAnswer | None:
+        return await self._kept_answer(Keyed(workspace, key, hash, now))
+
+    async def keep_answer(self, workspace: WorkspaceId, kept: KeptAnswer) -> None:
         async with transaction(self._engine) as connection:
-            await idempotency.keep(connection, workspace, key, hash, answer, now=now)
+            await idempotency.keep(connection, workspace, kept)
 
     async def cancel_call(self, workspace: WorkspaceId, call: CallId, *, now: float) -> Call:
         async with transaction(self._engine) as connection:
@@ -355,3 +378,25 @@ class PostgresRecords:
     ) -> Page[AuditEntry]:
         async with reading(self._engine) as connection:
             return await audit.page(connection, workspace, resource, limit=limit, cursor=cursor)
+
+    # ── for several at a time ────────────────────────────────────────────────────────────────
+
+    async def _get_calls(self, asked: Sequence[quick.CallAsked]) -> Sequence[Call | Exception]:
+        async with quick_reading(self._engine) as driver:
+            return await quick.get_calls(driver, asked)
+
+    async def _call_grounds(self, asked: Sequence[accepting.GroundAsked]) -> Sequence[CallGround]:
+        async with quick_reading(self._engine) as driver:
+            return await accepting.ground(driver, asked)
+
+    async def _kept_answers(
+        self, asked: Sequence[Keyed]
+    ) -> Sequence[StoredAnswer | Exception | None]:
+        async with quick_reading(self._engine) as driver:
+            return await idempotency.find_all(driver, asked, self._keyring)
+
+    async def _add_calls(
+        self, accepted: Sequence[accepting.Accepted]
+    ) -> Sequence[Exception | None]:
+        async with quick_transaction(self._engine) as driver:
+            return await accepting.add_calls(driver, accepted, self._keyring)
