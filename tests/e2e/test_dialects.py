@@ -44,3 +44,38 @@ def test_ryvo(running: Exchange) -> None:
     sound = httpx2.get(told["data"]["recording_url"], trust_env=False)
     assert sound.headers["content-type"] == "audio/mpeg"
     assert len(sound.content) > 10_000
+
+
+def test_ringyo(running: Exchange) -> None:
+    running.curl(
+        f"""curl {running.server.url}/ringyo/v1/webhooks -X POST \\
+  -H "Authorization: Bearer {running.server.key}" -H "Content-Type: application/json" \\
+  -d '{{"url": "{running.hooks.url}", "events": ["call.completed"]}}'"""
+    )
+    answer = running.curl(
+        f"""curl {running.server.url}/ringyo/v1/calls \\
+  -X POST \\
+  -H "Authorization: Bearer {running.server.key}" \\
+  -H "Idempotency-Key: unique-request-id-123" \\
+  -H "Content-Type: application/json" \\
+  -d '{{"to": "+1234567890", "agent_id": "{running.agent}"}}'"""
+    )
+    call_id = answer["data"]["id"]
+    assert answer["meta"]["request_id"].startswith("req_")
+    assert (answer["id"], answer["to"]) == (call_id, "+1234567890")
+    assert running.wait(call_id)["status"] == "completed"
+    read = running.curl(
+        f'curl "{running.server.url}/ringyo/v1/calls/{call_id}?include=transcript,analysis" '
+        f'-H "Authorization: Bearer {running.server.key}"'
+    )["data"]
+    assert read["status"] == "completed"
+    assert "Bright Dental" in read["transcript"][0]["content"]
+    assert read["analysis"]["outcome"] == "good"
+    hook = running.hook(
+        lambda received: (
+            call_id.encode() in received.body and b'"webhook_id": "wh_' in received.body
+        )
+    )
+    told = json.loads(hook.body)
+    assert told["event"] == "call.completed"
+    assert told["data"]["transcript"].startswith("Agent: Hello, this is Bright Dental.")

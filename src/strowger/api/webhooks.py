@@ -34,6 +34,7 @@ async def create_webhook(
     body: Annotated[requests.NewWebhook, Depends(body_of(requests.NEW_WEBHOOK))],
 ) -> Response:
     """Keep the `secret` of the answer: it is not shown again."""
+    services.webhooks.check_offered(body.format)
     webhook = await services.webhooks.create(
         key.workspace_id,
         body.url,

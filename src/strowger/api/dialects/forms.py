@@ -1,10 +1,13 @@
 """Forms that dialects share: ids as UUIDs, telephone numbers, times, transcripts as text."""
 
+import json
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from strowger.agent import Scalar
+from strowger.calls.numbers import regions_of
 from strowger.errors import NotFound
 from strowger.model import Call, Turn
 
@@ -48,6 +51,22 @@ def number_rule(pattern: str) -> Callable[[str], str | None]:
 def with_plus(number: str) -> str:
     """A number written without its + (`15555555555`) as E.164; others as they are."""
     return f"+{number}" if re.fullmatch(r"[1-9]\d{6,14}", number) else number
+
+
+def country_of(number: str) -> str | None:
+    """The ISO 3166 code of a number's country; None where its digits do not tell."""
+    regions = regions_of(number)
+    return next(iter(regions)) if len(regions) == 1 else None
+
+
+def flat(given: Mapping[str, object]) -> dict[str, Scalar]:
+    """Variables as agents can have them: what is no plain value becomes its JSON."""
+    return {
+        name: value
+        if value is None or isinstance(value, str | int | float | bool)
+        else json.dumps(value, ensure_ascii=False)
+        for name, value in given.items()
+    }
 
 
 def iso_time(seconds: float | None) -> str | None:

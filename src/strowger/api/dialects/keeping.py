@@ -1,9 +1,11 @@
 """What a dialect keeps of one kind: things of its own, or the rest of native ones."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from strowger.api.dialects.endpoints import Asked
+from strowger.errors import NotFound
 from strowger.model import DialectRecord
 
 
@@ -45,3 +47,8 @@ class Shelf:
     async def remove(self, asked: Asked, id: str) -> None:
         """Raises NotFound."""
         await asked.backing.kept.delete_record(asked.workspace, self.dialect, self.kind, id)
+
+    async def discard(self, asked: Asked, id: str) -> None:
+        """The same for what may not be there."""
+        with suppress(NotFound):
+            await self.remove(asked, id)

@@ -1,11 +1,12 @@
 """Every dialect there is, and the page that says where each of their endpoints stands."""
 
 from strowger.api.dialects.endpoints import Dialect
+from strowger.api.dialects.ringyo import RINGYO
 from strowger.api.dialects.ryvo import RYVO
 
-SPOKEN: tuple[Dialect, ...] = (RYVO,)
+SPOKEN: tuple[Dialect, ...] = (RYVO, RINGYO)
 NAMES = tuple(dialect.name for dialect in SPOKEN)
-FORMATS = frozenset(format for dialect in SPOKEN for format in dialect.formats)
+FORMATS = frozenset(NAMES) | {format for dialect in SPOKEN for format in dialect.formats}
 """What webhooks can be written in, besides Strowger's own way."""
 
 INTRODUCTION = """\

@@ -35,7 +35,9 @@ class WebhookService:
         clock: Clock,
         formats: Container[str] = frozenset({NATIVE_FORMAT}),
     ) -> None:
-        """`formats` are the ways that webhooks can be written in."""
+        """`formats` are the ways that webhooks can be written in. A dialect's own webhooks may say
+        more of it after a colon.
+        """
         self._records = records
         self._ids = ids
         self._clock = clock
@@ -69,6 +71,13 @@ class WebhookService:
         await self._check_bounds(webhook)
         await self._records.add_webhook(webhook)
         return webhook
+
+    def check_offered(self, format: str) -> None:
+        """Raise InvalidRequest unless a customer can ask for this format by name."""
+        problems = Problems()
+        if format not in self._formats:
+            problems.add("format", f"there is no format {format[:80]}")
+        problems.raise_if_any()
 
     async def get(self, workspace: WorkspaceId, webhook: WebhookId) -> Webhook:
         return await self._records.get_webhook(workspace, webhook)
@@ -119,7 +128,7 @@ class WebhookService:
     async def _check_bounds(self, webhook: Webhook) -> None:
         """What stays as it is made: how it is written, and whose calls it hears of."""
         problems = Problems()
-        if webhook.format not in self._formats:
+        if webhook.format.partition(":")[0] not in self._formats:
             problems.add("format", f"there is no format {webhook.format[:80]}")
         if webhook.agent_id is not None:
             try:
