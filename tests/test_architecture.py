@@ -1,6 +1,8 @@
 """The rules that keep the program testable: who may import whom, and where I/O may happen."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src" / "strowger"
@@ -23,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "webhooks": {"errors", "model", "ports"},
     "calls": {"agent", "conversation", "errors", "lifecycle", "media", "model", "ports"},
     "simulate": {
-        "agent", "calls", "conversation", "errors", "media", "ports", "providers", "sip",
+        "agent", "calls", "conversation", "errors", "media", "model", "ports", "providers", "sip",
         "telephony",
     },
     "observability": {"errors", "model", "ports"},
@@ -121,3 +123,18 @@ def test_no_task_is_started_outside_a_group() -> None:
                     owner = node.value
                     loose = isinstance(owner, ast.Name) and owner.id in {"asyncio", "loop"}
                     assert not loose, f"{path}:{node.lineno}: a task outside a group"
+
+
+def test_a_worker_loads_simulated_callees_only_for_a_test_call() -> None:
+    """What has no test calls shall not pay for them in memory."""
+    tree = ast.parse((SOURCE / "app.py").read_text())
+    (worker,) = (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AsyncFunctionDef) and node.name == "run_worker"
+    )
+    loads = [ast.unparse(node) for node in worker.body if isinstance(node, ast.ImportFrom)]
+    assert len(loads) > 5
+    check = "import sys; assert 'strowger.simulate' not in sys.modules"
+    program = "\n".join(["import strowger.app", *loads, check])
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from strowger.api.dialects.serving import Dialects
     from strowger.api.services import Services, Surroundings
     from strowger.observability.figures import MediaTotals
+    from strowger.ports import Providers, SimulatedTelephone
     from strowger.providers.registry import ProviderSettings
     from strowger.store.keyring import Keyring
     from strowger.telephony.telephone import SipTelephone
@@ -373,6 +374,7 @@ def _listen(host: str, port: int) -> socket.socket:
 async def run_worker(settings: Settings, number: int, ready: Ready, stopped: UntilStopped) -> None:
     """Conduct calls until told to stop; then let them end."""
     from strowger.calls.dispatcher import Dispatcher
+    from strowger.calls.on_demand import TelephoneOnDemand
     from strowger.calls.runner import Workplace
     from strowger.observability.figures import WorkerFigures, exposition
     from strowger.observability.lag import watch_loop
@@ -404,6 +406,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
         telephone = await stack.enter_async_context(
             open_telephone(telephone_settings, SileroModel())
         )
+        simulated = TelephoneOnDemand(partial(_simulated_telephone, providers, settings.lines))
         bell = PostgresBell(url, COMMAND_CHANNEL)
         figures = WorkerFigures(lines=settings.lines)
         dispatcher = Dispatcher(
@@ -411,6 +414,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
                 bell=bell,
                 store=PostgresCallStore(engine),
                 telephone=telephone,
+                simulated=simulated,
                 providers=providers,
                 worker=WorkerId(new_id("worker")),
                 recordings=settings.recordings,
@@ -429,6 +433,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
             lag = tasks.create_task(watch_loop(figures.loop_lag), name="loop lag")
             calls = tasks.create_task(dispatcher.run(), name="dispatcher")
             ringing = tasks.create_task(bell.run(), name="bell")
+            simulating = tasks.create_task(simulated.run(), name="simulated telephone")
             jobs = tasks.create_task(
                 JobQueue(url).run({Kind.DIAL: dispatcher.dial}, capacity=dispatcher.free_lines),
                 name="dial jobs",
@@ -440,9 +445,18 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
             jobs.cancel()
             await asyncio.wait([jobs])  # what is in hand may still become a call
             await dispatcher.drain(settings.stop_timeout)
-            calls.cancel()
-            ringing.cancel()
-            lag.cancel()
+            for task in (calls, simulating, ringing, lag):
+                task.cancel()
+
+
+def _simulated_telephone(
+    providers: "Providers", lines: int
+) -> AbstractAsyncContextManager["SimulatedTelephone"]:
+    """What test calls are dialled with; nothing of it is loaded before the first."""
+    from strowger.simulate.exchange import open_exchange
+    from strowger.telephony.silero import SileroModel
+
+    return open_exchange(providers, SileroModel(), lines=lines)
 
 
 def media_totals(telephone: "SipTelephone") -> "MediaTotals":

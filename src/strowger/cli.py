@@ -179,6 +179,9 @@ def create_key(
     scopes: Annotated[
         str, typer.Option("--scopes", help="Such as calls:write,calls:read; * for all.")
     ] = "*",
+    test: Annotated[
+        bool, typer.Option("--test", help="Its calls are answered by simulated callees.")
+    ] = False,
     data: Data = None,
     database_url: Database = None,
     config: ConfigFile = None,
@@ -187,7 +190,7 @@ def create_key(
     from strowger.commands.keys import create_key as run
 
     settings = settings_of(config, data=data, database_url=database_url)
-    raise typer.Exit(run(settings, name, scopes))
+    raise typer.Exit(run(settings, name, scopes, test=test))
 
 
 @secrets_app.command("rotate")

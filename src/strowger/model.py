@@ -172,7 +172,8 @@ class Call:
     to: str
     from_: str | None
     """E.164 number shown to the callee."""
-    trunk_id: TrunkId
+    trunk_id: TrunkId | None
+    """None for a test call: it has no way to the telephone network."""
     direction: Literal["outbound", "inbound"] = "outbound"
     channel: Literal["phone", "web"] = "phone"
     status: CallStatus = CallStatus.QUEUED
@@ -189,7 +190,7 @@ class Call:
     max_duration: float = 1800.0
     ring_timeout: float = 45.0
     test: bool = False
-    """Placed with a test key: it must not reach a carrier."""
+    """Placed with a test key: answered by a simulated callee of the worker's own."""
     dialect: str | None = None
     """The dialect of the API it was placed in; None for Strowger's own. What is sent to its
     `webhook_url` is written in that."""

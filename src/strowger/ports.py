@@ -66,6 +66,18 @@ class DialRequest:
     """Where to write the stereo WAV file; None to record nothing."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedDial:
+    """A call of a test key. It names no trunk, so there is none that it could reach."""
+
+    call_id: CallId
+    to: str
+    """Who is to answer: see `calls/simulated.py`."""
+    caller_id: str | None
+    ring_timeout: float
+    recording: Path | None
+
+
 @dataclass(frozen=True, slots=True)
 class LineHungUp:
     """The far end or the network ended the call."""
@@ -124,6 +136,16 @@ class Telephone(Protocol):
         """Ring the callee; enter when somebody answered, hang up on exit.
 
         `on_ringing` hears the status of each provisional answer. Raises CallRefused.
+        """
+
+
+class SimulatedTelephone(Protocol):
+    def dial(
+        self, request: SimulatedDial, on_ringing: Callable[[int], None]
+    ) -> AbstractAsyncContextManager[Line]:
+        """The same for a callee that is simulated on this machine, over real SIP and RTP.
+
+        Raises CallRefused, and Unavailable where no callee can be simulated.
         """
 
 
@@ -326,7 +348,8 @@ class CallStore(Protocol):
     async def get_call(self, call_id: CallId) -> Call:
         """Raises NotFound."""
 
-    async def get_trunk_of(self, call: Call) -> Trunk: ...
+    async def get_trunk_of(self, call: Call) -> Trunk:
+        """Raises NotFound for one that has been deleted, and for a test call, which has none."""
 
     async def claim_dial_attempt(self, call_id: CallId, worker: WorkerId, *, now: float) -> bool:
         """Commit the one dial attempt a call has; False where it was made before."""

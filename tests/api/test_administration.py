@@ -79,7 +79,10 @@ def test_a_test_key_makes_test_keys_only(api: Api) -> None:
     tester = with_key(api, made["key"])
     body = {"name": "y", "scopes": ["*"]}
     tester.refused("POST", "/v1/api-keys", 403, "test_key", json=body)
-    tester.post("/v1/api-keys", {**body, "test": True}, "CreatedApiKey")
+    other = tester.post("/v1/api-keys", {**body, "test": True}, "CreatedApiKey")
+    live = api.post("/v1/api-keys", body, "CreatedApiKey")
+    tester.refused("DELETE", f"/v1/api-keys/{live['id']}", 403, "test_key")
+    tester.delete(f"/v1/api-keys/{other['id']}")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from strowger.lifecycle import CallStatus
-from strowger.model import ApiKey, CallCommand, CallId, CommandKind, LineFigures, WorkspaceId
+from strowger.model import CallCommand, CallId, CommandKind, LineFigures
 from tests.api.conftest import Api, fields_of
 
 AGENT = {"name": "Reception", "prompt": "Take appointments."}
@@ -168,23 +168,53 @@ def test_limits_of_trunks_and_numbers_are_kept_and_checked(home: Api) -> None:
                  json={"max_calls": 0})  # fmt: skip
 
 
-def test_a_test_key_checks_a_call_and_places_none(home: Api) -> None:
-    text = "strowger_test_" + "a" * 43
-    from strowger.calls.resources import hash_key
-    from strowger.model import KeyId
+def trial_of(home: Api) -> Api:
+    body = {"name": "t", "scopes": ["*"], "test": True}
+    made = home.post("/v1/api-keys", body, "CreatedApiKey")
+    return Api(home.client, home.records, home.services, home.recordings, home.now,
+               {"X-API-Key": made["key"]})  # fmt: skip
 
-    home.records.keys[hash_key(text)] = ApiKey(
-        id=KeyId("key_t"), workspace_id=WorkspaceId("workspace_default"), name="t",
-        scopes=("*",), test=True,
-    )  # fmt: skip
-    tester = Api(home.client, home.records, home.services, home.recordings, home.now,
-                 {"X-API-Key": text})  # fmt: skip
-    tester.refused("POST", "/v1/calls", 422, "invalid_phone_number",
+
+def test_a_test_key_places_test_calls_without_a_trunk(api: Api) -> None:
+    trial = trial_of(api)
+    trial.refused("POST", "/v1/calls", 422, "invalid_phone_number",
                    json={"to": "+1", "agent": AGENT})  # fmt: skip
-    tester.refused("POST", "/v1/calls", 403, "test_key",
-                   json={"to": "+14155550100", "agent": AGENT})  # fmt: skip
-    assert home.records.calls == {}
-    assert tester.get("/v1/calls", "CallList")["data"] == []
+    call = place(trial)
+    assert (call["test"], call["trunk_id"], call["status"]) == (True, None, "queued")
+    trial.post(f"/v1/calls/{call['id']}/cancel", None, "Call", 200)
+    assert api.get(f"/v1/calls/{call['id']}", "Call")["status"] == "canceled"
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [("end", None), ("cancel", None), ("say", {"text": "Hi."}), ("digits", {"digits": "1"})],
+)
+def test_a_test_key_reads_live_calls_and_does_nothing_to_them(
+    home: Api, verb: str, body: dict[str, str] | None
+) -> None:
+    call, trial = place(home), trial_of(home)
+    become(home, call["id"], CallStatus.IN_PROGRESS)
+    trial.refused("POST", f"/v1/calls/{call['id']}/{verb}", 403, "test_key", json=body)
+    assert trial.get(f"/v1/calls/{call['id']}", "Call")["status"] == "in_progress"
+    assert home.records.commands == []
+
+
+def test_a_test_key_reads_trunks_and_numbers_and_changes_and_checks_none(home: Api) -> None:
+    trunk = home.get("/v1/trunks", "TrunkList")["data"][0]["id"]
+    number = home.post("/v1/phone-numbers", {"number": "+14155550111"}, "PhoneNumber")["id"]
+    trial = trial_of(home)
+    for method, path, body in (
+        ("POST", "/v1/trunks", {"name": "B", "host": "b.example"}),
+        ("PATCH", f"/v1/trunks/{trunk}", {"host": "b.example"}),
+        ("POST", f"/v1/trunks/{trunk}/check", None),
+        ("DELETE", f"/v1/trunks/{trunk}", None),
+        ("POST", "/v1/phone-numbers", {"number": "+14155550112"}),
+        ("PATCH", f"/v1/phone-numbers/{number}", {"label": "x"}),
+        ("DELETE", f"/v1/phone-numbers/{number}", None),
+    ):
+        trial.refused(method, path, 403, "test_key", json=body)
+    assert trial.get(f"/v1/trunks/{trunk}", "Trunk")["host"] == "a.example"
+    assert trial.get(f"/v1/phone-numbers/{number}", "PhoneNumber")["label"] == ""
 
 
 def test_the_feed_lists_everything_in_order(home: Api) -> None:

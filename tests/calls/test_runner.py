@@ -29,7 +29,7 @@ from strowger.model import (
     Turn,
     WorkerId,
 )
-from strowger.ports import DialRequest, LineHungUp
+from strowger.ports import DialRequest, LineHungUp, SimulatedDial
 from tests.calls.fakes import FakeLine, FakeRecogniser, FakeVoice
 
 WORKER = WorkerId("worker_1")
@@ -94,6 +94,7 @@ class FakeStore:
         return call
 
     async def get_trunk_of(self, call: Call) -> Trunk:
+        assert call.trunk_id is not None, "a test call goes through no trunk"
         return Trunk(id=call.trunk_id, workspace_id=call.workspace_id, name="t", host="127.0.0.1")
 
     async def claim_dial_attempt(self, call_id: CallId, worker: WorkerId, *, now: float) -> bool:
@@ -162,6 +163,29 @@ class FakeTelephone:
             self.hung_up = True
 
 
+class FakeSimulation:
+    """`SimulatedTelephone` with the same line, so that tests see which of the two was dialled."""
+
+    def __init__(self) -> None:
+        self.telephone = FakeTelephone()
+
+    @asynccontextmanager
+    async def dial(
+        self, request: SimulatedDial, on_ringing: Callable[[int], None]
+    ) -> AsyncIterator[FakeLine]:
+        trunk = Trunk(id=TrunkId("t"), workspace_id=DEFAULT_WORKSPACE, name="t", host="localhost")
+        dial = DialRequest(
+            call_id=request.call_id,
+            to=request.to,
+            caller_id=request.caller_id,
+            trunk=trunk,
+            ring_timeout=request.ring_timeout,
+            recording=request.recording,
+        )
+        async with self.telephone.dial(dial, on_ringing) as line:
+            yield line
+
+
 class FakeProviders:
     """One voice and one recogniser under any name; no language model."""
 
@@ -181,10 +205,13 @@ class FakeProviders:
         return None
 
 
-def workplace(store: FakeStore, telephone: FakeTelephone) -> Workplace:
+def workplace(
+    store: FakeStore, telephone: FakeTelephone, simulated: FakeSimulation | None = None
+) -> Workplace:
     return Workplace(
         store=store,
         telephone=telephone,
+        simulated=simulated or FakeSimulation(),
         providers=FakeProviders(),  # type: ignore[arg-type]  # its model has no use
         worker=WORKER,
         recordings=Path("unused"),
@@ -393,5 +420,23 @@ def test_the_callee_hanging_up_is_the_reason_of_the_end() -> None:
             CallStatus.COMPLETED, EndReason.CALLEE_HANGUP,
         )  # fmt: skip
         assert result.hangup_cause == 16
+
+    asyncio.run(main())
+
+
+def test_a_test_call_is_dialled_with_the_simulated_telephone_and_asks_for_no_trunk() -> None:
+    class NoTrunks(FakeStore):
+        async def get_trunk_of(self, call: Call) -> Trunk:
+            raise AssertionError("a test call looks for a trunk")
+
+    async def main() -> None:
+        call = replace(CALL, test=True, trunk_id=TrunkId("trunk_1"))
+        store, live, simulated = NoTrunks(call), FakeTelephone(), FakeSimulation()
+        simulated.telephone.line.events.put_nowait(LineHungUp("bye", 16))
+        async with asyncio.timeout(10):
+            await CallRunner(call, workplace(store, live, simulated)).run()
+        assert live.dialled == []
+        assert simulated.telephone.dialled == [call.to]
+        assert store.results[call.id].status is CallStatus.COMPLETED
 
     asyncio.run(main())

@@ -1,6 +1,7 @@
 """Placing calls: what is filled in from where, and what is refused."""
 
 import asyncio
+import re
 from collections.abc import Coroutine
 from itertools import count
 from pathlib import Path
@@ -19,6 +20,7 @@ from strowger.calls.numbers import (
     regions_of,
 )
 from strowger.calls.service import CallService, NewCall
+from strowger.calls.simulated import SIMULATED_CALLEES
 from strowger.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from strowger.model import (
     DEFAULT_WORKSPACE,
@@ -164,6 +166,37 @@ def test_the_trunk_of_the_agents_number_is_taken_too(records: InMemoryRecords) -
     definition = AgentDefinition(name="A", prompt="Talk.", caller_id="+14155550112")
     call = place(records, NewCall(to="+14155550100", agent=definition))
     assert (call.from_, call.trunk_id) == ("+14155550112", "trunk_n2")
+
+
+def test_a_test_call_needs_no_trunk_and_has_none() -> None:
+    records = InMemoryRecords()
+    call = place(records, NewCall(to="+14155550100", agent=DEFINITION, test=True))
+    assert (call.test, call.trunk_id) == (True, None)
+    with pytest.raises(Conflict):
+        place(records, NewCall(to="+14155550100", agent=DEFINITION))
+
+
+def test_a_test_call_is_checked_as_a_live_one_but_for_the_simulated_numbers(
+    records: InMemoryRecords,
+) -> None:
+    policy = DialPolicy(allow_countries=frozenset({"MX"}))
+    placing = service(records, policy)
+    for number in SIMULATED_CALLEES:
+        wanted = NewCall(to=number, agent=DEFINITION, test=True)
+        assert run(placing.create(HOME, wanted)).to == number
+        with pytest.raises(Forbidden):
+            run(placing.create(HOME, NewCall(to=number, agent=DEFINITION)))
+    with pytest.raises(Forbidden):
+        run(placing.create(HOME, NewCall(to="+14155550100", agent=DEFINITION, test=True)))
+    unknown = NewCall(to="+15005550001", from_="+14155550177", agent=DEFINITION, test=True)
+    with pytest.raises(InvalidRequest):
+        run(placing.create(HOME, unknown))
+
+
+def test_the_manual_lists_who_answers_test_calls() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "test-calls.md"
+    listed = re.findall(r"^\| `(\+1500\d+)` \| `([a-z-]+)` \|", page.read_text(), re.MULTILINE)
+    assert dict(listed) == dict(SIMULATED_CALLEES)
 
 
 def test_nothing_that_is_refused_leaves_a_trace(records: InMemoryRecords) -> None:

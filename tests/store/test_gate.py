@@ -169,6 +169,31 @@ async def test_a_call_that_waits_can_be_canceled_and_one_released_gives_its_line
     assert await waiting.workspaces_waiting() == []
 
 
+async def test_test_calls_take_lines_of_the_workspace_but_of_no_number(
+    records: PostgresRecords,
+    store: PostgresCallStore,
+    waiting: PostgresWaitingCalls,
+    trunk: TrunkId,
+) -> None:
+    number = a_number(max_calls=1)
+    await records.add_number(number)
+    tests = await place(records, 2, trunk_id=None, from_=number.number, test=True)
+    live = await place(records, 2, trunk_id=trunk, from_=number.number)
+    for call in tests:
+        assert await store.claim_dial_attempt(call.id, ANN, now=1001.0)
+    assert await store.claim_dial_attempt(live[0].id, ANN, now=1001.0)
+    assert not await store.claim_dial_attempt(live[1].id, ANN, now=1001.0)
+
+    await records.limit_workspace(DEFAULT_WORKSPACE, 4)
+    more = await place(records, 2, trunk_id=None, from_=number.number, test=True)
+    assert not await store.claim_dial_attempt(more[0].id, ANN, now=1002.0), "live ones wait"
+    await talk(store, tests[0].id)
+    await store.finish(tests[0].id, OVER)
+    await waiting.release(DEFAULT_WORKSPACE, now=1003.0)
+    assert not await store.claim_dial_attempt(live[1].id, ANN, now=1003.0), "its number is full"
+    assert await store.claim_dial_attempt(more[0].id, ANN, now=1003.0)
+
+
 async def test_raising_a_limit_lets_go_who_waits(
     database_url: str,
     records: PostgresRecords,

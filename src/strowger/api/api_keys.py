@@ -74,5 +74,5 @@ async def get_key(key_id: PathId, key: Reader, services: ServicesOf) -> Response
 )
 async def revoke_key(key_id: PathId, key: Writer, services: ServicesOf) -> Response:
     """It stops working everywhere within five seconds."""
-    await services.keys.revoke(key.workspace_id, KeyId(key_id))
+    await services.keys.revoke(key.workspace_id, KeyId(key_id), revoked_by=key)
     return Response(status_code=204)

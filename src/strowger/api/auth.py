@@ -14,6 +14,8 @@ from strowger.ports import ACTOR, Records
 REMEMBERED = 5.0
 """Seconds for which a key is believed without asking the database: how long a revoked one works."""
 MOST_REMEMBERED = 10_000
+LIVE_ONLY = {"trunks:write", "phone_numbers:write"}
+"""Scopes that a test key cannot use, though it have them: real calls hang on what they change."""
 
 
 class KeyRing:
@@ -28,7 +30,9 @@ class KeyRing:
     async def find(self, text: str) -> ApiKey:
         """Raises Unauthenticated."""
         if not KEY_FORMAT.fullmatch(text):
-            raise Unauthenticated("this is not an API key: expected strowger_live_…")
+            raise Unauthenticated(
+                "this is not an API key: expected strowger_live_… or strowger_test_…"
+            )
         now, digest = self._clock(), hash_key(text)
         key, until = self._seen.get(digest, (None, 0.0))
         if key is None or until <= now:
@@ -79,6 +83,8 @@ async def authenticate(request: Request, scope: str) -> ApiKey:
         request.state.key = key
     if scope not in key.scopes and "*" not in key.scopes:
         raise Forbidden(f"this API key lacks the scope {scope}", code="missing_scope")
+    if key.test and scope in LIVE_ONLY:
+        raise Forbidden("a test key can change no trunk or number, or check one", code="test_key")
     ACTOR.set(Actor(key_id=key.id, request_id=request_id(request)))
     return key
 

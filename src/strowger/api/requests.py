@@ -299,7 +299,8 @@ class NewApiKey(Strict):
     expires_at: Moment | None = None
     """When it stops working; null for never."""
     test: bool = False
-    """Calls placed with a test key never reach a carrier."""
+    """Calls placed with a test key never reach a carrier: a simulated callee answers them. Such a
+    key can change no trunk, number or live key, and do nothing to a live call."""
 
 
 class WordsToSay(Strict):

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -42,6 +43,8 @@ from strowger.ports import (
     Line,
     Providers,
     SilentBell,
+    SimulatedDial,
+    SimulatedTelephone,
     Telephone,
 )
 
@@ -60,6 +63,8 @@ class Workplace:
 
     store: CallStore
     telephone: Telephone
+    simulated: SimulatedTelephone
+    """What calls of test keys are dialled with, and nothing else."""
     providers: Providers
     worker: WorkerId
     recordings: Path
@@ -155,8 +160,7 @@ class CallRunner:
     async def _hold(self) -> CallResult:
         self._note_status(CallStatus.INITIATED)
         try:
-            request = await self._dial_request()
-            async with self._at.telephone.dial(request, self._ringing) as line:
+            async with await self._dial() as line:
                 self._answered = True
                 self._note_status(CallStatus.IN_PROGRESS)
                 result = await self._talk(line)
@@ -180,10 +184,20 @@ class CallRunner:
             log.warning("call.failed", problem=str(error))
             return _failed(EndReason.INTERNAL_ERROR, str(error))
 
-    async def _dial_request(self) -> DialRequest:
+    async def _dial(self) -> AbstractAsyncContextManager[Line]:
+        """A test call is never told a trunk, and goes to a telephone that knows none."""
         call, at = self._call, self._at
         path = recording_path(at.recordings, call.workspace_id, call.id) if call.record else None
-        return DialRequest(
+        if call.test:
+            simulated = SimulatedDial(
+                call_id=call.id,
+                to=call.to,
+                caller_id=call.from_,
+                ring_timeout=call.ring_timeout,
+                recording=path,
+            )
+            return at.simulated.dial(simulated, self._ringing)
+        request = DialRequest(
             call_id=call.id,
             to=call.to,
             caller_id=call.from_,
@@ -191,6 +205,7 @@ class CallRunner:
             ring_timeout=call.ring_timeout,
             recording=path,
         )
+        return at.telephone.dial(request, self._ringing)
 
     async def _trunk(self) -> Trunk:
         """Waits for a database that is away for a moment, as nobody has been rung yet.

@@ -13,6 +13,7 @@ from strowger.calls.numbers import (
     destination_problem,
     phone_number_problem,
 )
+from strowger.calls.simulated import SIMULATED_CALLEES
 from strowger.calls.validation import (
     Offered,
     Problems,
@@ -45,10 +46,7 @@ from strowger.ports import CallFilter, CallGround, Records
 DIGITS = re.compile(r"[0-9*#A-D]{1,64}")
 """RFC 4733 section 3.2."""
 
-TEST_KEY = (
-    "this is a test key, whose calls never reach a carrier: the call was checked and would be "
-    "placed with a live key; to talk to a simulated callee, see `strowger simulate`"
-)
+LIVE_CALL = "this is a test key, and the call was not placed with one: it can only be read"
 NO_TRUNK = (
     "there is no trunk to place the call through: add one with POST /v1/trunks, "
     "or start Strowger with STROWGER_TRUNK=sip:user:password@host:port"
@@ -75,7 +73,7 @@ class NewCall:
     scheduled_at: float | None = None
     """When to queue it; None for at once."""
     test: bool = False
-    """Asked for with a test key."""
+    """Asked for with a test key: no trunk is needed, and none is used."""
     dialect: str | None = None
     """The dialect it is asked for in; see `Call.dialect`."""
     numbers: NumberRule = phone_number_problem
@@ -130,11 +128,12 @@ class CallService:
         number = _caller_number(wanted, speaker, ground, problems)
         problems.raise_if_any()
         assert speaker is not None, "its absence is a problem"
-        if wanted.test:
-            raise Forbidden(TEST_KEY, code="test_key")
-        check_destination_allowed(wanted.to, self._policy)
+        if not (wanted.test and wanted.to in SIMULATED_CALLEES):
+            check_destination_allowed(wanted.to, self._policy)
         trunk = ground.numbers.get(number or "") or ground.default_trunk
-        if trunk is None:
+        if wanted.test:
+            trunk = None
+        elif trunk is None:
             raise Conflict(NO_TRUNK, code="no_trunk")
         return self._draw_up(workspace, wanted, speaker, number, trunk)
 
@@ -142,6 +141,11 @@ class CallService:
         """Queue a call that was drawn up, or schedule it; the answer to its request is kept with
         it. Raises Conflict where another request has taken the key of that answer."""
         await self._records.add_call(call, kept)
+
+    async def check_is_test(self, workspace: WorkspaceId, call: CallId) -> None:
+        """Raise Forbidden for a live call: a test key may do nothing to it."""
+        if not (await self._records.get_call_of(workspace, call)).test:
+            raise Forbidden(LIVE_CALL, code="test_key")
 
     async def cancel(self, workspace: WorkspaceId, call: CallId) -> Call:
         """Keep a call from being answered. Raises Conflict for one that was."""
@@ -239,7 +243,7 @@ class CallService:
         wanted: NewCall,
         speaker: _Speaker,
         number: str | None,
-        trunk: TrunkId,
+        trunk: TrunkId | None,
     ) -> Call:
         definition, now = speaker.definition, self._clock()
         limits = definition.limits
@@ -261,6 +265,7 @@ class CallService:
             record=definition.recording if wanted.record is None else wanted.record,
             max_duration=_given(wanted.max_duration, limits.max_duration),
             ring_timeout=_given(wanted.ring_timeout, limits.ring_timeout),
+            test=wanted.test,
             created_at=now,
             queued_at=now if wanted.scheduled_at is None else None,
         )

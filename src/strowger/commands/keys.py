@@ -14,21 +14,21 @@ from strowger.store.ids import new_id
 from strowger.store.records import PostgresRecords
 
 
-def create_key(settings: Settings, name: str, scopes: str) -> int:
+def create_key(settings: Settings, name: str, scopes: str, *, test: bool) -> int:
     """Print a new key, alone, on standard output. Raises ConfigurationError."""
     wanted = tuple(scope.strip() for scope in scopes.split(",") if scope.strip())
     _check(name, wanted)  # before a database is started for it
     with app.database(settings) as url:
-        sys.stdout.write(asyncio.run(make_key(url, name, wanted)) + "\n")
+        sys.stdout.write(asyncio.run(make_key(url, name, wanted, test=test)) + "\n")
     return 0
 
 
-async def make_key(url: str, name: str, scopes: tuple[str, ...]) -> str:
+async def make_key(url: str, name: str, scopes: tuple[str, ...], *, test: bool = False) -> str:
     """A new key of the default workspace."""
     engine = open_engine(url, pool_size=1)
     try:
         keys = KeyService(PostgresRecords(engine), ids=new_id, clock=time.time)
-        _, text = await keys.create(DEFAULT_WORKSPACE, name, scopes=scopes)
+        _, text = await keys.create(DEFAULT_WORKSPACE, name, scopes=scopes, test=test)
     finally:
         await engine.dispose()
     return text

@@ -144,7 +144,7 @@ async def run_callee(
     `on_ready` is called when calls can come. Raises ConfigurationError where the address cannot
     be bound, a provider is not there, or the log cannot be written.
     """
-    senses = _senses(persona, providers)
+    senses = senses_of(persona, providers)
     bell: asyncio.Queue[IncomingCall] = asyncio.Queue(maxsize=WAITING)
 
     def ring(incoming: IncomingCall) -> None:
@@ -174,7 +174,8 @@ async def run_callee(
                 calls.create_task(callee.take(incoming), name=f"call {incoming.session}")
 
 
-def _senses(persona: Persona, providers: Providers) -> CalleeSenses:
+def senses_of(persona: Persona, providers: Providers) -> CalleeSenses:
+    """What a persona hears and speaks with. Raises ConfigurationError."""
     try:
         voice = providers.text_to_speech(persona.voice.provider)
         ear = None

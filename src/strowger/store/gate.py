@@ -8,6 +8,9 @@ releases who waited longest; a `released` call takes up its line from then on an
 Everything here happens under the lock on the workspace's row, so that two workers do not count
 the same free line, and a call that starts to wait is seen by the job of the call that ends. The
 lock is always taken before that of a call; who ends a call only leaves a job, and takes none.
+
+Test calls take up lines of the workspace as others do, but none of a trunk or number: they use
+neither.
 """
 
 from collections.abc import Sequence
@@ -24,13 +27,14 @@ LOOKED_AT_ONCE = 100
 """Waiting calls read by one statement."""
 
 LIMITS_OF_CALL = text("""
-    SELECT c.workspace_id, c.trunk_id, c."from" AS number, c.gate,
+    SELECT c.workspace_id, c.trunk_id, c.gate, CASE WHEN NOT c.test THEN c."from" END AS number,
         w.max_calls AS workspace_calls, t.max_calls AS trunk_calls,
         t.calls_per_second AS pace, n.max_calls AS number_calls
     FROM calls c
     JOIN workspaces w ON w.id = c.workspace_id
     LEFT JOIN trunks t ON t.id = c.trunk_id
     LEFT JOIN phone_numbers n ON n.workspace_id = c.workspace_id AND n.number = c."from"
+        AND NOT c.test
     WHERE c.id = :call AND c.status = 'queued' AND c.worker_id IS NULL
 """)
 LOCK = text("SELECT max_calls FROM workspaces WHERE id = :workspace FOR NO KEY UPDATE")
@@ -44,11 +48,11 @@ STATE_OF_CALL = text("""
             AND b.trunk_id = :trunk) AS busy_trunk,
         (SELECT count(*) FROM calls b WHERE b.workspace_id = :workspace AND b.ended_at IS NULL
             AND (b.worker_id IS NOT NULL OR b.gate = 'released')
-            AND b."from" = :number) AS busy_number,
+            AND b."from" = :number AND NOT b.test) AS busy_number,
         EXISTS (SELECT 1 FROM calls b WHERE b.workspace_id = :workspace AND b.gate = 'waiting'
             AND b.id < c.id
             AND (:whole OR (:of_trunk AND b.trunk_id = :trunk)
-                OR (:of_number AND b."from" = :number))) AS others_first,
+                OR (:of_number AND b."from" = :number AND NOT b.test))) AS others_first,
         (SELECT next_at FROM trunk_paces p WHERE p.trunk_id = :trunk) AS next_at
     FROM calls c WHERE c.id = :call AND c.status = 'queued' AND c.worker_id IS NULL
 """)
@@ -68,10 +72,10 @@ IS_LIMITED = text("""
             AND number = :number AND max_calls IS NOT NULL)
 """)
 BUSY = text("""
-    SELECT trunk_id, "from" AS number, count(*) AS calls FROM calls
+    SELECT trunk_id, CASE WHEN NOT test THEN "from" END AS number, count(*) AS calls FROM calls
     WHERE workspace_id = :workspace AND ended_at IS NULL
         AND (worker_id IS NOT NULL OR gate = 'released')
-    GROUP BY trunk_id, "from"
+    GROUP BY 1, 2
 """)
 TRUNKS = text("""
     SELECT t.id, t.max_calls, t.calls_per_second AS pace, p.next_at
@@ -84,9 +88,10 @@ NUMBERS = text("""
     WHERE workspace_id = :workspace AND max_calls IS NOT NULL
 """)
 NEXT_WAITING = text("""
-    SELECT id, trunk_id, "from" AS number FROM calls
+    SELECT id, trunk_id, CASE WHEN NOT test THEN "from" END AS number FROM calls
     WHERE workspace_id = :workspace AND gate = 'waiting' AND id > :after
-        AND trunk_id <> ALL(:trunks) AND ("from" IS NULL OR "from" <> ALL(:numbers))
+        AND (trunk_id IS NULL OR trunk_id <> ALL(:trunks))
+        AND ("from" IS NULL OR test OR "from" <> ALL(:numbers))
     ORDER BY id LIMIT :limit
 """)
 WORKSPACES_WAITING = text("SELECT DISTINCT workspace_id FROM calls WHERE gate = 'waiting'")
@@ -152,7 +157,8 @@ async def look_again(connection: AsyncConnection, workspace: WorkspaceId) -> Non
 
 async def line_freed(connection: AsyncConnection, call: Call) -> None:
     """A call is over: where lines are limited, somebody may wait for its own."""
-    asked = {"workspace": call.workspace_id, "trunk": call.trunk_id, "number": call.from_}
+    number = None if call.test else call.from_
+    asked = {"workspace": call.workspace_id, "trunk": call.trunk_id, "number": number}
     if (await connection.execute(IS_LIMITED, asked)).scalar_one():
         await look_again(connection, call.workspace_id)
 
@@ -170,8 +176,8 @@ class _Headroom:
     paced: set[str] = field(default_factory=set)
     """Trunks whose moment has changed."""
 
-    def take(self, trunk: str, number: str | None, *, now: float) -> bool:
-        if self.whole <= 0 or self.trunks.get(trunk, 1) <= 0:
+    def take(self, trunk: str | None, number: str | None, *, now: float) -> bool:
+        if self.whole <= 0 or (trunk is not None and self.trunks.get(trunk, 1) <= 0):
             return False
         if number is not None and self.numbers.get(number, 1) <= 0:
             return False

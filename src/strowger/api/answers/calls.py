@@ -117,8 +117,8 @@ class CallSummary(Strict):
     """The number the callee sees."""
     to: str
     """The number or address that is called."""
-    trunk_id: str
-    """The trunk the call goes through."""
+    trunk_id: str | None
+    """The trunk the call goes through; null for a test call."""
     variables: dict[str, Scalar]
     """The values for `{{name}}`, the agent's own included."""
     metadata: dict[str, JsonValue]
@@ -132,7 +132,7 @@ class CallSummary(Strict):
     ring_timeout: float
     """Seconds to let it ring."""
     test: bool
-    """Whether it was placed with a test key."""
+    """Whether it was placed with a test key, and is answered by a simulated callee."""
     scheduled_at: Timestamp | None
     """When it is to be queued; null for at once."""
     created_at: Timestamp

@@ -80,7 +80,10 @@ class KeyService:
     async def list(self, workspace: WorkspaceId, *, limit: int, cursor: str | None) -> Page[ApiKey]:
         return await self._records.list_keys(workspace, limit=limit, cursor=cursor)
 
-    async def revoke(self, workspace: WorkspaceId, key: KeyId) -> None:
+    async def revoke(self, workspace: WorkspaceId, key: KeyId, *, revoked_by: ApiKey) -> None:
+        """Raises Forbidden where a test key wants a live one gone."""
+        if revoked_by.test and not (await self._records.get_key(workspace, key)).test:
+            raise Forbidden("a test key can only revoke test keys", code="test_key")
         await self._records.delete_key(workspace, key)
 
 

@@ -59,7 +59,7 @@ class CallSummary(_From):
     hangup_cause: int | None
     error: str | None
     to: str
-    trunk_id: str
+    trunk_id: str | None
     variables: dict[str, Scalar]
     metadata: dict[str, Any]
     webhook_url: str | None
