@@ -26,6 +26,8 @@ from strowger.model import (
     NumberId,
     Page,
     PhoneNumber,
+    Secret,
+    SecretId,
     StoredAnswer,
     Trunk,
     TrunkId,
@@ -36,9 +38,9 @@ from strowger.model import (
 )
 from strowger.ports import ACTOR, CallFilter, CallGround
 
-Record = Agent | ApiKey | AuditEntry | Trunk | PhoneNumber | Webhook | Call
+Record = Agent | ApiKey | AuditEntry | Trunk | PhoneNumber | Secret | Webhook | Call
 UNTOLD = {"created_at", "updated_at", "version"}
-R = TypeVar("R", Agent, ApiKey, AuditEntry, Trunk, PhoneNumber, Webhook, Call)
+R = TypeVar("R", Agent, ApiKey, AuditEntry, Trunk, PhoneNumber, Secret, Webhook, Call)
 
 
 class InMemoryRecords:
@@ -55,6 +57,7 @@ class InMemoryRecords:
         self.trunks: dict[str, Trunk] = {}
         self.numbers: dict[str, PhoneNumber] = {}
         self.webhooks: dict[str, Webhook] = {}
+        self.secrets: dict[str, Secret] = {}
         self.calls: dict[str, Call] = {}
         self.events: list[Event] = []
         self.commands: list[CallCommand] = []
@@ -423,6 +426,34 @@ class InMemoryRecords:
         self.webhooks[webhook] = new
         self.note(workspace, "webhook", webhook, "rotate", ("secret",))
         return new
+
+    # ── secrets ──
+
+    async def add_secret(self, secret: Secret) -> None:
+        self._reach()
+        own = (s for s in self.secrets.values() if s.workspace_id == secret.workspace_id)
+        if any(known.name == secret.name for known in own):
+            raise Conflict("there is one like it already")
+        self.secrets[secret.id] = secret
+        self.note(secret.workspace_id, "secret", secret.id, "create")
+
+    async def get_secret(self, workspace: WorkspaceId, secret: SecretId) -> Secret:
+        return self._own(self.secrets, workspace, secret)
+
+    async def list_secrets(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[Secret]:
+        return self._page(self.secrets.values(), workspace, limit, cursor)
+
+    async def replace_secret(self, secret: Secret) -> None:
+        self._own(self.secrets, secret.workspace_id, secret.id)
+        self.secrets[secret.id] = secret
+        self.note(secret.workspace_id, "secret", secret.id, "update", ("value",))
+
+    async def delete_secret(self, workspace: WorkspaceId, secret: SecretId) -> None:
+        self._own(self.secrets, workspace, secret)
+        del self.secrets[secret]
+        self.note(workspace, "secret", secret, "delete")
 
     # ── the audit log ──
 

@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "providers": {"agent", "conversation", "errors", "media", "ports"},
     "store": {"agent", "errors", "lifecycle", "model", "ports"},
     "webhooks": {"errors", "model", "ports"},
+    "toolbox": {"agent", "conversation", "errors", "ports"},
     "calls": {"agent", "conversation", "errors", "lifecycle", "media", "model", "ports"},
     "simulate": {
         "agent", "calls", "conversation", "errors", "media", "model", "ports", "providers", "sip",

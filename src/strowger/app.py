@@ -8,8 +8,14 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from functools import partial
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
@@ -27,11 +33,12 @@ if TYPE_CHECKING:
 
     from strowger.api.dialects.serving import Dialects
     from strowger.api.services import Services, Surroundings
+    from strowger.calls.numbers import DialPolicy
     from strowger.observability.figures import MediaTotals
-    from strowger.ports import Providers, SimulatedTelephone
+    from strowger.ports import Providers, Secrets, SimulatedTelephone, Toolboxes
     from strowger.providers.registry import ProviderSettings
     from strowger.store.keyring import Keyring
-    from strowger.telephony.telephone import SipTelephone
+    from strowger.telephony.telephone import SipTelephone, TelephoneSettings
 
 T = TypeVar("T")
 
@@ -209,7 +216,6 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
 
     from strowger.api.app import HttpPolicy, create_app
     from strowger.api.services import build_services
-    from strowger.calls.numbers import DialPolicy
     from strowger.calls.render import render_event_data
     from strowger.calls.runner import recording_path
     from strowger.calls.waiting import WaitingRoom
@@ -242,10 +248,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
             _surroundings(settings, engine),
             ids=new_id,
             clock=time.time,
-            policy=DialPolicy(
-                allow_countries=frozenset(settings.allow_countries),
-                allow_sip_uris=settings.allow_sip_uris,
-            ),
+            policy=_dial_policy(settings),
             recording_path=partial(recording_path, settings.recordings),
             bell=bell,
         )
@@ -387,15 +390,9 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
     from strowger.store.notices import COMMAND_CHANNEL, PostgresBell
     from strowger.store.queue import Kind
     from strowger.telephony.silero import SileroModel
-    from strowger.telephony.telephone import TelephoneSettings, open_telephone
+    from strowger.telephony.telephone import open_telephone
 
     url = await _database_of_child(settings)
-    telephone_settings = TelephoneSettings(
-        listen=(settings.sip.host, settings.sip.port + number - 1),
-        public_host=settings.public_address,
-        rtp_ports=_share_of_ports(settings, number),
-        lines=settings.lines,
-    )
     async with AsyncExitStack() as stack:
         keyring = await asyncio.to_thread(keyring_of, settings)
         engine = open_engine(url, pool_size=POOL, keyring=keyring)
@@ -404,15 +401,18 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
             ConfiguredProviders(provider_settings(settings))
         )
         telephone = await stack.enter_async_context(
-            open_telephone(telephone_settings, SileroModel())
+            open_telephone(_telephone_settings(settings, number), SileroModel())
         )
         simulated = TelephoneOnDemand(partial(_simulated_telephone, providers, settings.lines))
         bell = PostgresBell(url, COMMAND_CHANNEL)
         figures = WorkerFigures(lines=settings.lines)
+        store = PostgresCallStore(engine)
         dispatcher = Dispatcher(
             Workplace(
                 bell=bell,
-                store=PostgresCallStore(engine),
+                store=store,
+                toolboxes=await stack.enter_async_context(_toolboxes(settings, store)),
+                policy=_dial_policy(settings),
                 telephone=telephone,
                 simulated=simulated,
                 providers=providers,
@@ -438,7 +438,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
                 JobQueue(url).run({Kind.DIAL: dispatcher.dial}, capacity=dispatcher.free_lines),
                 name="dial jobs",
             )
-            host, port = telephone_settings.listen
+            host, port = settings.sip.host, settings.sip.port + number - 1
             ready(f"sip:{host}:{port}")
             await stopped()
             dispatcher.take_no_more()
@@ -457,6 +457,37 @@ def _simulated_telephone(
     from strowger.telephony.silero import SileroModel
 
     return open_exchange(providers, SileroModel(), lines=lines)
+
+
+def _telephone_settings(settings: Settings, number: int) -> "TelephoneSettings":
+    """Each worker has a SIP port and a share of the RTP ports of its own."""
+    from strowger.telephony.telephone import TelephoneSettings
+
+    return TelephoneSettings(
+        listen=(settings.sip.host, settings.sip.port + number - 1),
+        public_host=settings.public_address,
+        rtp_ports=_share_of_ports(settings, number),
+        lines=settings.lines,
+    )
+
+
+@asynccontextmanager
+async def _toolboxes(settings: Settings, secrets: "Secrets") -> AsyncIterator["Toolboxes"]:
+    """Tools of agents reach what webhooks may reach."""
+    from strowger.toolbox.box import GuardedToolboxes
+    from strowger.webhooks.egress import guarded_client
+
+    async with guarded_client(settings.allow_networks) as client:
+        yield GuardedToolboxes(client, secrets)
+
+
+def _dial_policy(settings: Settings) -> "DialPolicy":
+    from strowger.calls.numbers import DialPolicy
+
+    return DialPolicy(
+        allow_countries=frozenset(settings.allow_countries),
+        allow_sip_uris=settings.allow_sip_uris,
+    )
 
 
 def media_totals(telephone: "SipTelephone") -> "MediaTotals":

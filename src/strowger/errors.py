@@ -13,7 +13,9 @@
     * FarEndError             the other side of a call
         * MalformedMessage        SIP, SDP or RTP that cannot be read
         * CallRefused             it answered 3xx-6xx, or nobody answered
+        * TransferRefused         it did not put the callee through
     * ProviderError           a speech or language service
+    * ToolFailed              a server that an agent's tool asks, or the tool's own definition
     * ConfigurationError      the operator: said in one line, exit status 2
         * AlreadySaid             by a child process
     * DamagedJournal          a stored record of a call that cannot be read
@@ -161,6 +163,14 @@ class CallRefused(FarEndError):
         self.reason = reason
         self.hangup_cause = hangup_cause
         """Q.850 cause from a Reason header (RFC 3326), where the network gave one."""
+
+
+class TransferRefused(FarEndError):
+    """The callee was not put through; the call goes on as it was."""
+
+
+class ToolFailed(StrowgerError):
+    """A tool did not do what it was to do; the message is for the language model to read."""
 
 
 class ProviderError(StrowgerError):

@@ -44,6 +44,7 @@ class EndReason(StrEnum):
 
     CALLEE_HANGUP = "callee_hangup"
     AGENT_HANGUP = "agent_hangup"
+    TRANSFERRED = "transferred"
     VOICEMAIL = "voicemail"
     SILENCE = "silence"
     MAX_DURATION = "max_duration"

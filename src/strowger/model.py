@@ -18,6 +18,7 @@ EventId = NewType("EventId", str)
 KeyId = NewType("KeyId", str)
 WorkerId = NewType("WorkerId", str)
 DeliveryId = NewType("DeliveryId", str)
+SecretId = NewType("SecretId", str)
 
 T = TypeVar("T")
 
@@ -88,6 +89,18 @@ class Trunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """Something that agents' tools need and nobody may read: `{{secrets.NAME}}`."""
+
+    id: SecretId
+    workspace_id: WorkspaceId
+    name: str
+    value: str = field(repr=False)
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneNumber:
     id: NumberId
     workspace_id: WorkspaceId
@@ -121,16 +134,30 @@ class TurnLatency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsedTool:
+    """Which tool an agent used, and how."""
+
+    name: str
+    arguments: str
+    """As the model wrote them."""
+    ok: bool
+    """Whether it did what it was to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """What one side said, as the other heard it. Times are seconds since the answer."""
 
     role: Literal["agent", "callee", "tool"]
     text: str
+    """For `tool`: what came of it."""
     started_at: float
     ended_at: float
     interrupted: bool = False
     confidence: float | None = None
     latency: TurnLatency | None = None
+    tool: UsedTool | None = None
+    """For `tool`: which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

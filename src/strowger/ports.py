@@ -9,9 +9,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
-from strowger.agent import AgentDefinition, ModelSettings, TranscriberSettings, VoiceSettings
+from strowger.agent import (
+    AgentDefinition,
+    HttpTool,
+    McpTool,
+    ModelSettings,
+    Scalar,
+    TranscriberSettings,
+    VoiceSettings,
+)
 from strowger.conversation.dialogue import Message, OfferedTool, ToolCall
-from strowger.conversation.events import ProviderKind
+from strowger.conversation.events import FoundTool, ProviderKind
 from strowger.lifecycle import CallStatus
 from strowger.media import events as media
 from strowger.model import (
@@ -36,6 +44,8 @@ from strowger.model import (
     Page,
     PhoneNumber,
     Recording,
+    Secret,
+    SecretId,
     StoredAnswer,
     Trunk,
     TrunkId,
@@ -121,6 +131,13 @@ class Line(Protocol):
         """Silence the line at once; a PlayoutEnded follows for each utterance not yet ended."""
 
     def send_digits(self, digits: str) -> None: ...
+
+    async def transfer(self, to: str, on_accepted: Callable[[], None]) -> None:
+        """Have the far end put the callee through to an E.164 number or `sip:` URI.
+
+        `on_accepted` hears that it tries; from then on it may end this call at any moment.
+        Returns when it says that somebody has answered. Raises TransferRefused.
+        """
 
     def recorded(self) -> Recording:
         """What has been written to the recording so far."""
@@ -279,6 +296,43 @@ class LanguageModel(Protocol):
         """
 
 
+# ── tools ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolContext:
+    """The call that a tool is used in."""
+
+    workspace_id: WorkspaceId
+    """Whose secrets it may use."""
+    variables: Mapping[str, Scalar]
+
+
+class Toolbox(Protocol):
+    """Does what agents' tools say, on servers of the customer's, for one call."""
+
+    async def use(self, tool: HttpTool | McpTool, remote: str, arguments: str, *, key: str) -> str:
+        """What the server answered, for the model to read. Tried once.
+
+        `remote` is the name of an MCP server's tool; `arguments` a JSON object; `key` is the same
+        for the same use and goes to the server, which may know it again. Raises ToolFailed, or
+        Unavailable before anything was asked.
+        """
+
+    async def find(self, server: McpTool) -> Sequence[FoundTool]:
+        """The tools of an MCP server. Raises ToolFailed or Unavailable."""
+
+
+class Toolboxes(Protocol):
+    def opened(self, context: ToolContext) -> AbstractAsyncContextManager[Toolbox]:
+        """The toolbox of one call."""
+
+
+class Secrets(Protocol):
+    async def secrets(self, workspace: WorkspaceId, names: Sequence[str]) -> Mapping[str, str]:
+        """Those that there are. Raises Unavailable."""
+
+
 class Providers(Protocol):
     """The configured providers by name. An unknown name raises ProviderError."""
 
@@ -350,6 +404,14 @@ class CallStore(Protocol):
 
     async def get_trunk_of(self, call: Call) -> Trunk:
         """Raises NotFound for one that has been deleted, and for a test call, which has none."""
+
+    async def get_agent_of(self, call: Call, agent: AgentId) -> AgentDefinition:
+        """As it is now. Raises NotFound where the call's workspace has no such agent."""
+
+    async def note_tool_use(
+        self, call_id: CallId, use: int, name: str, arguments: str, *, now: float
+    ) -> bool:
+        """Commit that a tool is about to be used; False where that was noted before."""
 
     async def claim_dial_attempt(self, call_id: CallId, worker: WorkerId, *, now: float) -> bool:
         """Commit the one dial attempt a call has; False where it was made before."""
@@ -472,8 +534,8 @@ class Records(Protocol):
     `replace_…` answers the new version. It raises PreconditionFailed where the present version is
     not the one that its argument was made from, as its `version` says.
 
-    What adds, replaces or deletes a key, agent, trunk, number or webhook, and what ends, cancels or
-    commands a call, writes to the audit log too, in the same transaction.
+    What adds, replaces or deletes a key, agent, trunk, number, secret or webhook, and what ends,
+    cancels or commands a call, writes to the audit log too, in the same transaction.
     """
 
     async def get_workspace(self, workspace: WorkspaceId) -> Workspace: ...
@@ -631,6 +693,18 @@ class Records(Protocol):
         now: float,
     ) -> Webhook:
         """A new secret; the one until now signs as well until `previous_until`."""
+
+    async def add_secret(self, secret: Secret) -> None:
+        """Raises Conflict where the workspace has one of that name."""
+
+    async def get_secret(self, workspace: WorkspaceId, secret: SecretId) -> Secret: ...
+    async def list_secrets(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[Secret]: ...
+    async def replace_secret(self, secret: Secret) -> None:
+        """Its value."""
+
+    async def delete_secret(self, workspace: WorkspaceId, secret: SecretId) -> None: ...
 
     async def list_audit(
         self, workspace: WorkspaceId, resource: str | None, *, limit: int, cursor: str | None

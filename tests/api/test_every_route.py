@@ -53,6 +53,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/phone-numbers/{number_id}": {"label": "Stolen"},
     "POST /v1/trunks": {"name": "theirs", "host": "sip.example.org", "is_default": True},
     "PATCH /v1/trunks/{trunk_id}": {"host": "evil.example.org", "is_default": True},
+    "POST /v1/secrets": {"name": "CRM_KEY", "value": "theirs"},
+    "PATCH /v1/secrets/{secret_id}": {"value": "theirs"},
     "POST /v1/webhooks": {"url": "https://example.org/hook"},
     "PATCH /v1/webhooks/{webhook_id}": {"url": "https://evil.example.org/"},
     "POST /v1/webhooks/{webhook_id}/replay": {
@@ -153,6 +155,9 @@ class World:
             "number_id": await self.make("/v1/phone-numbers", {"number": "+14155550111"}),
             "webhook_id": await self.make("/v1/webhooks", {"url": "https://example.com/hook"}),
         }
+        self.ids["secret_id"] = await self.make(
+            "/v1/secrets", {"name": "OWN_KEY", "value": "homes-own-secret"}
+        )
         self.ids["call_id"] = await self.make(
             "/v1/calls", {"to": "+14155550100", "agent_id": self.ids["agent_id"]}
         )

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
 from strowger.conversation.dialogue import Message, OfferedTool, ToolCall
-from strowger.errors import ProviderError
+from strowger.errors import ProviderError, TransferRefused
 from strowger.media import events as media
 from strowger.model import LineFigures, Recording
 from strowger.ports import LineEvent, Recognised, Recognition, ReplyEnd, ReplyPart, ReplyText
@@ -22,6 +22,7 @@ class FakeLine:
         self._clock = clock
         self.position = 8000
         self.log: list[str] = []
+        self.transfer_problem: str | None = None
         self._begun: dict[int, int] = {}
         self._playing = 0
 
@@ -55,6 +56,12 @@ class FakeLine:
                 media.PlayoutEnded(0, self._clock(), utterance, samples // 2, False)
             )
         self._begun = {}
+
+    async def transfer(self, to: str, on_accepted: Callable[[], None]) -> None:
+        self.log.append(f"transfer {to}")
+        if self.transfer_problem is not None:
+            raise TransferRefused(self.transfer_problem)
+        on_accepted()
 
     def send_digits(self, digits: str) -> None:
         self.log.append(f"digits {digits}")

@@ -19,6 +19,7 @@ from strowger.errors import CallRefused, NotFound, ProviderError, RefusalCause, 
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import (
     DEFAULT_WORKSPACE,
+    AgentId,
     Call,
     CallCommand,
     CallId,
@@ -69,6 +70,8 @@ class FakeStore:
         self.attempts: dict[CallId, WorkerId] = {}
         self.statuses: list[CallStatus] = []
         self.turns: list[Turn] = []
+        self.agents: dict[AgentId, AgentDefinition] = {}
+        self.tool_uses: set[tuple[CallId, int]] = set()
         self.results: dict[CallId, CallResult] = {}
         self.commands: list[CallCommand] = []
         self.settled: set[CallId] = set()
@@ -96,6 +99,19 @@ class FakeStore:
     async def get_trunk_of(self, call: Call) -> Trunk:
         assert call.trunk_id is not None, "a test call goes through no trunk"
         return Trunk(id=call.trunk_id, workspace_id=call.workspace_id, name="t", host="127.0.0.1")
+
+    async def get_agent_of(self, call: Call, agent: AgentId) -> AgentDefinition:
+        if agent not in self.agents:
+            raise NotFound(agent)
+        return self.agents[agent]
+
+    async def note_tool_use(
+        self, call_id: CallId, use: int, name: str, arguments: str, *, now: float
+    ) -> bool:
+        self._reach()
+        noted = (call_id, use) not in self.tool_uses
+        self.tool_uses.add((call_id, use))
+        return noted
 
     async def claim_dial_attempt(self, call_id: CallId, worker: WorkerId, *, now: float) -> bool:
         return self.attempts.setdefault(call_id, worker) is worker and self._first(call_id)

@@ -8,6 +8,7 @@ from strowger.calls.listening import PREROLL, Ear
 from strowger.calls.replying import Mind
 from strowger.calls.session import CallSession, Senses
 from strowger.calls.speaking import SECONDS_PER_CHARACTER, Voice
+from strowger.conversation.dialogue import Message, Role
 from strowger.conversation.events import (
     Answered,
     DigitPressed,
@@ -224,7 +225,7 @@ def test_a_recogniser_that_fails_is_an_event() -> None:
 def test_a_reply_comes_sentence_by_sentence() -> None:
     async def main() -> None:
         scene = Scene(
-            {Answered(): [Generate(3, (("user", "hi"),))], ReplyFinished(3): HANG_UP},
+            {Answered(): [Generate(3, (Message(Role.USER, "hi"),))], ReplyFinished(3): HANG_UP},
             model=FakeModel("Good mor", "ning. How ", "are you?"),
         )
         await scene.hold()

@@ -5,6 +5,7 @@ import pytest
 from strowger.agent import Limits
 from strowger.conversation import phrases
 from strowger.conversation.conversation import Conversation
+from strowger.conversation.dialogue import Message, Role
 from strowger.conversation.events import (
     Answered,
     CancelReply,
@@ -116,9 +117,9 @@ def test_the_model_answers_what_was_said_and_its_first_sentence_is_spoken_at_onc
         Generate(
             1,
             (
-                ("system", "Be brief."),
-                ("assistant", "Hello, how can I help?"),
-                ("user", "when are you open"),
+                Message(Role.SYSTEM, "Be brief."),
+                Message(Role.ASSISTANT, "Hello, how can I help?"),
+                Message(Role.USER, "when are you open"),
             ),
         )
     ]
@@ -145,16 +146,16 @@ def test_the_dialogue_holds_only_what_was_heard() -> None:
         until=7.0,
     )
     assert generated(scene)[1].dialogue[2:] == (
-        ("user", "when are you open"),
-        ("assistant", "From nine"),
-        ("user", "and on sundays"),
+        Message(Role.USER, "when are you open"),
+        Message(Role.ASSISTANT, "From nine"),
+        Message(Role.USER, "and on sundays"),
     )
 
 
 def test_a_turn_that_goes_on_before_the_model_has_answered_is_one_turn() -> None:
     scene = play(modelled(), says(3.0, "when are you"), says(4.75, "open on sundays"), until=7.0)
     assert scene.of(CancelReply) == [(5.0, CancelReply(1))]
-    assert generated(scene)[1].dialogue[2:] == (("user", "when are you open on sundays"),)
+    assert generated(scene)[1].dialogue[2:] == (Message(Role.USER, "when are you open on sundays"),)
 
 
 def test_a_false_start_before_the_model_has_answered_has_it_asked_again() -> None:
@@ -186,7 +187,7 @@ def test_a_model_that_stalls_in_the_middle_keeps_what_it_has_said() -> None:
     scene = play(
         modelled(limits=QUICK), says(3.0, "hello"), (5.0, ReplySentence(1, "Well,")), until=8.0
     )
-    assert generated(scene)[1].dialogue[-1] == ("assistant", "Well,")
+    assert generated(scene)[1].dialogue[-1] == Message(Role.ASSISTANT, "Well,")
 
 
 def test_a_model_that_recovers_may_fail_again_later() -> None:
@@ -227,7 +228,7 @@ def test_sentences_of_a_reply_that_was_cancelled_are_not_spoken() -> None:
 
 def test_an_agent_without_a_greeting_has_the_model_open() -> None:
     scene = play(modelled(first_message=""), reply(0.5, 1, "Good morning."), until=2.0)
-    assert generated(scene) == [Generate(1, (("system", "Be brief."),))]
+    assert generated(scene) == [Generate(1, (Message(Role.SYSTEM, "Be brief."),))]
     assert scene.said == ["Good morning."]
 
 

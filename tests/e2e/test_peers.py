@@ -164,6 +164,19 @@ def test_a_callee_that_holds_the_call_and_hangs_up_is_followed(tmp_path: Path) -
     assert status == 0
 
 
+@needs_sipp
+def test_a_callee_is_put_through_by_a_peer_that_takes_refer(tmp_path: Path) -> None:
+    async def main() -> tuple[list[str], int]:
+        scenario, news = str(SCENARIOS / "puts_through.xml"), list[str]()
+        async with telephone() as ours, sipp(tmp_path, "-sf", scenario) as (port, peer):
+            async with ours.dial(request(port), lambda status: None) as line:
+                await line.transfer("+14155550111", lambda: news.append("accepted"))
+                news.append("put through")
+            return news, await peer.wait()
+
+    assert asyncio.run(main()) == (["accepted", "put through"], 0)
+
+
 @needs_baresip
 def test_baresip_answers_is_heard_and_hears(tmp_path: Path) -> None:
     async def main() -> float:

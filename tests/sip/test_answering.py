@@ -298,7 +298,7 @@ def test_requests_outside_of_sessions(method: str, status: int) -> None:
     assert (first.status, second.status) == (status, status)
     assert first.to.tag == second.to.tag is not None
     if status in (200, 405, 501):
-        assert first.headers.get("allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS"
+        assert first.headers.get("allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY"
     assert far.end.is_idle
 
 

@@ -163,7 +163,7 @@ def test_other_requests_within_the_session(method: str, status: int) -> None:
     response = far.last_response()
     assert response.status == status
     if method != "INFO":
-        assert response.headers.get("allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS"
+        assert response.headers.get("allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY"
     assert far.events[1:] == []
 
 

@@ -18,7 +18,7 @@ def test_options_tell_what_the_far_end_allows() -> None:
             token=token,
             status=200,
             reason="OK",
-            allow=("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"),
+            allow=("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "NOTIFY"),
         )
     ]
 

@@ -17,14 +17,18 @@ from strowger.model import (
     CallResult,
     CommandKind,
     KeyId,
+    Secret,
+    SecretId,
     Turn,
+    UsedTool,
     WorkerId,
 )
 from strowger.ports import ACTOR
 from strowger.store.calls import PostgresCallStore
+from strowger.store.ids import new_id
 from strowger.store.records import PostgresRecords
 from strowger.store.schema import dial_attempts, workers
-from tests.store.samples import OTHER_WORKSPACE, RESULT, TURNS, a_call, a_trunk
+from tests.store.samples import OTHER_WORKSPACE, RESULT, TURNS, a_call, a_trunk, an_agent
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +97,7 @@ async def test_a_call_is_told_event_by_event(
         "interrupted": False,
         "confidence": None,
         "latency": None,
+        "tool": None,
     }
     last = events[6].payload
     assert last["status"] == "completed"
@@ -103,6 +108,43 @@ async def test_a_call_is_told_event_by_event(
     assert "agent" not in last
     later = await records.events_of(DEFAULT_WORKSPACE, call.id, after=events[5].sequence, limit=1)
     assert [event.type for event in later] == ["call.completed"]
+
+
+async def test_a_use_of_a_tool_is_noted_once_and_told_of_by_an_event_of_its_own(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = await a_live_call(records, store)
+    uses = [await store.note_tool_use(call.id, 1, "book", "{}", now=1.0) for _ in range(2)]
+    assert uses == [True, False]
+    assert await store.note_tool_use(call.id, 2, "book", "{}", now=1.0)
+    used = UsedTool(name="book", arguments="{}", ok=True)
+    turn = Turn(role="tool", text="table 4", started_at=1.0, ended_at=2.0, tool=used)
+    await store.add_turn(call.id, turn, now=1006.0)
+    events = await records.events_of(DEFAULT_WORKSPACE, call.id, after=0, limit=100)
+    assert events[-1].type == "call.tool_called"
+    assert (await store.get_call(call.id)).transcript == (turn,)
+
+
+async def test_secrets_of_a_workspace_are_found_by_name_and_only_its_own(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    await records.ensure_workspace(OTHER_WORKSPACE, now=0.0)
+    for workspace, value in ((DEFAULT_WORKSPACE, "mine"), (OTHER_WORKSPACE, "theirs")):
+        await records.add_secret(
+            Secret(id=SecretId(new_id("secret")), workspace_id=workspace, name="KEY", value=value)
+        )
+    assert await store.secrets(DEFAULT_WORKSPACE, ["KEY", "OTHER"]) == {"KEY": "mine"}
+
+
+async def test_the_agent_that_is_to_take_over_is_of_the_calls_own_workspace(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = await a_live_call(records, store)
+    agent = an_agent()
+    await records.add_agent(agent)
+    assert await store.get_agent_of(call, agent.id) == agent.definition
+    with pytest.raises(NotFound):
+        await store.get_agent_of(replace(call, workspace_id=OTHER_WORKSPACE), agent.id)
 
 
 async def test_a_finished_call_has_everything_its_worker_reported(

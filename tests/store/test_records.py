@@ -17,6 +17,8 @@ from strowger.model import (
     CommandKind,
     KeyId,
     NumberId,
+    Secret,
+    SecretId,
     TrunkId,
     WebhookId,
     WorkerId,
@@ -308,6 +310,8 @@ async def test_every_method_sees_one_workspace_only(
     await records.add_number(number)
     await records.add_call(call)
     await records.add_webhook(webhook)
+    secret = Secret(id=SecretId("secret_1"), workspace_id=OURS, name="KEY", value="v")
+    await records.add_secret(secret)
     key = ApiKey(id=KeyId("key_1"), workspace_id=OURS, name="k", scopes=("*",))
     await records.add_key(key, b"hash")
 
@@ -325,6 +329,9 @@ async def test_every_method_sees_one_workspace_only(
         "rotate_webhook": lambda: records.rotate_webhook(
             THEIRS, webhook.id, "whsec_x", previous_until=2.0, now=1.0
         ),
+        "get_secret": lambda: records.get_secret(THEIRS, secret.id),
+        "replace_secret": lambda: records.replace_secret(replace(secret, workspace_id=THEIRS)),
+        "delete_secret": lambda: records.delete_secret(THEIRS, secret.id),
         "delete_agent": lambda: records.delete_agent(THEIRS, agent.id),
         "get_trunk": lambda: records.get_trunk(THEIRS, trunk.id),
         "replace_trunk": lambda: records.replace_trunk(replace(trunk, workspace_id=THEIRS)),
@@ -350,6 +357,7 @@ async def test_every_method_sees_one_workspace_only(
         "list_numbers": lambda: records.list_numbers(THEIRS, limit=10, cursor=None),
         "list_calls": lambda: records.list_calls(THEIRS, EVERY, limit=10, cursor=None),
         "list_webhooks": lambda: records.list_webhooks(THEIRS, limit=10, cursor=None),
+        "list_secrets": lambda: records.list_secrets(THEIRS, limit=10, cursor=None),
         "list_keys": lambda: records.list_keys(THEIRS, limit=10, cursor=None),
         "list_audit": lambda: records.list_audit(THEIRS, None, limit=10, cursor=None),
     }
@@ -371,7 +379,7 @@ async def test_every_method_sees_one_workspace_only(
         assert await method() is None, name
     # A method that is new in the port has to be thought of here.
     of_one_record = {"key_by_hash", "add_key", "add_agent", "add_trunk", "add_number", "add_call"}
-    of_one_record |= {"add_webhook", "ping"}
+    of_one_record |= {"add_webhook", "add_secret", "ping"}
     # Of the workspace itself.
     of_one_record |= {"get_workspace", "rotate_workspace_secret"}
     # Tested above, and in tests/api/test_idempotency.py.

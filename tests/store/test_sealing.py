@@ -14,7 +14,7 @@ from sqlalchemy import LargeBinary, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from strowger.errors import ConfigurationError
-from strowger.model import DEFAULT_WORKSPACE
+from strowger.model import DEFAULT_WORKSPACE, Secret, SecretId
 from strowger.store.connect import connect, open_engine
 from strowger.store.keyring import (
     FILE_NAME,
@@ -214,7 +214,11 @@ async def fill(engine: AsyncEngine) -> list[str]:
     fresh = "whsec_" + base64.b64encode(b"\x09" * 24).decode()
     await records.rotate_webhook(DEFAULT_WORKSPACE, webhook.id, fresh, previous_until=2e9, now=2.0)
     workspace = await records.workspace_webhook_secret(DEFAULT_WORKSPACE)
-    return [PASSWORD, webhook.secret, fresh, workspace]
+    tools = Secret(
+        id=SecretId("secret_1"), workspace_id=DEFAULT_WORKSPACE, name="KEY", value="crm-key-0123"
+    )
+    await records.add_secret(tools)
+    return [PASSWORD, webhook.secret, fresh, workspace, tools.value]
 
 
 def test_every_column_of_bytes_is_known_to_be_sealed_or_harmless() -> None:
@@ -256,9 +260,9 @@ async def test_everything_opens_after_a_rotation_and_with_the_new_key_alone(
         await records.workspace_webhook_secret(DEFAULT_WORKSPACE),
     )
     first = await rewrap(new_engine)
-    assert (first.seen, first.changed) == (4, 4)
+    assert (first.seen, first.changed) == (5, 5)
     again = await rewrap(new_engine)
-    assert (again.seen, again.changed) == (4, 0)
+    assert (again.seen, again.changed) == (5, 0)
     alone = open_engine(database_url, keyring=keyring(Keys({"new": NEW.by_id["new"]})))
     await check(alone)
     records = PostgresRecords(alone)

@@ -40,6 +40,8 @@ REQUESTS: dict[str, TypeAdapter[Any]] = {
     "WebhookChanges": requests.WEBHOOK_CHANGES,
     "WordsToSay": requests.WORDS_TO_SAY,
     "DigitsToSend": requests.DIGITS_TO_SEND,
+    "NewSecret": requests.NEW_SECRET,
+    "SecretChanges": requests.SECRET_CHANGES,
     "Replay": requests.REPLAY,
     "NewApiKey": requests.NEW_API_KEY,
 }

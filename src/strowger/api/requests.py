@@ -30,6 +30,8 @@ class AgentDefinition(agent.AgentDefinition):
     """How an agent behaves on a call: prompt or flow, voice, limits."""
 
     flow: Flow | None = None
+    tools: tuple[Annotated[agent.Tool, Field(discriminator="type")], ...] = ()
+    """What the language model may do besides talking. Each is told apart by its `type`."""
 
     def plain(self) -> agent.AgentDefinition:
         """The record that the application knows."""
@@ -56,6 +58,7 @@ class AgentChanges(Strict):
     model: agent.ModelSettings = agent.ModelSettings()
     transcriber: agent.TranscriberSettings = agent.TranscriberSettings()
     flow: Flow | None = None
+    tools: tuple[Annotated[agent.Tool, Field(discriminator="type")], ...] = ()
     turn_taking: agent.TurnTaking = agent.TurnTaking()
     limits: agent.Limits = agent.Limits()
     voicemail: agent.VoicemailPolicy = agent.VoicemailPolicy()
@@ -283,6 +286,26 @@ class Replay(Strict):
     """The moment that is no longer included."""
 
 
+class NewSecret(Strict):
+    """Something that tools of agents need and nobody may read."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "CRM_KEY", "value": "k-123"}]}
+    )
+
+    name: str
+    """What tools call it: `{{secrets.NAME}}`. Letters, digits and `_`, at most 64."""
+    value: str
+    """One line of at most 8,192 characters. Goes in and never comes out."""
+
+
+class SecretChanges(Strict):
+    """Another value for a secret."""
+
+    value: str
+    """One line of at most 8,192 characters. Goes in and never comes out."""
+
+
 class NewApiKey(Strict):
     """A key for programs of yours."""
 
@@ -328,5 +351,7 @@ NEW_PHONE_NUMBER = TypeAdapter(NewPhoneNumber)
 PHONE_NUMBER_CHANGES = TypeAdapter(PhoneNumberChanges)
 NEW_WEBHOOK = TypeAdapter(NewWebhook)
 WEBHOOK_CHANGES = TypeAdapter(WebhookChanges)
+NEW_SECRET = TypeAdapter(NewSecret)
+SECRET_CHANGES = TypeAdapter(SecretChanges)
 REPLAY = TypeAdapter(Replay)
 NEW_API_KEY = TypeAdapter(NewApiKey)

@@ -10,6 +10,7 @@ from strowger.calls.resources import (
     AgentService,
     KeyService,
     NumberService,
+    SecretService,
     TrunkService,
     WebhookService,
     WorkspaceService,
@@ -38,6 +39,7 @@ class Services:
     agents: AgentService
     trunks: TrunkService
     numbers: NumberService
+    secrets: SecretService
     webhooks: WebhookService
     deliveries: DeliveryService
     keys: KeyService
@@ -74,6 +76,7 @@ def build_services(
         agents=AgentService(records, ids=ids, clock=clock, offered=offered),
         trunks=TrunkService(records, ids=ids, clock=clock),
         numbers=NumberService(records, ids=ids, clock=clock),
+        secrets=SecretService(records, ids=ids, clock=clock),
         webhooks=WebhookService(records, ids=ids, clock=clock, formats=around.formats),
         deliveries=DeliveryService(around.deliveries, clock=clock),
         keys=KeyService(records, ids=ids, clock=clock),

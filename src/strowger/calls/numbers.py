@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import phonenumbers
 
+from strowger.agent import AgentDefinition, TransferTool
 from strowger.errors import Forbidden
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -84,6 +85,14 @@ def check_destination_allowed(destination: str, policy: DialPolicy) -> None:
             "(STROWGER_ALLOW_COUNTRIES)",
             code="destination_not_allowed",
         )
+
+
+def check_transfers_allowed(definition: AgentDefinition, policy: DialPolicy) -> None:
+    """Raise Forbidden where a tool of an agent could put a callee through to a barred place."""
+    for tool in definition.tools:
+        if isinstance(tool, TransferTool):
+            for target in tool.targets:
+                check_destination_allowed(target.to, policy)
 
 
 def regions_of(number: str) -> frozenset[str]:

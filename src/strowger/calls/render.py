@@ -20,6 +20,7 @@ from strowger.model import (
     Event,
     LineFigures,
     PhoneNumber,
+    Secret,
     Trunk,
     Turn,
     TurnLatency,
@@ -132,6 +133,7 @@ def render_turn(turn: Turn) -> Wire:
         "interrupted": turn.interrupted,
         "confidence": turn.confidence,
         "latency": None if turn.latency is None else _render_turn_latency(turn.latency),
+        "tool": None if turn.tool is None else asdict(turn.tool),
     }
 
 
@@ -249,6 +251,16 @@ def render_trunk(trunk: Trunk) -> Wire:
         "calls_per_second": trunk.calls_per_second,
         "version": trunk.version,
         **_made_and_changed(trunk.created_at, trunk.updated_at),
+    }
+
+
+def render_secret(secret: Secret) -> Wire:
+    """Without its value, which nobody reads."""
+    return {
+        "id": secret.id,
+        "workspace_id": secret.workspace_id,
+        "name": secret.name,
+        **_made_and_changed(secret.created_at, secret.updated_at),
     }
 
 

@@ -3,19 +3,21 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import assert_never
 
 from strowger.agent import ModelSettings
-from strowger.conversation.dialogue import Message, Role
+from strowger.conversation.dialogue import Message, OfferedTool, ToolCall
 from strowger.conversation.events import (
     Event,
     ProviderFailed,
     ProviderKind,
     ReplyFinished,
     ReplySentence,
+    ToolRequested,
 )
 from strowger.conversation.sentences import SentenceSplitter
 from strowger.errors import ProviderError
-from strowger.ports import LanguageModel, ReplyText
+from strowger.ports import LanguageModel, ReplyEnd, ReplyText
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +38,49 @@ class Replier:
         self._reply: int | None = None
 
     def generate(
-        self, reply: int, dialogue: tuple[tuple[str, str], ...], tasks: asyncio.TaskGroup
+        self,
+        reply: int,
+        dialogue: tuple[Message, ...],
+        tools: tuple[OfferedTool, ...],
+        tasks: asyncio.TaskGroup,
     ) -> None:
         """Ask for a reply; one that is still being written is dropped."""
         self.cancel()
         self._reply = reply
-        self._task = tasks.create_task(self._write(reply, dialogue), name=f"reply {reply}")
+        writing = self._write(reply, dialogue, tools)
+        self._task = tasks.create_task(writing, name=f"reply {reply}")
+
+    def change(self, mind: Mind | None) -> None:
+        """From the next reply on ask this one."""
+        self._mind = mind
 
     def cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
             self._task = None
 
-    async def _write(self, reply: int, dialogue: tuple[tuple[str, str], ...]) -> None:
+    async def _write(
+        self, reply: int, dialogue: tuple[Message, ...], tools: tuple[OfferedTool, ...]
+    ) -> None:
         if self._mind is None:
             self._fail(reply, "no language model is configured", retryable=False)
             return
         splitter = SentenceSplitter()
-        messages = [Message(Role(role), text) for role, text in dialogue]
+        mind = self._mind
         try:
-            async for part in self._mind.model.reply(messages, self._mind.settings):
-                if isinstance(part, ReplyText):
-                    for sentence in splitter.feed(part.text):
-                        self._report(ReplySentence(reply, sentence))
+            async for part in mind.model.reply(dialogue, mind.settings, tools=tools):
+                match part:
+                    case ReplyText(text):
+                        for sentence in splitter.feed(text):
+                            self._report(ReplySentence(reply, sentence))
+                    case ToolCall(id, name, arguments):
+                        for sentence in splitter.flush():  # said before it is done
+                            self._report(ReplySentence(reply, sentence))
+                        self._report(ToolRequested(reply, id, name, arguments))
+                    case ReplyEnd():
+                        pass
+                    case _:
+                        assert_never(part)
         except ProviderError as error:
             self._fail(reply, str(error), retryable=error.retryable)
             return

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -13,18 +14,21 @@ from zoneinfo import ZoneInfo
 import structlog
 from opentelemetry import trace
 
-from strowger.agent import Scalar
+from strowger.agent import AgentDefinition, Scalar
 from strowger.calls import outcome
 from strowger.calls.chronicle import Chronicle
 from strowger.calls.kept import KeptConversation
 from strowger.calls.listening import Ear
+from strowger.calls.numbers import DialPolicy, check_transfers_allowed
 from strowger.calls.replying import Mind
 from strowger.calls.session import CallSession, Senses
 from strowger.calls.speaking import Voice
+from strowger.calls.using import Hands
 from strowger.conversation.events import EndRequested, SayRequested
 from strowger.errors import CallRefused, ProviderError, StrowgerError, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import (
+    AgentId,
     Call,
     CallCommand,
     CallId,
@@ -46,6 +50,8 @@ from strowger.ports import (
     SimulatedDial,
     SimulatedTelephone,
     Telephone,
+    Toolboxes,
+    ToolContext,
 )
 
 log = structlog.get_logger()
@@ -71,6 +77,10 @@ class Workplace:
     bell: Bell = field(default_factory=SilentBell)
     """Rings for the worker when there is a command for one of its calls."""
     observer: CallObserver | None = None
+    toolboxes: Toolboxes | None = None
+    """None where agents can use no tools."""
+    policy: DialPolicy = field(default_factory=DialPolicy)
+    """Where callees may be put through to."""
 
 
 def recording_path(folder: Path, workspace: WorkspaceId, call: CallId) -> Path:
@@ -231,8 +241,16 @@ class CallRunner:
         call = self._call
         limits = replace(call.agent.limits, max_duration=call.max_duration)
         definition = replace(call.agent, limits=limits)
-        machine = KeptConversation(definition, self._variables(), self._note_turn)
-        session = CallSession(line, machine, self._senses())
+        variables = self._variables()
+        machine = KeptConversation(definition, variables, self._note_turn)
+        async with self._hands(variables) as hands:
+            return await self._converse(line, machine, hands)
+
+    async def _converse(
+        self, line: Line, machine: KeptConversation, hands: Hands | None
+    ) -> CallResult:
+        senses = replace(self._senses(), hands=hands)
+        session = CallSession(line, machine, senses, self._voice_and_mind)
         self._session = session
         for command in self._unsaid:
             _perform(command, session)
@@ -267,24 +285,56 @@ class CallRunner:
             "timezone": call.agent.timezone,
         }
 
-    def _senses(self) -> Senses:
+    @asynccontextmanager
+    async def _hands(self, variables: Mapping[str, Scalar]) -> AsyncIterator[Hands | None]:
+        """What the agent can do, as long as the call lasts."""
+        if self._at.toolboxes is None:
+            yield None
+            return
+        context = ToolContext(workspace_id=self._call.workspace_id, variables=variables)
+        async with self._at.toolboxes.opened(context) as toolbox:
+            yield Hands(
+                toolbox=toolbox,
+                call_id=self._call.id,
+                note=self._note_tool_use,
+                fetch_agent=self._fetch_agent,
+            )
+
+    async def _note_tool_use(self, use: int, name: str, arguments: str) -> bool:
+        note, call = self._at.store.note_tool_use, self._call.id
+        return await note(call, use, name, arguments, now=time.time())
+
+    async def _fetch_agent(self, agent: str) -> AgentDefinition:
+        """Raises NotFound, Unavailable or Forbidden."""
+        found = await self._at.store.get_agent_of(self._call, AgentId(agent))
+        check_transfers_allowed(found, self._at.policy)
+        return found
+
+    def _voice_and_mind(self, agent: AgentDefinition) -> tuple[Voice, Mind | None]:
         """Raises ProviderError where the agent names a provider that is not configured."""
-        agent, providers = self._call.agent, self._at.providers
+        providers = self._at.providers
         mind = None
         if agent.flow is None:
             mind = Mind(providers.language_model(agent.model.provider), agent.model)
+        voice = Voice(
+            providers.text_to_speech(agent.voice.provider),
+            agent.voice,
+            agent.language,
+            providers.fallback_voice(),
+        )
+        return voice, mind
+
+    def _senses(self) -> Senses:
+        """Raises ProviderError where the agent names a provider that is not configured."""
+        agent, providers = self._call.agent, self._at.providers
+        voice, mind = self._voice_and_mind(agent)
         return Senses(
             ear=Ear(
                 providers.speech_to_text(agent.transcriber.provider),
                 agent.transcriber,
                 agent.language,
             ),
-            voice=Voice(
-                providers.text_to_speech(agent.voice.provider),
-                agent.voice,
-                agent.language,
-                providers.fallback_voice(),
-            ),
+            voice=voice,
             mind=mind,
         )
 

@@ -10,6 +10,7 @@ from strowger.calls.numbers import (
     DialPolicy,
     NumberRule,
     check_destination_allowed,
+    check_transfers_allowed,
     destination_problem,
     phone_number_problem,
 )
@@ -130,6 +131,7 @@ class CallService:
         assert speaker is not None, "its absence is a problem"
         if not (wanted.test and wanted.to in SIMULATED_CALLEES):
             check_destination_allowed(wanted.to, self._policy)
+        check_transfers_allowed(speaker.definition, self._policy)
         trunk = ground.numbers.get(number or "") or ground.default_trunk
         if wanted.test:
             trunk = None

@@ -5,31 +5,46 @@ recogniser, the model and the voice. When `run` returns, nothing of the call is 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
+import structlog
+
+from strowger.agent import AgentDefinition
 from strowger.calls.listening import Ear, Listener
 from strowger.calls.replying import Mind, Replier
 from strowger.calls.speaking import Speaker, Voice
+from strowger.calls.using import Hands, Worker
 from strowger.conversation.events import (
     Answered,
+    Become,
     CancelReply,
     DigitPressed,
+    DropTool,
     Effect,
     Event,
+    FetchAgent,
+    FindTools,
     Generate,
     HangUp,
     HungUp,
     Listen,
     MediaLost,
+    SendDigits,
     Speak,
     SpeechStarted,
     SpeechStopped,
     StopSpeaking,
+    Transfer,
+    UseTool,
 )
+from strowger.errors import ProviderError
 from strowger.lifecycle import EndReason
 from strowger.media import events as media
 from strowger.ports import Line, LineEvent, LineHungUp
+
+log = structlog.get_logger()
 
 INBOX_LIMIT = 4096
 """Events a conversation may have waiting. A call that is further behind is lost, and ends."""
@@ -50,18 +65,28 @@ class Senses:
     ear: Ear
     voice: Voice
     mind: Mind | None
+    hands: Hands | None = None
 
 
 class CallSession:
     """Holds the conversation of one answered call."""
 
-    def __init__(self, line: Line, machine: ConversationMachine, senses: Senses) -> None:
+    def __init__(
+        self,
+        line: Line,
+        machine: ConversationMachine,
+        senses: Senses,
+        become: Callable[[AgentDefinition], tuple[Voice, Mind | None]] | None = None,
+    ) -> None:
+        """`become` finds the providers of another agent that takes over; raises ProviderError."""
         self._line = line
+        self._become = become
         self._machine = machine
         self._inbox: asyncio.Queue[Event] = asyncio.Queue(maxsize=INBOX_LIMIT)
         self._listener = Listener(line, senses.ear, self.tell)
         self._speaker = Speaker(line, senses.voice, self.tell)
         self._replier = Replier(senses.mind, self.tell)
+        self._worker = Worker(line, senses.hands, self.tell)
         self.hangup_cause: int | None = None
         """Q.850 cause, where the network ended the call and gave one."""
 
@@ -84,6 +109,7 @@ class CallSession:
             ]
             reason = await self._decide(tasks)
             self._replier.cancel()
+            self._worker.cancel()
             for sense in senses:
                 sense.cancel()
         return reason
@@ -133,21 +159,37 @@ class CallSession:
                     return EndReason(effect.reason)
                 self._apply(effect, tasks)
 
-    def _apply(
-        self,
-        effect: Listen | Generate | CancelReply | Speak | StopSpeaking,
-        tasks: asyncio.TaskGroup,
-    ) -> None:
+    def _apply(self, effect: Effect, tasks: asyncio.TaskGroup) -> None:
         match effect:
             case Listen(turn, phrases):
                 self._listener.listen(turn, phrases)
-            case Generate(reply, dialogue):
-                self._replier.generate(reply, dialogue, tasks)
+            case Generate(reply, dialogue, tools):
+                self._replier.generate(reply, dialogue, tools, tasks)
             case CancelReply():
                 self._replier.cancel()
             case Speak(utterance, text, fallback):
                 self._speaker.speak(utterance, text, use_fallback=fallback)
             case StopSpeaking():
                 self._speaker.stop()
+            case SendDigits(digits):
+                self._line.send_digits(digits)
+            case UseTool() | DropTool() | FindTools() | Transfer() | FetchAgent():
+                self._worker.do(effect, tasks)
+            case Become(definition):
+                self._change(definition)
+            case HangUp():
+                pass  # the end of `_decide`
             case _:
                 assert_never(effect)
+
+    def _change(self, definition: AgentDefinition) -> None:
+        """Speak and think as another agent; where that cannot be, as the one before."""
+        if self._become is None:
+            return
+        try:
+            voice, mind = self._become(definition)
+        except ProviderError as error:
+            log.warning("call.agent_kept", problem=str(error))
+            return
+        self._speaker.change(voice)
+        self._replier.change(mind)

@@ -77,6 +77,10 @@ class Speaker:
         self._waiting.append(_Utterance(utterance, text, use_fallback))
         self._wake.set()
 
+    def change(self, voice: Voice) -> None:
+        """From the next utterance on speak with this one."""
+        self._voice = voice
+
     def stop(self) -> None:
         """Silence the line now. What was never begun is reported at once, the rest by the line."""
         unspoken, self._waiting = self._waiting, []

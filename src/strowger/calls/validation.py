@@ -21,6 +21,7 @@ from strowger.agent import (
     VoiceSettings,
 )
 from strowger.calls.numbers import phone_number_problem
+from strowger.calls.tool_validation import tool_problems
 from strowger.conversation.flow import validate_flow
 from strowger.conversation.template import malformed_in
 from strowger.errors import FieldProblem, InvalidRequest
@@ -105,6 +106,8 @@ def definition_problems(
             yield FieldProblem(f"{path}{field}", message)
     for problem in _range_problems(definition, path):
         yield problem
+    for field, message in tool_problems(definition.tools):
+        yield FieldProblem(path + field, message)
     if definition.flow is not None:
         for problem in validate_flow(definition.flow):
             yield FieldProblem(path + problem.field, problem.message)
@@ -156,7 +159,7 @@ def _range_problems(record: object, path: str) -> Iterator[FieldProblem]:
                     yield FieldProblem(
                         path + field.name, f"expected {least:g} to {greatest:g}, got {value:.12g}"
                     )
-            elif field.name not in {"default_variables", "flow"}:
+            elif field.name not in {"default_variables", "flow", "tools"}:
                 yield from _range_problems(value, f"{path}{field.name}.")
 
 

@@ -1,17 +1,46 @@
-"""The agent's side of a conversation: taking its turn, saying goodbye, hanging up.
+"""The agent's side of a conversation: taking its turn, using tools, saying goodbye, hanging up.
 
 Does what it is told by the conversation, which decides; keeps the transcript of what came of it.
 """
 
-from strowger.agent import Expectation
+from dataclasses import replace
+
+from strowger.agent import AgentDefinition, Expectation, VoicemailPolicy
 from strowger.conversation import phrases
 from strowger.conversation.answers import digits_wanted, phrases_for, words_of
-from strowger.conversation.events import Effect, HangUp, Listen, UtteranceEnded
+from strowger.conversation.dialogue import Message
+from strowger.conversation.events import (
+    Become,
+    DropTool,
+    Effect,
+    FetchAgent,
+    FindTools,
+    HangUp,
+    Listen,
+    SendDigits,
+    ToolRequested,
+    Transfer,
+    UseTool,
+    UtteranceEnded,
+)
 from strowger.conversation.responder import Response
 from strowger.conversation.speech import AgentSpeech
+from strowger.conversation.tool_desk import (
+    Goodbye,
+    HandOver,
+    Keys,
+    Order,
+    PutThrough,
+    Refusal,
+    Request,
+    ToolDesk,
+)
 from strowger.conversation.transcript import AgentTurn, Transcript, Utterance
-from strowger.conversation.turn import TurnMachine
+from strowger.conversation.turn import Floor, TurnMachine
 from strowger.lifecycle import EndReason
+
+MOST_ROUNDS = 8
+"""Replies of the model's to one turn of the callee's; in the last of them it has no tools."""
 
 
 class AgentSide:
@@ -20,28 +49,57 @@ class AgentSide:
     def __init__(
         self,
         turns: TurnMachine,
+        definition: AgentDefinition,
         *,
-        patience: float,
-        instructions: tuple[tuple[str, str], ...],
-        end_call_phrases: tuple[str, ...],
+        instructions: tuple[Message, ...],
     ) -> None:
-        self.speech = AgentSpeech(patience)
+        self.speech = AgentSpeech(definition.limits.provider_deadline)
         self.transcript = Transcript()
+        self.desk = ToolDesk(definition.tools)
         self.listening = 0
         """The number of the callee's turn that is recognised now or next."""
         self.closing: EndReason | None = None
         """The agent is saying goodbye; this will have been the reason."""
         self.ended = False
+        self.outcome: str | None = None
+        """What the model says that the call came to."""
         self._turns = turns
-        self._instructions = instructions
-        self._last_phrases = tuple(filter(None, map(words_of, end_call_phrases)))
         self._expect: Expectation | None = None
         self._to_say: list[str] = []
         """Asked for by the customer while the callee had the floor."""
+        self._rounds = 0
+        """Replies asked of the model since the callee last spoke."""
+        self._put_through: tuple[int, PutThrough] | None = None
+        """A transfer that waits until what is being said was heard: the use, and where to."""
+        self._fillers = 0
+        """Said since there was last something else to say."""
+        self._filler_at = 0.0
+        self._instructions: tuple[Message, ...] = ()
+        self._last_phrases: tuple[tuple[str, ...], ...] = ()
+        self._voicemail = VoicemailPolicy()
+        self._take(definition, instructions)
+
+    def become(
+        self, definition: AgentDefinition, instructions: tuple[Message, ...]
+    ) -> list[Effect]:
+        """Another agent goes on with the call."""
+        self._take(definition, instructions)
+        self.desk.replace(definition.tools)
+        self._turns.taking = definition.turn_taking
+        return [Become(definition), *self.find_tools()]
+
+    def _take(self, definition: AgentDefinition, instructions: tuple[Message, ...]) -> None:
+        self._instructions = instructions
+        self._last_phrases = tuple(filter(None, map(words_of, definition.end_call_phrases)))
+        self._voicemail = definition.voicemail
+
+    def find_tools(self) -> list[Effect]:
+        return [FindTools(server) for server in self.desk.servers]
 
     def perform(self, response: Response, turn: AgentTurn, *, now: float) -> list[Effect]:
         """Take the agent's next turn."""
         self._expect = response.expect
+        self._rounds = 0
         self._turns.digits_wanted = digits_wanted(response.expect)
         effects: list[Effect] = [] if response.ends else [self.listen()]
         dialogue = self.transcript.dialogue()
@@ -50,10 +108,15 @@ class AgentSide:
         for text in texts:
             effects += self.speech.say(text, now=now)
         if response.generate:
-            effects += self.speech.generate((*self._instructions, *dialogue), now=now)
+            effects += self._generate(dialogue, now=now)
         if response.ends:
             self.closing = EndReason.AGENT_HANGUP
         return effects + self.when_silent(now=now)
+
+    def introduce(self, response: Response, *, now: float) -> list[Effect]:
+        """Begin as another agent, whoever has the floor."""
+        self._turns.claim(now=now)
+        return self.perform(response, AgentTurn(words_at=now), now=now)
 
     def resume(self, cut: AgentTurn, turn: AgentTurn, *, now: float) -> list[Effect]:
         """Say again, from the sentence on that was cut off, what the callee has not heard."""
@@ -62,9 +125,11 @@ class AgentSide:
         return self.perform(response, turn, now=now)
 
     def pass_floor(self, *, now: float) -> list[Effect]:
-        """Say nothing, but for what the customer wants said."""
+        """Say nothing, but for what the customer wants said and what tools have come to."""
         if self._to_say:
             return self.perform(Response(expect=self._expect), AgentTurn(words_at=now), now=now)
+        if self.desk.running or self.desk.unreported:
+            return self.when_silent(now=now)
         self._turns.agent_passes(now=now)
         return []
 
@@ -95,23 +160,138 @@ class AgentSide:
         return said, self.when_silent(now=now) if awaited else []
 
     def when_silent(self, *, now: float) -> list[Effect]:
-        """The agent's turn may be over: hang up, or leave the floor to the callee."""
+        """The agent's turn may be over: hang up, act, go on, or leave the floor to the callee."""
         if not self.speech.silent:
             return []
         turn = self.speech.turn
         turn.open = False
         if self.closing is not None:
             return self.hang_up(self.closing, now=now)
+        if self._put_through is not None:
+            (use, order), self._put_through = self._put_through, None
+            return [Transfer(use, order.target.to)] if self.desk.restart(use, now=now) else []
+        if self.desk.running:
+            return []
+        if self.desk.unreported:
+            return self._go_on(now=now)
         if self._says_goodbye(turn.text()):
             return self.hang_up(EndReason.AGENT_HANGUP, now=now)
         self._turns.agent_finished(now=now)
         return []
 
+    # ── tools ────────────────────────────────────────────────────────────────────────────────
+
+    def tool_requested(self, event: ToolRequested, *, now: float) -> list[Effect]:
+        """Have a tool used, or take down why not; one of another reply is not wanted any more."""
+        if not self.speech.writes(event.reply):
+            return []
+        self.speech.tool_requested(now=now)
+        order = self.desk.judge(event)
+        if isinstance(order, Goodbye | PutThrough) and (self.closing or self._put_through):
+            order = Refusal("the call is about to end already")
+        use = self.desk.begin(event, order, now=now)
+        self.transcript.add(use)
+        return self._carry_out(order, use.number, event.arguments, now=now)
+
+    def _carry_out(
+        self, order: Order | Refusal, use: int, arguments: str, *, now: float
+    ) -> list[Effect]:
+        match order:
+            case Refusal():
+                return []
+            case Request(tool, remote):
+                return [UseTool(use, tool, remote, arguments)]
+            case Keys(digits):
+                self.desk.finish(use, "pressed", ok=True, now=now)
+                return [SendDigits(digits)]
+            case HandOver(target):
+                return [FetchAgent(use, target.agent_id)]
+            case PutThrough(tool):
+                self._put_through = use, order
+                return self.speech.say(tool.message, now=now)
+            case Goodbye(tool, outcome):
+                self.desk.finish(use, "the call ends", ok=True, now=now)
+                if outcome is not None:
+                    self.outcome = outcome
+                if tool.type == "end_call":
+                    self.closing = EndReason.AGENT_HANGUP
+                    return self.speech.say(tool.message, now=now)
+                self.closing = EndReason.VOICEMAIL
+                message = self._voicemail
+                leaves = message.action == "leave_message"
+                return self.speech.say(message.message, now=now) if leaves else []
+
+    def tool_finished(self, use: int, result: str, *, ok: bool, now: float) -> list[Effect]:
+        if not self.desk.finish(use, result, ok=ok, now=now):
+            return []
+        return self.after_tools(now=now)
+
+    def tools_expired(self, *, now: float) -> list[Effect]:
+        effects: list[Effect] = [DropTool(use) for use in self.desk.expire(now=now)]
+        return effects + self.after_tools(now=now)
+
+    def after_tools(self, *, now: float) -> list[Effect]:
+        """Tell the model what has come of tools, as soon as the agent may speak."""
+        if self.desk.running or not self.speech.silent:
+            return []
+        if self._turns.floor in (Floor.AGENT, Floor.OVERLAP):
+            return self.when_silent(now=now)
+        if self.desk.unreported and self._turns.claim(now=now):
+            return self._go_on(now=now)
+        return []  # the callee speaks: the model is told when it answers
+
+    def interrupted(self, *, now: float) -> None:
+        """The callee has the floor: what was to follow the agent's words does not."""
+        if self._put_through is not None:
+            (use, _), self._put_through = self._put_through, None
+            self.desk.finish(use, "the callee spoke before that", ok=False, now=now)
+
+    @property
+    def filler_deadline(self) -> float | None:
+        """When the agent has been silent for so long over a tool that it says so."""
+        progress, quiet_since = self.desk.progress, self.speech.quiet_since
+        if progress is None or quiet_since is None or not progress.texts:
+            return None
+        if self.closing is not None or self._turns.floor is not Floor.AGENT:
+            return None
+        began = max(self.desk.running_since, self.speech.turn.words_at)
+        since = max(quiet_since, began, self._filler_at)
+        return since + (progress.every if self._fillers else progress.after)
+
+    def say_filler(self, *, now: float) -> list[Effect]:
+        progress = self.desk.progress
+        assert progress is not None, "asked for by its deadline"
+        text = progress.texts[min(self._fillers, len(progress.texts) - 1)]
+        self._fillers += 1
+        self._filler_at = now
+        if not self.speech.turn.open:
+            self._begin(AgentTurn(words_at=now))
+        return self.speech.say(text, now=now)
+
+    def _go_on(self, *, now: float) -> list[Effect]:
+        """Have the model speak to what has come of its tools."""
+        before = self.speech.turn
+        turn = AgentTurn(question=before.question, words_at=now)
+        if not before.utterances:  # nothing was said yet: the callee waits for this
+            turn = replace(turn, cause=before.cause, words_at=before.words_at)
+        dialogue = self.transcript.dialogue()
+        self._begin(turn)
+        return self._generate(dialogue, now=now)
+
+    def _generate(self, dialogue: tuple[Message, ...], *, now: float) -> list[Effect]:
+        self._rounds += 1
+        self._fillers = 0
+        self.desk.report()
+        tools = self.desk.offered() if self._rounds < MOST_ROUNDS else ()
+        return self.speech.generate((*self._instructions, *dialogue), tools, now=now)
+
+    # ── what goes wrong, and the end ─────────────────────────────────────────────────────────
+
     def generate_again(self, *, now: float) -> list[Effect]:
         """Apologise, and have the model go on from what it has said."""
         dialogue = self.transcript.dialogue()
         apology = self.speech.say(phrases.APOLOGY, now=now)
-        return apology + self.speech.generate((*self._instructions, *dialogue), now=now)
+        return apology + self._generate(dialogue, now=now)
 
     def speak_again(self, *, now: float) -> list[Effect]:
         """Apologise in the fallback voice, and try the agent's own once more."""
@@ -145,6 +325,7 @@ class AgentSide:
     def hang_up(self, reason: EndReason, *, now: float) -> list[Effect]:
         self.ended = True
         self.speech.break_off(now=now)
+        self.desk.break_off(now=now)
         return [HangUp(reason.value)]
 
     def _begin(self, turn: AgentTurn) -> None:

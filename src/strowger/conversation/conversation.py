@@ -5,9 +5,8 @@ of it was heard) and the transcript. Whatever happens or fails to happen, the ag
 silent for longer than its limits, and the call ends.
 """
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from strowger.agent import AgentDefinition, Scalar
@@ -22,6 +21,7 @@ from strowger.conversation.decisions import (
     WordsMissing,
 )
 from strowger.conversation.events import (
+    AgentFetched,
     Answered,
     DigitPressed,
     Effect,
@@ -36,10 +36,16 @@ from strowger.conversation.events import (
     SayRequested,
     SpeechStarted,
     SpeechStopped,
+    ToolEvent,
+    ToolFinished,
+    ToolRequested,
+    ToolsFound,
     Transcribed,
+    TransferAccepted,
     UtteranceEnded,
     UtteranceStarted,
 )
+from strowger.conversation.failing import Failing
 from strowger.conversation.flow import FlowRunner, validate_flow
 from strowger.conversation.responder import ModelResponder, Responder, Response
 from strowger.conversation.transcript import AgentTurn, CalleeTurn
@@ -97,18 +103,19 @@ class Conversation:
     def __init__(self, definition: AgentDefinition, variables: Mapping[str, Scalar]) -> None:
         patience = definition.limits.provider_deadline
         self._definition = definition
+        self._variables = dict(variables)
         self._responder = _responder(definition, {**definition.default_variables, **variables})
         self._turns = TurnMachine(definition.turn_taking, patience)
         self._agent = AgentSide(
-            self._turns,
-            patience=patience,
-            instructions=self._responder.instructions(),
-            end_call_phrases=definition.end_call_phrases,
+            self._turns, definition, instructions=self._responder.instructions()
         )
         self._call = _Call()
         self._cut: _Cut | None = None
-        self._failures: Counter[ProviderKind] = Counter()
-        """In a row, without a success between them."""
+        self._extracted: dict[str, Scalar] = {}
+        """By agents that have handed the call on."""
+        self._transferring = False
+        """The far end is putting the callee through."""
+        self._failing = Failing(self._agent, self._turns, self._repeat)
 
     @property
     def transcript(self) -> tuple[Turn, ...]:
@@ -121,12 +128,12 @@ class Conversation:
 
     @property
     def outcome(self) -> str | None:
-        return self._responder.outcome
+        return self._responder.outcome or self._agent.outcome
 
     @property
     def extracted(self) -> Mapping[str, Scalar]:
         """The variables that the conversation has set."""
-        return self._responder.extracted
+        return {**self._extracted, **self._responder.extracted}
 
     @property
     def ended(self) -> bool:
@@ -139,6 +146,8 @@ class Conversation:
         match event:
             case Answered():
                 return self._answered(now=now)
+            case HungUp() if self._transferring:
+                return self._agent.hang_up(EndReason.TRANSFERRED, now=now)
             case HungUp() | EndRequested() | MediaLost():
                 return self._agent.hang_up(ENDINGS[type(event)], now=now)
             case SpeechStarted() | SpeechStopped() | DigitPressed() | Transcribed():
@@ -149,13 +158,21 @@ class Conversation:
                 return self._agent.speech.sentence(reply, text, now=now)
             case ReplyFinished(reply):
                 return self._reply_finished(reply, now=now)
+            case (
+                ToolRequested()
+                | ToolFinished()
+                | TransferAccepted()
+                | AgentFetched()
+                | ToolsFound()
+            ):
+                return self._use_tools(event, now=now)
             case UtteranceStarted():
                 self._agent.speech.started(event)
                 return []
             case UtteranceEnded():
                 return self._utterance_ended(event, now=now)
             case ProviderFailed():
-                return self._provider_failed(event, now=now)
+                return self._failing.told(event, now=now)
             case _:
                 assert_never(event)
 
@@ -167,6 +184,8 @@ class Conversation:
             self._longest() if self._call.end_by is None else self._call.end_by,
             self._agent.speech.model_deadline,
             self._agent.speech.voice_deadline,
+            self._agent.desk.deadline,
+            self._agent.filler_deadline,
             None if self._agent.closing else self._turns.deadline,
         )
         return min(at for at in deadlines if at is not None)
@@ -184,10 +203,17 @@ class Conversation:
                 return []
             return self._agent.close(EndReason.MAX_DURATION, phrases.TIME_IS_UP, now=now)
         if due == self._agent.speech.model_deadline:
-            return self._failed(ProviderKind.LANGUAGE_MODEL, now=now)
+            return self._failing.failed(ProviderKind.LANGUAGE_MODEL, now=now)
         if due == self._agent.speech.voice_deadline:
-            return self._failed(ProviderKind.TEXT_TO_SPEECH, now=now)
+            return self._failing.failed(ProviderKind.TEXT_TO_SPEECH, now=now)
+        if due == self._agent.desk.deadline:
+            return self._agent.tools_expired(now=now)
+        if due == self._agent.filler_deadline:
+            return self._agent.say_filler(now=now)
         return self._decided(self._turns.handle_timer(now=now), now=now)
+
+    def _repeat(self) -> Response:
+        return self._responder.repeat()
 
     def _longest(self) -> float:
         return (self._call.answered_at or 0.0) + self._definition.limits.max_duration
@@ -198,6 +224,9 @@ class Conversation:
         if self._call.answered_at is not None:
             return []
         self._call.answered_at = now
+        return self._agent.find_tools() + self._take_the_call(now=now)
+
+    def _take_the_call(self, *, now: float) -> list[Effect]:
         if self._definition.turn_taking.who_speaks_first == "agent":
             return self._open(AgentTurn(words_at=now), now=now)
         self._turns.agent_finished(now=now)
@@ -212,7 +241,7 @@ class Conversation:
             if event.turn != self._agent.listening:
                 return []
             if event.final:
-                self._failures[ProviderKind.SPEECH_TO_TEXT] = 0
+                self._failing.succeeded(ProviderKind.SPEECH_TO_TEXT)
         return self._decided(self._turns.receive(event, now=now), now=now)
 
     def _decided(self, decision: Decision | None, *, now: float) -> list[Effect]:
@@ -222,9 +251,9 @@ class Conversation:
             case TurnEnded():
                 return self._callee_spoke(decision, now=now)
             case WordsMissing():
-                return self._failed(ProviderKind.SPEECH_TO_TEXT, now=now)
+                return self._failing.failed(ProviderKind.SPEECH_TO_TEXT, now=now)
             case Interrupted(at):
-                return self._yield_to_callee(at)
+                return self._yield_to_callee(at, now=now)
             case Dismissed():
                 return [self._agent.listen()]
             case StayedSilent():
@@ -273,12 +302,14 @@ class Conversation:
                 return self._agent.perform(response, turn, now=now)
         return self._agent.pass_floor(now=now)
 
-    def _yield_to_callee(self, at: float) -> list[Effect]:
+    def _yield_to_callee(self, at: float, *, now: float) -> list[Effect]:
         turn, generating = self._agent.speech.turn, self._agent.speech.generating
         began = turn.started_at
         unheard = began is None or at < began + REACTION
         continues = unheard and (turn.opens or bool(turn.question))
+        continues = continues and not self._agent.transcript.acted()
         effects, _ = self._agent.speech.stop()
+        self._agent.interrupted(now=now)
         turn.open, turn.interrupted = False, True
         self._cut = _Cut(turn, generating, continues)
         return effects
@@ -308,69 +339,63 @@ class Conversation:
             return self._agent.resume(cut.turn, turn, now=now)
         return self._agent.perform(response, turn, now=now)
 
+    # ── tools ────────────────────────────────────────────────────────────────────────────────
+
+    def _use_tools(self, event: ToolEvent, *, now: float) -> list[Effect]:
+        match event:
+            case ToolRequested():
+                return self._agent.tool_requested(event, now=now)
+            case ToolFinished(use, ok, result):
+                return self._tool_finished(use, result, ok=ok, now=now)
+            case TransferAccepted(use):
+                self._transferring = self._agent.desk.runs(use)
+                return []
+            case AgentFetched(use, definition):
+                return self._hand_over(use, definition, now=now)
+            case ToolsFound(server, tools):
+                self._agent.desk.found(server, tools)
+                return []
+            case _:
+                assert_never(event)
+
+    def _tool_finished(self, use: int, result: str, *, ok: bool, now: float) -> list[Effect]:
+        if ok and self._agent.desk.is_transfer(use):
+            self._agent.desk.finish(use, result, ok=True, now=now)
+            return self._agent.hang_up(EndReason.TRANSFERRED, now=now)
+        self._transferring = self._transferring and not self._agent.desk.is_transfer(use)
+        return self._agent.tool_finished(use, result, ok=ok, now=now)
+
+    def _hand_over(self, use: int, definition: AgentDefinition, *, now: float) -> list[Effect]:
+        """Another agent goes on, with what this one has found out."""
+        if not self._agent.desk.runs(use):
+            return []
+        known = {**self._variables, **self.extracted}
+        try:
+            responder = _responder(definition, {**definition.default_variables, **known})
+        except InvalidRequest as problem:
+            return self._agent.tool_finished(use, str(problem), ok=False, now=now)
+        self._agent.desk.finish(use, f"{definition.name} goes on", ok=True, now=now)
+        self._extracted = dict(self.extracted)
+        self._responder = responder
+        effects, _ = self._agent.speech.stop()
+        effects += self._agent.become(definition, responder.instructions())
+        return effects + self._agent.introduce(responder.open(), now=now)
+
     # ── the providers ────────────────────────────────────────────────────────────────────────
 
     def _reply_finished(self, reply: int, *, now: float) -> list[Effect]:
         if not self._agent.speech.writes(reply):
             return []
         if not self._agent.speech.finish_reply():
-            return self._failed(ProviderKind.LANGUAGE_MODEL, now=now)
-        self._failures[ProviderKind.LANGUAGE_MODEL] = 0
+            return self._failing.failed(ProviderKind.LANGUAGE_MODEL, now=now)
+        self._failing.succeeded(ProviderKind.LANGUAGE_MODEL)
         return self._agent.when_silent(now=now)
 
     def _utterance_ended(self, event: UtteranceEnded, *, now: float) -> list[Effect]:
         said, effects = self._agent.utterance_ended(event, now=now)
         if said is not None and said.whole and not said.fallback:
-            self._failures[ProviderKind.TEXT_TO_SPEECH] = 0
+            self._failing.succeeded(ProviderKind.TEXT_TO_SPEECH)
         return effects
-
-    def _provider_failed(self, event: ProviderFailed, *, now: float) -> list[Effect]:
-        """Answer a failure, unless it is one of something not wanted any more."""
-        speech, kind = self._agent.speech, event.kind
-        match kind:
-            case ProviderKind.SPEECH_TO_TEXT:
-                if event.reference != self._agent.listening or self._agent.closing is not None:
-                    return []
-                return self._recogniser_failed(now=now, retryable=event.retryable)
-            case ProviderKind.LANGUAGE_MODEL:
-                concerns_us = speech.writes(event.reference)
-            case ProviderKind.TEXT_TO_SPEECH:
-                concerns_us = speech.waits_for(event.reference)
-            case _:
-                assert_never(kind)
-        return self._failed(kind, now=now, retryable=event.retryable) if concerns_us else []
-
-    def _recogniser_failed(self, *, now: float, retryable: bool) -> list[Effect]:
-        if self._turns.words_lost():
-            return []  # said once the callee is done
-        self._failures[ProviderKind.SPEECH_TO_TEXT] += 1
-        if not retryable or self._failures[ProviderKind.SPEECH_TO_TEXT] > 1:
-            return self._give_up(ProviderKind.SPEECH_TO_TEXT, now=now)
-        return [self._agent.listen()]
-
-    def _failed(self, kind: ProviderKind, *, now: float, retryable: bool = True) -> list[Effect]:
-        """Apologise and try once more; the second time in a row, apologise and hang up."""
-        if self._agent.closing is not None:
-            return self._agent.goodbye_failed(self._agent.closing, now=now)
-        self._failures[kind] += 1
-        if not retryable or self._failures[kind] > 1:
-            return self._give_up(kind, now=now)
-        match kind:
-            case ProviderKind.SPEECH_TO_TEXT:
-                response = self._responder.repeat()
-                response = replace(response, texts=(phrases.APOLOGY, *response.texts))
-                return self._agent.perform(response, AgentTurn(words_at=now), now=now)
-            case ProviderKind.LANGUAGE_MODEL:
-                return self._agent.generate_again(now=now)
-            case ProviderKind.TEXT_TO_SPEECH:
-                return self._agent.speak_again(now=now)
-            case _:
-                assert_never(kind)
-
-    def _give_up(self, kind: ProviderKind, *, now: float) -> list[Effect]:
-        if kind is ProviderKind.TEXT_TO_SPEECH:
-            return self._agent.give_up_speaking(now=now)
-        return self._agent.close(EndReason.PROVIDER_FAILED, phrases.LAST_APOLOGY, now=now)
 
 
 def _responder(definition: AgentDefinition, variables: Mapping[str, Scalar]) -> Responder:

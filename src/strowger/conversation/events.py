@@ -1,11 +1,14 @@
 """What a conversation hears and what it asks for.
 
-Flat frozen records of plain values, so that a journal can keep them. Times are seconds on one
+Frozen records of plain values, so that a journal can keep them. Times are seconds on one
 monotonic clock, passed beside the event as `now`; a field `at` is earlier than that.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from strowger.agent import AgentDefinition, HttpTool, McpTool
+from strowger.conversation.dialogue import Message, OfferedTool
 
 
 class ProviderKind(StrEnum):
@@ -66,6 +69,61 @@ class ReplyFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolRequested:
+    """The language model wants a tool used, in the reply asked for with `Generate`."""
+
+    reply: int
+    id: str
+    """The model's name for it."""
+    name: str
+    arguments: str
+    """JSON, or what the model took for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """Something came of a use that was asked for with `UseTool`, `Transfer` or `FetchAgent`."""
+
+    use: int
+    ok: bool
+    result: str
+    """For the model to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferAccepted:
+    """The far end is putting the callee through: it will soon end the call."""
+
+    use: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFetched:
+    """The agent that is to take over."""
+
+    use: int
+    definition: AgentDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTool:
+    """One tool of an MCP server."""
+
+    name: str
+    description: str
+    parameters: str
+    """JSON schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsFound:
+    """An MCP server has told its tools; none where it could not be asked."""
+
+    server: str
+    tools: tuple[FoundTool, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class UtteranceStarted:
     """The first packet of the utterance left for the callee, at `at`."""
 
@@ -118,6 +176,8 @@ class SayRequested:
     text: str
 
 
+ToolEvent = ToolRequested | ToolFinished | TransferAccepted | AgentFetched | ToolsFound
+
 Event = (
     Answered
     | SpeechStarted
@@ -126,6 +186,11 @@ Event = (
     | DigitPressed
     | ReplySentence
     | ReplyFinished
+    | ToolRequested
+    | ToolFinished
+    | TransferAccepted
+    | AgentFetched
+    | ToolsFound
     | UtteranceStarted
     | UtteranceEnded
     | ProviderFailed
@@ -153,8 +218,9 @@ class Generate:
     """Ask the language model for a reply to the dialogue so far."""
 
     reply: int
-    dialogue: tuple[tuple[str, str], ...]
-    """(role, text) with roles `system`, `user`, `assistant`; what was heard, not what was meant."""
+    dialogue: tuple[Message, ...]
+    """What was heard, not what was meant."""
+    tools: tuple[OfferedTool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +246,81 @@ class StopSpeaking:
 
 
 @dataclass(frozen=True, slots=True)
+class UseTool:
+    """Do this once, and answer with ToolFinished. Nothing asks for the same use again."""
+
+    use: int
+    tool: HttpTool | McpTool
+    remote: str
+    """For an MCP server: which of its tools."""
+    arguments: str
+    """A JSON object that fits the tool's schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropTool:
+    """Nobody waits any more for what comes of this use."""
+
+    use: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindTools:
+    """Ask an MCP server for its tools; answered by ToolsFound."""
+
+    server: McpTool
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Put the callee through; answered by TransferAccepted, ToolFinished or both."""
+
+    use: int
+    to: str
+    """E.164 number, or a `sip:` URI."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchAgent:
+    """Look up the agent that is to take over; answered by AgentFetched or ToolFinished."""
+
+    use: int
+    agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Become:
+    """From here on speak with this agent's voice and ask its model."""
+
+    definition: AgentDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class SendDigits:
+    """Send key tones to the callee's side, in place of speech."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """End the call. `reason` is a `lifecycle.EndReason`."""
 
     reason: str
 
 
-Effect = Listen | Generate | CancelReply | Speak | StopSpeaking | HangUp
+Effect = (
+    Listen
+    | Generate
+    | CancelReply
+    | Speak
+    | StopSpeaking
+    | UseTool
+    | DropTool
+    | FindTools
+    | Transfer
+    | FetchAgent
+    | Become
+    | SendDigits
+    | HangUp
+)

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from strowger.agent import AskNode, BranchNode, EndNode, Flow, SayNode, Scalar, SetNode
 from strowger.conversation.answers import recognise, recognise_digits
+from strowger.conversation.dialogue import Message
 from strowger.conversation.flow_rules import validate_flow
 from strowger.conversation.phrases import NOT_UNDERSTOOD
 from strowger.conversation.responder import Response
@@ -92,7 +93,7 @@ class FlowRunner:
     def are_you_there(self) -> Response:
         return self.repeat()
 
-    def instructions(self) -> tuple[tuple[str, str], ...]:
+    def instructions(self) -> tuple[Message, ...]:
         return ()
 
     @property

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import TypeGuard, get_args
 
 from strowger.agent import AgentDefinition, Scalar
@@ -203,7 +203,14 @@ def _read(values: dict[str, object], number: int) -> Entry:
 
 
 def _dumps(line: object) -> bytes:
-    return json.dumps(line, separators=(",", ":")).encode()
+    return json.dumps(line, separators=(",", ":"), default=_record).encode()
+
+
+def _record(value: object) -> dict[str, object]:
+    """An event within which there are records."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"a journal cannot keep {value!r}")
 
 
 def _loads(line: bytes, number: int) -> Mapping[str, object]:

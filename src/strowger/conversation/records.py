@@ -20,6 +20,8 @@ def record_from(kind: type[T], value: object, *, path: str = "") -> T:
 
 
 def _make(kind: object, value: object, path: str) -> object:
+    if kind is object:
+        return value  # JSON of the customer's own
     origin, inner = get_origin(kind), get_args(kind)
     if isinstance(kind, type) and is_dataclass(kind):
         return _dataclass(kind, value, path)

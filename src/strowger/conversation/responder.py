@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from strowger.agent import AgentDefinition, Expectation, Scalar
+from strowger.conversation.dialogue import Message, Role
 from strowger.conversation.phrases import ARE_YOU_THERE, SAY_IT_AGAIN
 from strowger.conversation.template import render, render_speech
 
@@ -51,8 +52,8 @@ class Responder(Protocol):
     def are_you_there(self) -> Response:
         """Break a silence."""
 
-    def instructions(self) -> tuple[tuple[str, str], ...]:
-        """What a language model is told before the dialogue: (role, text)."""
+    def instructions(self) -> tuple[Message, ...]:
+        """What a language model is told before the dialogue."""
 
 
 class ModelResponder:
@@ -88,5 +89,5 @@ class ModelResponder:
     def are_you_there(self) -> Response:
         return Response(texts=(ARE_YOU_THERE,))
 
-    def instructions(self) -> tuple[tuple[str, str], ...]:
-        return (("system", self._prompt),) if self._prompt else ()
+    def instructions(self) -> tuple[Message, ...]:
+        return (Message(Role.SYSTEM, self._prompt),) if self._prompt else ()

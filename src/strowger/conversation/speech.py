@@ -6,6 +6,7 @@ but what was heard of them is still taken down when it becomes known.
 
 from dataclasses import dataclass
 
+from strowger.conversation.dialogue import Message, OfferedTool
 from strowger.conversation.events import (
     CancelReply,
     Effect,
@@ -29,6 +30,7 @@ class _Generation:
     number: int
     deadline: float
     sentences: int = 0
+    tools: int = 0
 
 
 class AgentSpeech:
@@ -50,6 +52,11 @@ class AgentSpeech:
     def silent(self) -> bool:
         """Whether nothing is being said and nothing is about to be."""
         return not self._waiting and self._generation is None
+
+    @property
+    def quiet_since(self) -> float | None:
+        """When the last utterance was over; None while one is being said or about to be."""
+        return None if self._waiting else self._free_at
 
     @property
     def generating(self) -> bool:
@@ -77,12 +84,20 @@ class AgentSpeech:
     def say_in_fallback_voice(self, text: str, *, now: float) -> list[Effect]:
         return self._speak(text, now=now, fallback=True)
 
-    def generate(self, dialogue: tuple[tuple[str, str], ...], *, now: float) -> list[Effect]:
+    def generate(
+        self, dialogue: tuple[Message, ...], tools: tuple[OfferedTool, ...] = (), *, now: float
+    ) -> list[Effect]:
         """Have the model write the turn, or what is missing of it."""
         cancelled = self._cancel()
         self._replies += 1
         self._generation = _Generation(self._replies, now + self._patience)
-        return [*cancelled, Generate(self._replies, dialogue)]
+        return [*cancelled, Generate(self._replies, dialogue, tools)]
+
+    def tool_requested(self, *, now: float) -> None:
+        """The model goes on to write after asking for a tool."""
+        if self._generation is not None:
+            self._generation.tools += 1
+            self._generation.deadline = now + self._patience
 
     def sentence(self, reply: int, text: str, *, now: float) -> list[Effect]:
         """The model has written a sentence; one of another reply is not wanted any more."""
@@ -96,10 +111,9 @@ class AgentSpeech:
         return effects
 
     def finish_reply(self) -> bool:
-        """The model has no more to say; whether it has said anything."""
-        said = self._generation is not None and self._generation.sentences > 0
-        self._generation = None
-        return said
+        """The model has no more to say; whether it has said or asked for anything."""
+        generation, self._generation = self._generation, None
+        return generation is not None and generation.sentences + generation.tools > 0
 
     def writes(self, reply: int) -> bool:
         return self._generation is not None and self._generation.number == reply
@@ -110,6 +124,10 @@ class AgentSpeech:
     def in_fallback_voice(self) -> bool:
         """Whether what is being said, or comes next, is in the fallback voice."""
         return bool(self._waiting) and self._waiting[0].fallback
+
+    def drop_reply(self) -> list[Effect]:
+        """What the model still has to say is not wanted; what it has said is."""
+        return self._cancel()
 
     def stop(self) -> tuple[list[Effect], list[str]]:
         """Cut everything now; the sentences that were asked for and not heard to their end."""

@@ -7,9 +7,13 @@ heard to answer it, the agent's when the last of its utterances has left or was 
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from strowger.agent import Progress
 from strowger.conversation.decisions import TurnEnded
-from strowger.model import Turn, TurnLatency
+from strowger.conversation.dialogue import Message, Role, ToolCall
+from strowger.model import Turn, TurnLatency, UsedTool
 
+STILL_RUNNING = "(this still runs: its result will follow)"
+"""What a model reads in place of a result that has not come."""
 SECONDS_PER_CHARACTER = 0.065
 """How long a voice takes for a character, where the length of an utterance was never told."""
 
@@ -70,6 +74,41 @@ class CalleeTurn:
             started_at=self.ended.started_at - answered_at,
             ended_at=self.ended.ended_at - answered_at,
             confidence=None if self.ended.digits else self.ended.confidence,
+        )
+
+
+@dataclass(slots=True)
+class ToolUse:
+    """One use of a tool."""
+
+    number: int
+    reply: int
+    """The model's reply that asked for it."""
+    call: ToolCall
+    started_at: float
+    deadline: float
+    """When nobody waits for it any more."""
+    progress: Progress | None
+    """What is said while it runs."""
+    ended_at: float | None = None
+    result: str = ""
+    ok: bool = False
+
+    @property
+    def settled(self) -> bool:
+        return self.ended_at is not None
+
+    def end(self, result: str, *, ok: bool, now: float) -> None:
+        self.result, self.ok, self.ended_at = result, ok, now
+
+    def as_turn(self, answered_at: float) -> Turn:
+        ended_at = self.started_at if self.ended_at is None else self.ended_at
+        return Turn(
+            role="tool",
+            text=self.result,
+            started_at=self.started_at - answered_at,
+            ended_at=ended_at - answered_at,
+            tool=UsedTool(name=self.call.name, arguments=self.call.arguments, ok=self.ok),
         )
 
 
@@ -148,13 +187,16 @@ class AgentTurn:
         )
 
 
+Entry = CalleeTurn | AgentTurn | ToolUse
+
+
 class Transcript:
     """All turns in order."""
 
     def __init__(self) -> None:
-        self._entries: list[CalleeTurn | AgentTurn] = []
+        self._entries: list[Entry] = []
 
-    def add(self, entry: CalleeTurn | AgentTurn) -> None:
+    def add(self, entry: Entry) -> None:
         self._entries.append(entry)
 
     def take_back(self) -> TurnEnded | None:
@@ -164,16 +206,26 @@ class Transcript:
             if isinstance(entry, CalleeTurn):
                 del self._entries[place]
                 return entry.ended
-            if entry.started_at is not None:
+            if isinstance(entry, ToolUse) or entry.started_at is not None:
                 return None
         return None
+
+    def acted(self) -> bool:
+        """Whether the agent has used a tool since the callee's last turn."""
+        for entry in reversed(self._entries):
+            if isinstance(entry, CalleeTurn):
+                return False
+            if isinstance(entry, ToolUse):
+                return True
+        return False
 
     def settled(self, answered_at: float) -> tuple[Turn, ...]:
         """The turns that nothing can change any more."""
         answered = [
             place
             for place, entry in enumerate(self._entries)
-            if isinstance(entry, AgentTurn) and entry.started_at is not None
+            if isinstance(entry, ToolUse)
+            or (isinstance(entry, AgentTurn) and entry.started_at is not None)
         ]
         turns: list[Turn | None] = []
         for place, entry in enumerate(self._entries):
@@ -190,12 +242,39 @@ class Transcript:
         turns = (entry.as_turn(answered_at) for entry in self._entries)
         return tuple(turn for turn in turns if turn is not None)
 
-    def dialogue(self) -> tuple[tuple[str, str], ...]:
-        """(`user` or `assistant`, text): what was heard, and what is being said."""
-        lines = (
-            ("user", entry.text)
-            if isinstance(entry, CalleeTurn)
-            else ("assistant", entry.text(meant=True))
-            for entry in self._entries
-        )
-        return tuple(line for line in lines if line[1])
+    def dialogue(self) -> tuple[Message, ...]:
+        """What was heard, what is being said, and what came of tools."""
+        messages: list[Message] = []
+        waiting: list[ToolUse] = []
+        for entry in self._entries:
+            if isinstance(entry, ToolUse):
+                if waiting and waiting[0].reply != entry.reply:
+                    _add_uses(messages, waiting)
+                waiting.append(entry)
+                continue
+            _add_uses(messages, waiting)
+            if isinstance(entry, CalleeTurn):
+                _add_text(messages, Role.USER, entry.text)
+            else:
+                _add_text(messages, Role.ASSISTANT, entry.text(meant=True))
+        _add_uses(messages, waiting)
+        return tuple(messages)
+
+
+def _add_text(messages: list[Message], role: Role, text: str) -> None:
+    if text:
+        messages.append(Message(role, text))
+
+
+def _add_uses(messages: list[Message], uses: list[ToolUse]) -> None:
+    """The tools of one reply beside its text, and what came of each; empties `uses`."""
+    if not uses:
+        return
+    text = ""
+    if messages and messages[-1].role is Role.ASSISTANT and not messages[-1].tool_calls:
+        text = messages.pop().text
+    messages.append(Message(Role.ASSISTANT, text, tuple(use.call for use in uses)))
+    for use in uses:
+        result = use.result if use.settled else STILL_RUNNING
+        messages.append(Message(Role.TOOL, result, tool_call_id=use.call.id))
+    uses.clear()

@@ -9,6 +9,8 @@ from strowger.sip.headers import parse_parameters
 from strowger.sip.message import Headers, Message
 
 SDP = "application/sdp"
+SIPFRAG = "message/sipfrag"
+"""The body of NOTIFYs that tell what has come of a REFER (RFC 3420)."""
 _MAX_PARTS = 16
 
 
@@ -39,7 +41,7 @@ def has_unusable_body(message: Message) -> bool:
         return False
     encoding = (message.headers.get("content-encoding") or "identity").strip().lower()
     kind, _ = content_type(message.headers)
-    known = kind in ("", SDP) or kind.startswith("multipart/")
+    known = kind in ("", SDP, SIPFRAG) or kind.startswith("multipart/")
     return not known or encoding != "identity"
 
 

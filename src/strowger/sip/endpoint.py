@@ -169,6 +169,16 @@ class Endpoint:
         if isinstance(phase := self._phase(session), Established):
             phase.reject_reoffer(status, now=now)
 
+    def refer(self, session: SessionId, to: str, *, now: float) -> bool:
+        """Ask the far end of an established call to call `to` in our place.
+
+        ReferAccepted and ReferEnded follow, unless the session ends first. False where there is
+        no such call, or one asks already. Raises ValueError for what is no SIP URI.
+        """
+        check_uri(to)
+        phase = self._phase(session)
+        return isinstance(phase, Established) and phase.refer(to, now=now)
+
     def options(
         self,
         uri: str,
@@ -213,7 +223,7 @@ class Endpoint:
             case "OPTIONS":
                 headers = (("allow", ALLOW), ("accept", SDP), ("accept-encoding", "identity"))
                 layer.answer_statelessly(request, source, 200, headers=headers)
-            case "BYE" | "INFO" | "PRACK" | "UPDATE":  # they exist only within dialogs
+            case "BYE" | "INFO" | "NOTIFY" | "PRACK" | "UPDATE":  # they exist only within dialogs
                 layer.answer_statelessly(request, source, 481)
             case method:
                 status = 405 if method in KNOWN_METHODS else 501

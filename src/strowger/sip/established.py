@@ -1,7 +1,7 @@
 """A session after the 2xx, on either side: acknowledged, reoffered, and ended by one of the two.
 
 RFC 3261 sections 13.3.1.4 (the 2xx is ours to repeat), 14 (re-INVITE) and 15 (BYE). We answer
-re-INVITEs and send none.
+re-INVITEs and send none; we send REFER and answer none.
 """
 
 import zlib
@@ -15,6 +15,7 @@ from strowger.sip.events import Address, Confirmed, Ended, Reoffered, SessionId
 from strowger.sip.farewell import Farewell
 from strowger.sip.message import Request, Response
 from strowger.sip.reasons import hangup_cause, reason_text
+from strowger.sip.referral import Referral, is_about_referral
 from strowger.sip.transaction import T1, T2, TIMEOUT, ServerTransaction
 from strowger.sip.validation import ALLOW, KNOWN_METHODS
 
@@ -104,6 +105,7 @@ class Established:
         self._authenticator = authenticator
         self._unacknowledged = unacknowledged
         self._reinvite: ServerTransaction | None = None
+        self._referral: Referral | None = None
         self._reason = ""
         """Why we hang up, once we do."""
 
@@ -118,6 +120,20 @@ class Established:
             self._reason = reason or "Normal call clearing"
             self._refuse_reinvite(487, now=now)
             self._say_goodbye_if_due(now)
+
+    def refer(self, to: str, *, now: float) -> bool:
+        """Ask the far end to call somebody else; False where this cannot be asked now."""
+        if self.state is not State.CONFIRMED or self._referral is not None:
+            return False
+        self._referral = Referral(
+            self._core,
+            self.dialog,
+            self._authenticator,
+            to=to,
+            on_over=self._referral_over,
+            now=now,
+        )
+        return True
 
     def answer_reoffer(self, sdp: bytes, *, now: float) -> None:
         transaction = self._reinvite
@@ -156,6 +172,11 @@ class Established:
                 self._receive_reinvite(transaction, now=now)
             case "OPTIONS":
                 self._answer(transaction, 200, ("allow", ALLOW), now=now)
+            case "NOTIFY" if is_about_referral(request):
+                # 481 ends a subscription that is not known (RFC 6665 section 4.1.3).
+                self._answer(transaction, 481 if self._referral is None else 200, now=now)
+                if self._referral is not None:
+                    self._referral.receive_notify(request)
             case "INFO":  # nothing in it is for us, and an error would end some peers' calls
                 self._answer(transaction, 200, now=now)
             case method:
@@ -229,6 +250,9 @@ class Established:
         elif now >= answer.repeat_at:
             self._core.layer.send_response(answer.transaction, answer.response, now=now)
             answer.repeated(now=now)
+
+    def _referral_over(self) -> None:
+        self._referral = None
 
     # ── ends ─────────────────────────────────────────────────────────────────────────────────
 

@@ -88,6 +88,22 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferAccepted:
+    """The far end tries to call whom we referred it to."""
+
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferEnded:
+    """What came of our REFER; a status of 2xx where somebody has answered."""
+
+    session: SessionId
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OptionsAnswered:
     """The far end's answer to our OPTIONS; status 408 where none came."""
 
@@ -118,6 +134,8 @@ Event = (
     | Confirmed
     | Reoffered
     | Ended
+    | ReferAccepted
+    | ReferEnded
     | OptionsAnswered
     | Discarded
 )

@@ -12,7 +12,7 @@ from strowger.sip.bodies import SDP, has_unusable_body
 from strowger.sip.headers import NameAddr, Uri, Via
 from strowger.sip.message import Message, Request, Response
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY"
 KNOWN_METHODS = frozenset({
     "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "INFO", "UPDATE", "PRACK", "REFER",
     "NOTIFY", "SUBSCRIBE", "MESSAGE", "PUBLISH",

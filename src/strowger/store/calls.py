@@ -7,9 +7,11 @@ from sqlalchemy import Double, cast, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from strowger.agent import AgentDefinition
 from strowger.errors import Conflict, NotFound
 from strowger.lifecycle import TERMINAL, CallStatus, EndReason, check_transition
 from strowger.model import (
+    AgentId,
     Call,
     CallCommand,
     CallId,
@@ -19,7 +21,16 @@ from strowger.model import (
     WorkerId,
     WorkspaceId,
 )
-from strowger.store import commands, customer_calls, gate, idempotency, rates, trunks
+from strowger.store import (
+    agents,
+    commands,
+    customer_calls,
+    gate,
+    idempotency,
+    rates,
+    secrets,
+    trunks,
+)
 from strowger.store.call_rows import (
     COLUMNS,
     call_of,
@@ -36,6 +47,7 @@ from strowger.store.schema import (
     call_turns,
     calls,
     dial_attempts,
+    tool_uses,
     workers,
 )
 
@@ -89,6 +101,25 @@ class PostgresCallStore:
         async with transaction(self._engine) as connection:
             return await trunks.get(connection, call.workspace_id, call.trunk_id)
 
+    async def get_agent_of(self, call: Call, agent: AgentId) -> AgentDefinition:
+        async with transaction(self._engine) as connection:
+            found = await agents.get(connection, call.workspace_id, agent)
+        return found.definition
+
+    async def secrets(self, workspace: WorkspaceId, names: Sequence[str]) -> dict[str, str]:
+        """`ports.Secrets`."""
+        async with transaction(self._engine) as connection:
+            return await secrets.named(connection, workspace, names)
+
+    async def note_tool_use(
+        self, call_id: CallId, use: int, name: str, arguments: str, *, now: float
+    ) -> bool:
+        noted = upsert(tool_uses).values(
+            call_id=call_id, use=use, name=name, arguments=arguments, noted_at=now
+        )
+        async with transaction(self._engine) as connection:
+            return (await connection.execute(noted.on_conflict_do_nothing())).rowcount == 1
+
     async def claim_dial_attempt(self, call_id: CallId, worker: WorkerId, *, now: float) -> bool:
         """Also False for a call that is over, or was never there: nobody is to be rung.
 
@@ -138,7 +169,8 @@ class PostgresCallStore:
                 insert(call_turns).values(call_id=call_id, position=position, turn=turn)
             )
             payload = {"call_id": call_id, "position": position, "turn": turn}
-            await tell(connection, call_of(row), "call.turn", payload, now=now)
+            event = "call.tool_called" if turn.role == "tool" else "call.turn"
+            await tell(connection, call_of(row), event, payload, now=now)
 
     async def finish(self, call_id: CallId, result: CallResult) -> None:
         """The result of a call that is over already is ignored."""

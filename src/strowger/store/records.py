@@ -27,6 +27,8 @@ from strowger.model import (
     NumberId,
     Page,
     PhoneNumber,
+    Secret,
+    SecretId,
     StoredAnswer,
     Trunk,
     TrunkId,
@@ -49,6 +51,7 @@ from strowger.store import (
     owned,
     quick,
     schema,
+    secrets,
     trunks,
     webhooks,
     workspaces,
@@ -370,6 +373,34 @@ class PostgresRecords:
             return await webhooks.rotate(
                 connection, workspace, webhook, secret, previous_until=previous_until, now=now
             )
+
+    # ── secrets of tools ─────────────────────────────────────────────────────────────────────
+
+    async def add_secret(self, secret: Secret) -> None:
+        async with transaction(self._engine) as connection:
+            await secrets.add(connection, secret)
+
+    async def get_secret(self, workspace: WorkspaceId, secret: SecretId) -> Secret:
+        async with reading(self._engine) as connection:
+            read = secrets.reader(connection)
+            return await owned.get(connection, schema.secrets, read, workspace, secret)
+
+    async def list_secrets(
+        self, workspace: WorkspaceId, *, limit: int, cursor: str | None
+    ) -> Page[Secret]:
+        async with reading(self._engine) as connection:
+            read = secrets.reader(connection)
+            return await owned.page(
+                connection, schema.secrets, read, workspace, limit=limit, cursor=cursor
+            )
+
+    async def replace_secret(self, secret: Secret) -> None:
+        async with transaction(self._engine) as connection:
+            await secrets.replace(connection, secret)
+
+    async def delete_secret(self, workspace: WorkspaceId, secret: SecretId) -> None:
+        async with transaction(self._engine) as connection:
+            await secrets.remove(connection, workspace, secret)
 
     # ── the audit log ────────────────────────────────────────────────────────────────────────
 

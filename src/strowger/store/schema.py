@@ -251,6 +251,30 @@ call_journals = Table(
     Column("journal", LargeBinary, nullable=False),
 )
 
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("workspace_id", Id, ForeignKey("workspaces.id"), nullable=False),
+    Column("name", CleanText, nullable=False),
+    Column("value", LargeBinary, nullable=False),  # sealed
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    UniqueConstraint("workspace_id", "name"),
+    Index("secrets_page_idx", "workspace_id", "id"),
+)
+
+tool_uses = Table(
+    "tool_uses",
+    metadata,
+    # The key is the promise that no use is made twice: see calls.note_tool_use.
+    Column("call_id", Id, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("use", Integer, primary_key=True, autoincrement=False),
+    Column("name", CleanText, nullable=False),
+    Column("arguments", CleanText, nullable=False),
+    Column("noted_at", Double, nullable=False),
+)
+
 dial_attempts = Table(
     "dial_attempts",
     metadata,

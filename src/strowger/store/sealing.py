@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from strowger.errors import ConfigurationError
 from strowger.store.connect import KEYRING, transaction
 from strowger.store.keyring import Keyring, Place
-from strowger.store.schema import dialect_records, trunks, webhooks, workspaces
+from strowger.store.schema import dialect_records, secrets, trunks, webhooks, workspaces
 
 SEALED: tuple[Column[bytes], ...] = (
     trunks.c.password,
@@ -21,6 +21,7 @@ SEALED: tuple[Column[bytes], ...] = (
     workspaces.c.webhook_secret,
     workspaces.c.previous_webhook_secret,
     dialect_records.c.body,
+    secrets.c.value,
 )
 """Every column that holds secrets."""
 

@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 from strowger.errors import CallRefused, RefusalCause
+from strowger.model import Trunk
 from strowger.ports import DialRequest
 from strowger.sip.events import Address
 from strowger.sip.invitation import Invitation
@@ -36,13 +37,18 @@ def own_address_towards(remote: str, listen: str) -> str:
         return str(probe.getsockname()[0])
 
 
+def uri_of(to: str, trunk: Trunk) -> str:
+    """The SIP URI of an E.164 number on a trunk; a `sip:` URI is one already."""
+    domain = trunk.host if trunk.port == 5060 else f"{trunk.host}:{trunk.port}"
+    return to if to.startswith("sip:") else f"sip:{to}@{domain}"
+
+
 def invitation(
     request: DialRequest, destination: Address, own: Address, offer: bytes
 ) -> Invitation:
     """The INVITE for a call: the trunk is the outbound proxy and names the domain."""
     trunk = request.trunk
-    domain = trunk.host if trunk.port == 5060 else f"{trunk.host}:{trunk.port}"
-    to = request.to if request.to.startswith("sip:") else f"sip:{request.to}@{domain}"
+    to = uri_of(request.to, trunk)
     user = request.caller_id or trunk.username or "anonymous"
     return Invitation(
         request_uri=to,

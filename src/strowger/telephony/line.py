@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from strowger.errors import TransferRefused
 from strowger.media.events import (
     BeginUtterance,
     Command,
@@ -60,6 +61,9 @@ class SipLine:
         self._events: asyncio.Queue[LineEvent] = asyncio.Queue(maxsize=PENDING_EVENTS)
         self._utterance = 0
         self._half_sample = b""
+        self._refer: Callable[[str], bool] | None = None
+        self._referral: asyncio.Future[None] | None = None
+        self._on_accepted: Callable[[], None] | None = None
 
     # ── what the telephone tells it ──────────────────────────────────────────────────────────
 
@@ -74,6 +78,25 @@ class SipLine:
                 self.closed.set()
             case _:
                 self._tell(event)
+
+    def refers_by(self, refer: Callable[[str], bool]) -> None:
+        """How the far end is asked to call somebody else; False where it cannot be."""
+        self._refer = refer
+
+    def refer_accepted(self) -> None:
+        """The far end tries to put the callee through."""
+        if self._on_accepted is not None:
+            self._on_accepted()
+            self._on_accepted = None
+
+    def refer_ended(self, status: int, reason: str) -> None:
+        """What came of that."""
+        if self._referral is None or self._referral.done():
+            return
+        if 200 <= status < 300:
+            self._referral.set_result(None)
+        else:
+            self._referral.set_exception(TransferRefused(f"not put through: {status} {reason}"))
 
     def hung_up(self, reason: str, hangup_cause: int | None = None) -> None:
         """The far end is gone: first the engine says what it still heard, then that is told."""
@@ -125,6 +148,18 @@ class SipLine:
 
     def send_digits(self, digits: str) -> None:
         self._apply(SendDigits(self.row, digits))
+
+    async def transfer(self, to: str, on_accepted: Callable[[], None]) -> None:
+        if self._referral is not None and not self._referral.done():
+            raise TransferRefused("the callee is being put through already")
+        referral: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._referral, self._on_accepted = referral, on_accepted
+        try:
+            if self._refer is None or not self._refer(to):
+                raise TransferRefused("the far end cannot be asked now")
+            await referral
+        finally:
+            self._referral = self._on_accepted = None
 
     def recorded(self) -> Recording:
         if self._recording is None or self._recording.duration == 0:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from strowger.errors import CallRefused, FarEndError, RefusalCause, Unavailable
@@ -17,10 +18,11 @@ from strowger.media.engine import Engine
 from strowger.media.events import Event as MediaEvent
 from strowger.media.events import LineClosed
 from strowger.media.voice import SpeechModel
+from strowger.model import Trunk
 from strowger.ports import DialRequest
 from strowger.sip import events as sip
 from strowger.sip.endpoint import Endpoint
-from strowger.telephony.addressing import invitation, own_address_towards, resolve
+from strowger.telephony.addressing import invitation, own_address_towards, resolve, uri_of
 from strowger.telephony.agreement import (
     accept,
     accept_quietly,
@@ -117,6 +119,7 @@ class SipTelephone:
                     answer = await self._answer(session, signals, request, on_ringing)
                     accept(leg, answer)
                     line = self._open_line(leg, request.recording)
+                    line.refers_by(partial(self._refer, session, request.trunk))
                     self._establish(session, leg, line, signals)
                     yield line
             finally:
@@ -264,6 +267,10 @@ class SipTelephone:
             match event:
                 case sip.Ended(reason=reason, hangup_cause=cause):
                     line.hung_up(reason, cause)
+                case sip.ReferAccepted():
+                    line.refer_accepted()
+                case sip.ReferEnded(status=status, reason=reason):
+                    line.refer_ended(status, reason)
                 case sip.Reoffered(sdp=offer):
                     self._answer_reoffer(session, leg, offer)
                 case sip.Confirmed(sdp=bytes() as answer):
@@ -283,6 +290,11 @@ class SipTelephone:
             self._endpoint.reject_reoffer(session, 488, now=now)
         else:
             self._endpoint.answer_reoffer(session, answer, now=now)
+
+    def _refer(self, session: sip.SessionId, trunk: Trunk, to: str) -> bool:
+        asked = self._endpoint.refer(session, uri_of(to, trunk), now=self._now())
+        self._flush()
+        return asked
 
     def _hang_up(self, session: sip.SessionId) -> None:
         self.forget(session)

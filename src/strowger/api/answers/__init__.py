@@ -45,6 +45,8 @@ ANSWERS: dict[str, TypeAdapter[Any]] = {
     "ApiKey": TypeAdapter(workspaces.ApiKey),
     "CreatedApiKey": TypeAdapter(workspaces.CreatedApiKey),
     "ApiKeyList": TypeAdapter(workspaces.ApiKeyList),
+    "Secret": TypeAdapter(workspaces.Secret),
+    "SecretList": TypeAdapter(workspaces.SecretList),
     "AuditList": TypeAdapter(workspaces.AuditList),
     "VoiceList": TypeAdapter(providers.VoiceList),
     "ModelList": TypeAdapter(providers.ModelList),

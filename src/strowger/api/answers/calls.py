@@ -36,13 +36,25 @@ class TurnLatency(Strict):
     """From the callee's last voiced sound to the agent's first voiced packet."""
 
 
+class UsedTool(Strict):
+    """Which tool an agent used, and how."""
+
+    name: str
+    """What the language model calls it."""
+    arguments: str
+    """As the model wrote them: JSON, unless it erred."""
+    ok: bool
+    """Whether it did what it was to do."""
+
+
 class Turn(Strict):
     """What one side said, as the other heard it."""
 
     role: Literal["agent", "callee", "tool"]
     """Who spoke."""
     text: str
-    """The words, as heard: a sentence that was cut off ends where it was cut."""
+    """The words, as heard: a sentence that was cut off ends where it was cut. For `tool`: what
+    came of it."""
     started_at: float
     """Seconds since the answer."""
     ended_at: float
@@ -53,6 +65,8 @@ class Turn(Strict):
     """The recogniser's, from 0 to 1, where it tells."""
     latency: TurnLatency | None
     """For the agent's replies: where the time went."""
+    tool: UsedTool | None
+    """For `tool`: which."""
 
 
 class Distribution(Strict):

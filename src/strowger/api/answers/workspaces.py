@@ -60,6 +60,21 @@ class CreatedApiKey(ApiKey):
     """`strowger_live_…`; only its hash is kept."""
 
 
+class Secret(Strict):
+    """Something that tools of agents need, without its value."""
+
+    id: str
+    """The secret's id."""
+    workspace_id: str
+    """The workspace it belongs to."""
+    name: str = Field(examples=["CRM_KEY"])
+    """What tools call it: `{{secrets.NAME}}`."""
+    created_at: Timestamp
+    """When it was made."""
+    updated_at: Timestamp
+    """When its value was last changed."""
+
+
 class AuditEntry(Strict):
     """Who changed what."""
 
@@ -85,4 +100,5 @@ class AuditEntry(Strict):
 
 
 ApiKeyList = ListOf[ApiKey]
+SecretList = ListOf[Secret]
 AuditList = ListOf[AuditEntry]

@@ -9,6 +9,7 @@ from strowger.calls.resources.api_keys import (
     hash_key,
 )
 from strowger.calls.resources.phone_numbers import NumberService
+from strowger.calls.resources.secrets import SecretService
 from strowger.calls.resources.trunks import TrunkService
 from strowger.calls.resources.webhooks import EVENT_TYPES, WebhookService
 from strowger.calls.resources.workspaces import WorkspaceService
@@ -20,6 +21,7 @@ __all__ = [
     "AgentService",
     "KeyService",
     "NumberService",
+    "SecretService",
     "TrunkService",
     "WebhookService",
     "WorkspaceService",

@@ -20,6 +20,8 @@ SCOPES = (
     "trunks:write",
     "phone_numbers:read",
     "phone_numbers:write",
+    "secrets:read",
+    "secrets:write",
     "webhooks:read",
     "webhooks:write",
     "api_keys:read",

@@ -17,6 +17,7 @@ EVENT_TYPES = (
     "call.ringing",
     "call.answered",
     "call.turn",
+    "call.tool_called",
     "call.completed",
     "call.failed",
     "call.recording_ready",

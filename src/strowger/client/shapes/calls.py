@@ -22,6 +22,14 @@ class TurnLatency(TypedDict):
     total: float | None
 
 
+class UsedTool(TypedDict):
+    """Which tool an agent used, and how."""
+
+    name: str
+    arguments: str
+    ok: bool
+
+
 class Turn(TypedDict):
     """What one side said, as the other heard it. Times are seconds since the answer."""
 
@@ -32,6 +40,7 @@ class Turn(TypedDict):
     interrupted: bool
     confidence: float | None
     latency: TurnLatency | None
+    tool: UsedTool | None
 
 
 class Recording(TypedDict):

@@ -6,36 +6,19 @@ makes the boundary that reads them refuse unknown fields; nothing here imports i
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal, Protocol, get_args
+from typing import Annotated, ClassVar, Literal
+
+from strowger.agent.tagged import STRICT, OneOfByType
+from strowger.agent.tools import Tool
 
 Scalar = str | int | float | bool | None
-_STRICT: dict[str, object] = {"extra": "forbid", "use_attribute_docstrings": True}
-
-
-class _SchemaMaker(Protocol):
-    """As much of pydantic's handler as is used here."""
-
-    def generate_schema(self, source: object, /) -> object: ...
-
-
-class _OneOfByType:
-    """Tells pydantic to choose a union's member by `type`, so that a bad record is refused once."""
-
-    def __get_pydantic_core_schema__(
-        self, source: object, handler: _SchemaMaker
-    ) -> dict[str, object]:
-        choices = {
-            get_args(member.__annotations__["type"])[0]: handler.generate_schema(member)
-            for member in get_args(source)
-        }
-        return {"type": "tagged-union", "discriminator": "type", "choices": choices}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceSettings:
     """How the agent sounds."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     provider: str = "local"
     """Which configured speech provider speaks: `local` or `openai`."""
@@ -49,7 +32,7 @@ class VoiceSettings:
 class ModelSettings:
     """Which language model answers, and how."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     provider: str = "openai"
     """Which configured language model provider answers."""
@@ -65,7 +48,7 @@ class ModelSettings:
 class TranscriberSettings:
     """Who listens, and for what."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     provider: str = "local"
     """Which configured recogniser listens: `local` or `openai`."""
@@ -79,7 +62,7 @@ class TranscriberSettings:
 class TurnTaking:
     """Whose turn it is: when to speak, when to wait, when to give up."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     endpointing_delay: float = 0.5
     """Silence, in seconds, after which the callee's turn is over."""
@@ -99,7 +82,7 @@ class TurnTaking:
 class Limits:
     """Bounds on what a call may take."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     max_duration: float = 1800.0
     """Longest call in seconds, counted from the answer."""
@@ -113,7 +96,7 @@ class Limits:
 class Phrases:
     """One recognised value and the phrases that mean it."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     value: str
     """What is recognised, as branches and variables name it."""
@@ -125,7 +108,7 @@ class Phrases:
 class Expectation:
     """The answers a question can have; recognisers are told, so that they listen for these."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     type: Literal["yes_no", "number", "date", "keywords", "digits", "anything"]
     """What kind of answer it is."""
@@ -143,7 +126,7 @@ class Expectation:
 class SayNode:
     """Speak, then go on."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     type: Literal["say"]
     """Tells the kinds of node apart."""
@@ -157,7 +140,7 @@ class SayNode:
 class AskNode:
     """Speak, listen for an answer, branch on it."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     type: Literal["ask"]
     """Tells the kinds of node apart."""
@@ -183,7 +166,7 @@ class AskNode:
 class SetNode:
     """Give a variable a value, without speaking."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     type: Literal["set"]
     """Tells the kinds of node apart."""
@@ -199,7 +182,7 @@ class SetNode:
 class BranchNode:
     """Go on by a variable's value, without speaking."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     type: Literal["branch"]
     """Tells the kinds of node apart."""
@@ -215,7 +198,7 @@ class BranchNode:
 class EndNode:
     """Say goodbye, hang up, and leave an outcome."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     type: Literal["end"]
     """Tells the kinds of node apart."""
@@ -225,14 +208,14 @@ class EndNode:
     """What the call came to, such as `appointment: confirmed {{day}}`."""
 
 
-Node = Annotated[SayNode | AskNode | SetNode | BranchNode | EndNode, _OneOfByType()]
+Node = Annotated[SayNode | AskNode | SetNode | BranchNode | EndNode, OneOfByType()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
     """A scripted conversation: a graph of nodes that needs no language model."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     start: str
     """The node the conversation starts at."""
@@ -244,7 +227,7 @@ class Flow:
 class VoicemailPolicy:
     """What to do when a machine answers."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     action: Literal["hangup", "leave_message"] = "hangup"
     """Hang up, or say `message` after the tone."""
@@ -256,7 +239,7 @@ class VoicemailPolicy:
 class AgentDefinition:
     """Everything that decides how an agent behaves on a call."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     name: str
     """For people to read."""
@@ -276,6 +259,8 @@ class AgentDefinition:
     """Who listens, and for what."""
     flow: Flow | None = None
     """A script in place of the language model."""
+    tools: tuple[Tool, ...] = ()
+    """What the language model may do besides talking."""
     turn_taking: TurnTaking = field(default_factory=TurnTaking)
     """When to speak, when to wait, when to give up."""
     limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,337 @@
+"""The tools of one call: what the model is offered, what it may have done, and what came of it.
+
+Whatever the model writes, only what the agent's definition lists can happen: a name that is not
+there, arguments that do not fit and targets of its own invention are answered to the model as
+errors. Each use is asked of the shell once, and never again.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar, assert_never
+
+from strowger.agent import (
+    DigitsTool,
+    EndCallTool,
+    HandoffTarget,
+    HandoffTool,
+    HttpTool,
+    McpTool,
+    Progress,
+    Tool,
+    TransferTarget,
+    TransferTool,
+    VoicemailTool,
+)
+from strowger.conversation.dialogue import OfferedTool, ToolCall
+from strowger.conversation.events import FoundTool, ToolRequested
+from strowger.conversation.json_schema import mismatches
+from strowger.conversation.transcript import ToolUse
+
+LONGEST_RESULT = 16_384
+"""Characters of an answer that the model is shown."""
+LONGEST_DIGITS = 32
+KEYS = frozenset("0123456789*#")
+MOST_MCP_TOOLS = 100
+HANDOFF_DEADLINE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP tool or one of an MCP server is to be used."""
+
+    tool: HttpTool | McpTool
+    remote: str
+    """For an MCP server: which of its tools."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """The call is to end once what is being said was heard."""
+
+    tool: EndCallTool | VoicemailTool
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PutThrough:
+    """The callee is to be put through once what is being said was heard."""
+
+    tool: TransferTool
+    target: TransferTarget
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    target: HandoffTarget
+
+
+Order = Request | Keys | Goodbye | PutThrough | HandOver
+"""What a tool call comes to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A tool call that comes to nothing, and what the model is told about it."""
+
+    message: str
+
+
+class ToolDesk:
+    """Judges tool calls and keeps account of those that run."""
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        self._tools: dict[str, Tool] = {
+            tool.name: tool for tool in tools if not isinstance(tool, McpTool)
+        }
+        self._servers = {tool.name: tool for tool in tools if isinstance(tool, McpTool)}
+        self._found: dict[str, tuple[McpTool, FoundTool]] = {}
+        self._uses = 0
+        self._ids: set[str] = set()
+        """The model's names for uses; not every model gives each its own."""
+        self._running: dict[int, ToolUse] = {}
+        self._transfers: dict[int, float] = {}
+        """Uses that put the callee through, and how long each may take."""
+        self._unreported: list[ToolUse] = []
+
+    @property
+    def servers(self) -> tuple[McpTool, ...]:
+        """The MCP servers whose tools are to be asked for."""
+        return tuple(self._servers.values())
+
+    @property
+    def running(self) -> bool:
+        return bool(self._running)
+
+    @property
+    def unreported(self) -> bool:
+        """Whether something came of a tool that the model has not been told yet."""
+        return bool(self._unreported)
+
+    @property
+    def deadline(self) -> float | None:
+        return min((use.deadline for use in self._running.values()), default=None)
+
+    @property
+    def progress(self) -> Progress | None:
+        """What is said while the tools that run take their time: of the one begun first."""
+        return next((use.progress for use in self._running.values() if use.progress), None)
+
+    def replace(self, tools: Sequence[Tool]) -> None:
+        """Another agent goes on, with tools of its own; what runs is waited for still."""
+        fresh = ToolDesk(tools)
+        self._tools, self._servers, self._found = fresh._tools, fresh._servers, {}
+
+    def found(self, server: str, tools: Sequence[FoundTool]) -> None:
+        """An MCP server has told what tools it has."""
+        owner = self._servers.get(server)
+        if owner is None:
+            return
+        for tool in tools[:MOST_MCP_TOOLS]:
+            name = f"{server}_{tool.name}"[:64]
+            if (not owner.tools or tool.name in owner.tools) and name not in self._tools:
+                self._found[name] = owner, tool
+
+    def offered(self) -> tuple[OfferedTool, ...]:
+        own = [
+            OfferedTool(name=tool.name, description=_described(tool), parameters=_schema(tool))
+            for tool in self._tools.values()
+        ]
+        found = [
+            OfferedTool(
+                name=name, description=tool.description, parameters=_parsed(tool.parameters) or {}
+            )
+            for name, (_, tool) in self._found.items()
+        ]
+        return (*own, *found)
+
+    def judge(self, call: ToolRequested) -> Order | Refusal:
+        """What a tool call of the model's comes to."""
+        own, found = self._tools.get(call.name), self._found.get(call.name)
+        if own is None and found is None:
+            known = ", ".join([*self._tools, *self._found]) or "none"
+            return Refusal(f"there is no tool {call.name!r}; there are: {known}")
+        arguments = _parsed(call.arguments)
+        if arguments is None:
+            return Refusal("the arguments are not a JSON object")
+        if own is not None:
+            schema = _schema(own)
+        else:
+            assert found is not None
+            schema = _parsed(found[1].parameters) or {}
+        problems = list(islice(mismatches(arguments, schema), 5))
+        if problems:
+            return Refusal("; ".join(problems))
+        if own is not None:
+            return _order(own, arguments)
+        assert found is not None
+        return Request(found[0], found[1].name)
+
+    def begin(self, event: ToolRequested, order: Order | Refusal, *, now: float) -> ToolUse:
+        """Take down a use; it runs until `finish`, or is over at once where it was refused."""
+        self._uses += 1
+        deadline, progress = _patience(order)
+        known = event.id in self._ids or not event.id
+        call = ToolCall(
+            f"{event.id}_{self._uses}" if known else event.id, event.name, event.arguments
+        )
+        self._ids.add(call.id)
+        use = ToolUse(self._uses, event.reply, call, now, now + deadline, progress)
+        self._running[use.number] = use
+        if isinstance(order, PutThrough):
+            self._transfers[use.number], use.deadline = deadline, math.inf
+        if isinstance(order, Refusal):
+            self.finish(use.number, order.message, ok=False, now=now)
+        return use
+
+    @property
+    def running_since(self) -> float:
+        """When the use that has run longest began."""
+        return min((use.started_at for use in self._running.values()), default=0.0)
+
+    def runs(self, number: int) -> bool:
+        return number in self._running
+
+    def is_transfer(self, number: int) -> bool:
+        """Whether the use is a transfer that runs."""
+        return number in self._transfers and number in self._running
+
+    def restart(self, number: int, *, now: float) -> bool:
+        """From now on the use is waited for; False for one that is over."""
+        use = self._running.get(number)
+        if use is None:
+            return False
+        use.deadline = now + self._transfers.get(number, 0.0)
+        return True
+
+    def finish(self, number: int, result: str, *, ok: bool, now: float) -> bool:
+        """What came of a use; False for one that is over already."""
+        use = self._running.pop(number, None)
+        if use is None:
+            return False
+        use.end(result[:LONGEST_RESULT], ok=ok, now=now)
+        self._unreported.append(use)
+        return True
+
+    def expire(self, *, now: float) -> list[int]:
+        """Give up those that are due; their numbers."""
+        due = [use for use in self._running.values() if use.deadline <= now]
+        for use in due:
+            patience = use.deadline - use.started_at
+            self.finish(
+                use.number,
+                f"no answer within {patience:g} s; whether it was done is not known",
+                ok=False,
+                now=now,
+            )
+        return [use.number for use in due]
+
+    def break_off(self, *, now: float) -> list[int]:
+        """The call is over: nobody waits any more."""
+        left = list(self._running)
+        for number in left:
+            self.finish(number, "the call ended before an answer came", ok=False, now=now)
+        return left
+
+    def report(self) -> None:
+        """The model is being told everything."""
+        self._unreported = []
+
+
+def _patience(order: Order | Refusal) -> tuple[float, Progress | None]:
+    match order:
+        case Request(tool):
+            return tool.deadline, tool.progress
+        case PutThrough(tool):
+            return tool.deadline, None
+        case HandOver():
+            return HANDOFF_DEADLINE, None
+        case _:
+            return 0.0, None
+
+
+def _parsed(text: str) -> dict[str, object] | None:
+    try:
+        value = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _order(tool: Tool, arguments: Mapping[str, object]) -> Order | Refusal:
+    """From arguments that fit their schema."""
+    match tool:
+        case HttpTool():
+            return Request(tool, "")
+        case TransferTool():
+            return PutThrough(tool, _named(tool.targets, arguments["target"]))
+        case HandoffTool():
+            return HandOver(_named(tool.agents, arguments["agent"]))
+        case EndCallTool():
+            outcome = arguments.get("outcome")
+            return Goodbye(tool, outcome if isinstance(outcome, str) else None)
+        case VoicemailTool():
+            return Goodbye(tool)
+        case DigitsTool():
+            digits = str(arguments["digits"])
+            return Keys(digits) if set(digits) <= KEYS else Refusal("expected 0 to 9, * and #")
+        case McpTool():
+            return Refusal("not a tool by itself")
+        case _:
+            assert_never(tool)
+
+
+T = TypeVar("T", TransferTarget, HandoffTarget)
+
+
+def _named(targets: Sequence[T], name: object) -> T:
+    """The schema lets no other name through."""
+    return next(target for target in targets if target.name == name)
+
+
+def _schema(tool: Tool) -> Mapping[str, object]:
+    match tool:
+        case HttpTool():
+            return tool.parameters
+        case TransferTool():
+            return _choice("target", [target.name for target in tool.targets])
+        case HandoffTool():
+            return _choice("agent", [target.name for target in tool.agents])
+        case EndCallTool(outcomes=outcomes) if outcomes:
+            return _choice("outcome", list(outcomes))
+        case DigitsTool():
+            digits = {"type": "string", "minLength": 1, "maxLength": LONGEST_DIGITS}
+            return {"type": "object", "properties": {"digits": digits}, "required": ["digits"]}
+        case EndCallTool() | VoicemailTool() | McpTool():
+            return {"type": "object", "properties": {}}
+        case _:
+            assert_never(tool)
+
+
+def _choice(name: str, values: Sequence[str]) -> Mapping[str, object]:
+    chosen = {"type": "string", "enum": list(values)}
+    return {"type": "object", "properties": {name: chosen}, "required": [name]}
+
+
+def _described(tool: Tool) -> str:
+    """With what the model needs to know to choose a target."""
+    return "\n".join([tool.description, *_targets(tool)]) if not isinstance(tool, McpTool) else ""
+
+
+def _targets(tool: Tool) -> Iterator[str]:
+    if isinstance(tool, TransferTool):
+        targets: Sequence[TransferTarget | HandoffTarget] = tool.targets
+    elif isinstance(tool, HandoffTool):
+        targets = tool.agents
+    else:
+        return
+    for target in targets:
+        if target.description:
+            yield f"{target.name}: {target.description}"

@@ -1,0 +1,119 @@
+"""Putting the callee through, with the far end played by hand."""
+
+import pytest
+
+from strowger.sip.events import ReferAccepted, ReferEnded, SessionId
+from strowger.sip.transaction import TIMEOUT
+from tests.sip.far_end import FarEnd
+from tests.sip.network import ANSWER, invitation
+
+SALES = "sip:+14155550111@192.0.2.2"
+FRAGMENT = ("content-type", "message/sipfrag;version=2.0")
+
+
+def referred(to: str = SALES) -> tuple[FarEnd, SessionId]:
+    far = FarEnd()
+    session = far.end.invite(invitation(username="a", password="b"), now=0.0)
+    far.answer(far.request_heard("INVITE"), 200, sdp=ANSWER)
+    assert far.end.refer(session, to, now=far.now)
+    far.collect()
+    far.events.clear()
+    return far, session
+
+
+def notify(
+    far: FarEnd, session: SessionId, number: int, line: str, *, state: str = "active"
+) -> None:
+    """The far end tells of the REFER."""
+    headers = (
+        ("event", "refer"),
+        ("subscription-state", state),
+        ("contact", "<sip:far@192.0.2.2:5070>"),
+        FRAGMENT,
+    )
+    request = far.new_request(
+        "NOTIFY", number=number, headers=headers, call_id=session, local=far._parties()[0],
+        remote=far._parties()[1],
+    )  # fmt: skip
+    request.body = line.encode()
+    far.say(request)
+
+
+def test_a_refer_names_whom_to_call_and_who_asks() -> None:
+    far, _ = referred()
+    refer = far.request_heard("REFER")
+    assert refer.headers.get("refer-to") == f"<{SALES}>"
+    assert (refer.headers.get("referred-by") or "").startswith("<sip:")
+    assert refer.headers.get("contact") is not None
+    assert refer.to.tag == "far"
+
+
+def test_the_far_end_tries_tells_of_ringing_and_then_that_somebody_has_answered() -> None:
+    far, session = referred()
+    far.answer(far.request_heard("REFER"), 202)
+    assert far.events == [ReferAccepted(session=session)]
+    notify(far, session, 10, "SIP/2.0 100 Trying\r\n")
+    notify(far, session, 11, "SIP/2.0 180 Ringing")
+    assert far.events == [ReferAccepted(session=session)]
+    notify(far, session, 12, "SIP/2.0 200 OK\r\n", state="terminated;reason=noresource")
+    assert far.events[1:] == [ReferEnded(session=session, status=200, reason="OK")]
+    assert far.statuses() == [200, 200, 200]
+
+
+def test_a_notify_may_overtake_the_answer() -> None:
+    far, session = referred()
+    notify(far, session, 10, "SIP/2.0 100 Trying\r\n")
+    far.answer(far.request_heard("REFER"), 202)
+    assert far.events == [ReferAccepted(session=session)]
+
+
+def test_whom_we_refer_to_may_be_busy_and_the_call_goes_on() -> None:
+    far, session = referred()
+    far.answer(far.request_heard("REFER"), 202)
+    notify(far, session, 10, "SIP/2.0 486 Busy Here\r\n", state="terminated")
+    assert far.events[1:] == [ReferEnded(session=session, status=486, reason="Busy Here")]
+    assert far.end.refer(session, SALES, now=far.now), "it may be tried again"
+
+
+@pytest.mark.parametrize("status", [403, 405, 501, 603])
+def test_a_far_end_that_does_not_refer_says_so(status: int) -> None:
+    far, _ = referred()
+    far.answer(far.request_heard("REFER"), status)
+    assert [type(event) for event in far.events] == [ReferEnded]
+    assert far.events[0].status == status  # type: ignore[union-attr]
+
+
+def test_a_refer_that_nobody_answers_is_over_in_the_end() -> None:
+    far, session = referred()
+    far.wait(TIMEOUT)
+    reason = "no answer to our REFER"
+    assert far.events == [ReferEnded(session=session, status=408, reason=reason)]
+
+
+def test_a_challenged_refer_is_sent_again_with_credentials() -> None:
+    far, _ = referred()
+    challenge = (("proxy-authenticate", 'Digest realm="t", nonce="n", algorithm=MD5, qop="auth"'),)
+    far.answer(far.request_heard("REFER"), 407, headers=challenge)
+    assert far.requests_heard("REFER") == 2
+    assert far.request_heard("REFER").headers.get("proxy-authorization") is not None
+
+
+def test_a_far_end_that_ends_its_news_without_a_result_has_given_up() -> None:
+    far, session = referred()
+    far.answer(far.request_heard("REFER"), 202)
+    notify(far, session, 10, "", state="terminated;reason=giveup")
+    assert [type(event) for event in far.events] == [ReferAccepted, ReferEnded]
+
+
+def test_news_of_a_referral_that_is_not_ours_is_not_taken() -> None:
+    far, session = referred()
+    far.answer(far.request_heard("REFER"), 403)
+    notify(far, session, 10, "SIP/2.0 200 OK\r\n")
+    assert far.statuses() == [481]
+
+
+def test_only_one_at_a_time_and_only_while_the_call_lasts() -> None:
+    far, session = referred()
+    assert not far.end.refer(session, SALES, now=far.now)
+    far.within("BYE", number=10, call_id=session)
+    assert not far.end.refer(session, SALES, now=far.now)
