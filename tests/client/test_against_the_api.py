@@ -105,7 +105,7 @@ ANSWERED = (
     "Agent", "AgentVersion", "ApiKey", "AuditEntry", "Call", "CallLatency", "CallMetrics",
     "CallSummary", "CreatedApiKey", "CreatedWebhook", "Delivery", "DeliveryAttempt",
     "DeliverySummary", "Distribution", "Event", "EventList", "LatencyStages", "MediaFigures",
-    "Model", "PhoneNumber", "Replayed", "RotatedWorkspace", "Transcript", "Trunk", "TrunkCheck",
+    "Model", "PhoneNumber", "Replayed", "RotatedWorkspace", "Secret", "Transcript", "Trunk", "TrunkCheck",
     "Turn", "TurnLatency", "Voice", "Webhook", "Workspace",
 )  # fmt: skip
 SENT: dict[str, Any] = {
@@ -115,6 +115,8 @@ SENT: dict[str, Any] = {
     "TrunkChanges": shapes.TrunkFields,
     "NewPhoneNumber": shapes.NewPhoneNumber,
     "PhoneNumberChanges": shapes.PhoneNumberFields,
+    "NewSecret": shapes.NewSecret,
+    "SecretChanges": shapes.SecretFields,
     "NewWebhook": shapes.NewWebhook,
     "WebhookChanges": shapes.WebhookFields,
     "NewApiKey": shapes.NewApiKey,

@@ -168,10 +168,12 @@ async def owned_things(do: User) -> None:
     assert labelled["label"] == "Reception"
     key = await do(lambda c: c.api_keys.create(name="CRM", scopes=["calls:read"]))
     assert key["key"].startswith("strowger_live_")
+    secret = await do(lambda c: c.secrets.create(name="CRM_KEY", value="k"))
+    assert (await do(lambda c: c.secrets.update(secret["id"], value="l")))["name"] == "CRM_KEY"
     webhook = await do(lambda c: c.webhooks.create(url="https://example.com/hook"))
     for kind, id in (
         ("webhooks", webhook["id"]), ("phone_numbers", number["id"]), ("trunks", trunk["id"]),
-        ("agents", agent["id"]), ("api_keys", key["id"]),
+        ("agents", agent["id"]), ("api_keys", key["id"]), ("secrets", secret["id"]),
     ):  # fmt: skip
         assert (await do(lambda c: getattr(c, kind).get(id)))["id"] == id  # noqa: B023
         assert id in [one["id"] for one in await do(lambda c: getattr(c, kind).list())]  # noqa: B023

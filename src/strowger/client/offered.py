@@ -15,6 +15,7 @@ from strowger.client.resources import (
     Deliveries,
     Events,
     PhoneNumbers,
+    Secrets,
     Trunks,
     Webhooks,
     Workspace,
@@ -30,6 +31,7 @@ class Strowger(Asking[S]):
         self.agents: Agents[S] = Agents(shell)
         self.trunks: Trunks[S] = Trunks(shell)
         self.phone_numbers: PhoneNumbers[S] = PhoneNumbers(shell)
+        self.secrets: Secrets[S] = Secrets(shell)
         self.webhooks: Webhooks[S] = Webhooks(shell)
         self.deliveries: Deliveries[S] = Deliveries(shell)
         self.events: Events[S] = Events(shell)

@@ -132,6 +132,24 @@ class PhoneNumbers(Owned[S, shapes.PhoneNumber]):
         return self._change(f"{self.path}/{id}", changes, if_version)
 
 
+class Secrets(Owned[S, shapes.Secret]):
+    """`/v1/secrets`: what tools of agents need; values go in and never come out."""
+
+    path = "/v1/secrets"
+
+    @operation
+    def create(
+        self, *, idempotency_key: str | None = None, **secret: Unpack[shapes.NewSecret]
+    ) -> Plan[shapes.Secret]:
+        """Tools write it as `{{secrets.NAME}}`."""
+        return self._post(self.path, secret, key=idempotency_key)
+
+    @operation
+    def update(self, id: str, **changes: Unpack[shapes.SecretFields]) -> Plan[shapes.Secret]:
+        """Give it another value."""
+        return self._change(f"{self.path}/{id}", changes, None)
+
+
 class Webhooks(Owned[S, shapes.Webhook]):
     """`/v1/webhooks`, and what is sent to them."""
 

@@ -7,6 +7,9 @@ from strowger.client.shapes.agents import (
     Agent,
     AgentFields,
     AgentVersion,
+    NewSecret,
+    Secret,
+    SecretFields,
 )
 from strowger.client.shapes.calls import (
     TERMINAL,
@@ -89,6 +92,7 @@ __all__ = [
     "NewApiKey",
     "NewCall",
     "NewPhoneNumber",
+    "NewSecret",
     "NewTrunk",
     "NewWebhook",
     "PhoneNumber",
@@ -97,6 +101,8 @@ __all__ = [
     "Replayed",
     "RotatedWorkspace",
     "Scalar",
+    "Secret",
+    "SecretFields",
     "Status",
     "Transcript",
     "Trunk",

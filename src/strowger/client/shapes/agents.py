@@ -18,6 +18,7 @@ class AgentFields(TypedDict, total=False):
     model: Mapping[str, Any]
     transcriber: Mapping[str, Any]
     flow: Mapping[str, Any] | None
+    tools: list[Mapping[str, Any]]
     turn_taking: Mapping[str, Any]
     limits: Mapping[str, Any]
     voicemail: Mapping[str, Any]
@@ -26,6 +27,25 @@ class AgentFields(TypedDict, total=False):
     default_variables: Mapping[str, Scalar]
     webhook_url: str | None
     caller_id: str | None
+
+
+class NewSecret(TypedDict):
+    name: str
+    value: str
+
+
+class SecretFields(TypedDict):
+    value: str
+
+
+class Secret(TypedDict):
+    """What tools of agents need, without its value."""
+
+    id: str
+    workspace_id: str
+    name: str
+    created_at: str
+    updated_at: str
 
 
 class Agent(AgentFields):
