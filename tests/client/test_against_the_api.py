@@ -105,8 +105,8 @@ ANSWERED = (
     "Agent", "AgentVersion", "ApiKey", "AuditEntry", "Call", "CallLatency", "CallMetrics",
     "CallSummary", "CreatedApiKey", "CreatedWebhook", "Delivery", "DeliveryAttempt",
     "DeliverySummary", "Distribution", "Event", "EventList", "LatencyStages", "MediaFigures",
-    "Model", "PhoneNumber", "Replayed", "RotatedWorkspace", "Secret", "Transcript", "Trunk", "TrunkCheck",
-    "Turn", "TurnLatency", "Voice", "Webhook", "Workspace",
+    "Model", "PhoneNumber", "Replayed", "RotatedWorkspace", "Secret", "Transcript", "Trunk",
+    "TrunkCheck", "Turn", "TurnLatency", "UsedTool", "Voice", "Webhook", "Workspace",
 )  # fmt: skip
 SENT: dict[str, Any] = {
     "NewCall": shapes.NewCall,

@@ -28,6 +28,7 @@ from strowger.client.shapes.calls import (
     Transcript,
     Turn,
     TurnLatency,
+    UsedTool,
 )
 from strowger.client.shapes.common import (
     Complete,
@@ -110,6 +111,7 @@ __all__ = [
     "TrunkFields",
     "Turn",
     "TurnLatency",
+    "UsedTool",
     "Voice",
     "Webhook",
     "WebhookFields",
