@@ -3,34 +3,56 @@ each. It shares the machine with what it measures, so it parses no more than it 
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any
+from typing import Any, cast
+
+LENGTH = re.compile(rb"(?i)\ncontent-length: *([0-9]+)")
 
 
-class Connection:
+class Connection(asyncio.Protocol):
     """One kept-open connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._received = b""
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
 
     @classmethod
     async def open(cls, host: str, port: int) -> "Connection":
-        return cls(*await asyncio.open_connection(host, port))
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(cls, host, port)
+        return connection
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
         """Status and body of the answer."""
-        self._writer.write(request)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        at = head.lower().index(b"content-length:") + 15
-        length = int(head[at : head.index(b"\r", at)])
-        return int(head[9:12]), await self._reader.readexactly(length)
+        assert self._transport is not None and self._answer is None
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._answer
 
     def close(self) -> None:
-        self._writer.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        length = LENGTH.search(head)
+        if end and length is not None and len(body) == int(length[1]):
+            answer, self._answer, self._received = self._answer, None, b""
+            assert answer is not None, "an answer to nothing"
+            answer.set_result((int(head[9:12]), body))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._answer is not None:
+            self._answer.set_exception(error or ConnectionResetError("closed without an answer"))
 
 
 def request(

@@ -13,7 +13,7 @@ from strowger.store.connect import connect
 from strowger.store.events import CHANNEL
 from strowger.store.jobs import Handler, JobQueue, pause_after
 from strowger.store.notices import Notices
-from strowger.store.queue import Kind
+from strowger.store.queue import Kind, channel_of
 from strowger.store.records import PostgresRecords
 from tests.store.samples import a_call
 
@@ -82,6 +82,24 @@ async def test_a_new_call_is_a_dial_job(database_url: str, records: PostgresReco
         await until(lambda: bool(dialled))
         await no_job_left(database_url)
     assert dialled == [call.id]
+
+
+async def test_who_waits_for_other_kinds_of_jobs_is_left_in_peace(
+    database_url: str, records: PostgresRecords
+) -> None:
+    connection = await connect(database_url)
+    told: list[str] = []
+    for kind in Kind:
+        await connection.add_listener(
+            channel_of(kind), lambda *notice: told.append(f"{notice[2]} {len(notice[3]) > 0}")
+        )
+    await records.add_call(a_call())
+    await connection.execute("UPDATE pgqueuer SET status = 'picked'")
+    await connection.execute("UPDATE pgqueuer SET status = 'queued'")
+    await connection.execute("DELETE FROM pgqueuer")
+    await connection.execute("SELECT 1")
+    await connection.close()
+    assert told == ["jobs_dial True"] * 2
 
 
 async def test_a_call_that_is_not_accepted_leaves_no_job(

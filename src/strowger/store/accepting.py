@@ -44,8 +44,9 @@ GROUND = """
 """
 CALLS = "INSERT INTO calls SELECT * FROM json_populate_recordset(NULL::calls, $1)"
 TURNS = "INSERT INTO call_turns SELECT * FROM json_populate_recordset(NULL::call_turns, $1)"
-NAMES = {field: column.name for field, column in calls.c.items()}
-"""Fields of a call, which are keys of its table, and what the columns are called."""
+NAMES = {field: "".join(column.name) for field, column in calls.c.items()}
+"""Fields of a call, which are keys of its table, and what the columns are called: in plain text,
+as SQLAlchemy's takes long to print."""
 
 
 @dataclass(frozen=True, slots=True)

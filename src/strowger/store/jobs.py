@@ -28,7 +28,7 @@ from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from strowger.errors import NotItsTurn, StrowgerError, Unavailable, leaves
 from strowger.store.connect import FAILURES, connect
-from strowger.store.queue import REQUEST, Kind, builders, settings
+from strowger.store.queue import REQUEST, Kind, builders, channel_of, settings
 
 Handler = Callable[[str], Awaitable[None]]
 """Does one job, given its id: of a call to dial, of a delivery to make."""
@@ -103,9 +103,9 @@ class JobQueue:
     ) -> None:
         """Do jobs over one connection until it is lost, or until cancelled: then take no more,
         and let those in hand finish."""
-        gate = _Gate(room)
-        queries = _GatedQueries(AsyncpgDriver(connection), *builders(), gate=gate)
-        manager = QueueManager(queries, channel=settings().channel)
+        gate, channel = _Gate(room), channel_of(kind)
+        queries = _GatedQueries(AsyncpgDriver(connection), *builders(channel), gate=gate)
+        manager = QueueManager(queries, channel=channel)
         manager.register_executor(kind.value, _Persistent(_parameters(handler), gate=gate))
         # It would find out by itself, but only when it next has something to ask.
         connection.add_termination_listener(lambda _: manager.shutdown.set())

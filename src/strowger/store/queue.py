@@ -31,6 +31,8 @@ from strowger.store.connect import driver_of
 
 REQUEST = "request_id"
 """The header of a job that names the request it came from."""
+EVERYTHING = Channel("ch_pgqueuer")
+"""Where PgQueuer tells of every change; nobody here listens to that."""
 
 
 class Kind(StrEnum):
@@ -46,12 +48,17 @@ class Kind(StrEnum):
     """The id of a workspace in which a line may be free for a call that waits."""
 
 
+def channel_of(kind: Kind) -> Channel:
+    """Where it is told that there are jobs of this kind, by a trigger of ours on the queue."""
+    return Channel(f"jobs_{kind}")
+
+
 @cache
-def settings() -> DBSettings:
+def settings(channel: Channel = EVERYTHING) -> DBSettings:
     return DBSettings(
         prefix="",
         db_schema=None,
-        channel=Channel("ch_pgqueuer"),
+        channel=channel,
         function="fn_pgqueuer_changed",
         statistics_table="pgqueuer_statistics",
         queue_status_type="pgqueuer_status",
@@ -65,11 +72,14 @@ def settings() -> DBSettings:
 
 
 @cache
-def builders() -> tuple[QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder]:
+def builders(
+    channel: Channel = EVERYTHING,
+) -> tuple[QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder]:
+    chosen = settings(channel)
     return (
-        QueryBuilderEnvironment(settings()),
-        QueryQueueBuilder(settings()),
-        QuerySchedulerBuilder(settings()),
+        QueryBuilderEnvironment(chosen),
+        QueryQueueBuilder(chosen),
+        QuerySchedulerBuilder(chosen),
     )
 
 
