@@ -19,6 +19,7 @@ import uuid
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +113,11 @@ async def _accept(
     chosen: argparse.Namespace,
     costs: "Costs",
 ) -> Measured:
-    body = {"agent_id": agent, "to": NUMBER, "metadata": {"deal": "OPP-42"}}
+    numbers = count()
 
     def ask() -> bytes:
+        to = f"+1415{next(numbers) % 10_000_000:07}"  # hardly ever the same one
+        body = {"agent_id": agent, "to": to, "metadata": {"deal": "OPP-42"}}
         headers = {"Idempotency-Key": uuid.uuid4().hex}
         return request("POST", "/v1/calls", key, body=body, headers=headers)
 
@@ -264,15 +267,15 @@ SEED = """
 """
 
 
-async def _seed(url: str, count: int) -> None:
+async def _seed(url: str, rows: int) -> None:
     """The database makes the rows itself; what the load that follows needs is flushed to disk."""
     agent, recording = to_json(AgentDefinition(**_named())), to_json(Recording())
     started = time.perf_counter()
     connection = await connect(url)
     try:
         await connection.execute("SET synchronous_commit = off")  # of this connection only
-        for first in range(0, count, SEEDED_AT_ONCE):
-            last = min(first + SEEDED_AT_ONCE, count) - 1
+        for first in range(0, rows, SEEDED_AT_ONCE):
+            last = min(first + SEEDED_AT_ONCE, rows) - 1
             which = (DEFAULT_WORKSPACE, agent, app.CONFIGURED_TRUNK, recording)
             await connection.execute(SEED, first, last, *which, timeout=600)
         await connection.execute("VACUUM ANALYZE calls", timeout=600)

@@ -106,7 +106,7 @@ async def answered_once(
 
 
 async def _promised(request: Request, text: str) -> Promise:
-    asked = (request.method.encode(), request.url.path.encode(), await request.body())
+    asked = (request.method.encode(), request.scope["path"].encode(), await request.body())
     return Promise(text, hashlib.sha256(b"\n".join(asked)).digest())
 
 

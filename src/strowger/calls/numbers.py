@@ -6,6 +6,7 @@ Only form and policy are judged here; whether anybody answers there, the network
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import phonenumbers
 
@@ -38,6 +39,7 @@ def is_sip_uri(destination: str) -> bool:
     return destination[:4].lower() in {"sip:", "sips"}
 
 
+@lru_cache(maxsize=1024)  # a request's is judged twice: as its field, and as the call's
 def phone_number_problem(number: str) -> str | None:
     """What is wrong with a number that should be E.164, in words for whoever sent it."""
     if not E164.fullmatch(number):

@@ -9,22 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import asyncpg
-from pydantic import TypeAdapter
 
-from strowger.agent import AgentDefinition
 from strowger.errors import Conflict
 from strowger.lifecycle import CallStatus
 from strowger.model import Agent, AgentId, Call, KeptAnswer, WorkspaceId
 from strowger.ports import CallGround
 from strowger.store import idempotency
 from strowger.store.call_rows import EVENT_OF, happening_of, snapshot, values_of
-from strowger.store.codec import clean, from_json, to_json
+from strowger.store.codec import clean, definition_of, from_json, to_json
 from strowger.store.events import Happening, publish_all
 from strowger.store.keyring import Keyring
 from strowger.store.queue import Kind, NewJob, add_jobs, headers
 from strowger.store.schema import calls
-
-DEFINITION = TypeAdapter(AgentDefinition)
 
 # Numbers: the one that is named, by the call or else by its agent, and any two.
 GROUND = """
@@ -75,7 +71,7 @@ def _ground_of(row: asyncpg.Record) -> CallGround:
     definition = values.pop("definition")
     agent = None
     if definition is not None:
-        agent = Agent(**values, definition=DEFINITION.validate_json(definition))
+        agent = Agent(**values, definition=definition_of(definition))
     found = from_json(numbers or "{}")
     assert isinstance(found, dict)
     return CallGround(agent=agent, default_trunk=trunk, numbers=found)

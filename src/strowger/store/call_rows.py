@@ -48,13 +48,13 @@ def values_of(call: Call) -> dict[str, object]:
     return {name: getattr(call, name) for name in FIELDS}
 
 
-_TURNS = (
+TURNS_OF_CALL = (
     select(func.jsonb_agg(aggregate_order_by(call_turns.c.turn, call_turns.c.position)))
     .where(call_turns.c.call_id == calls.c.id)
     .scalar_subquery()
 )
 WITH_TURNS: Select[Any] = select(
-    *COLUMNS, type_coerce(_TURNS, Json[tuple[Turn, ...]](tuple[Turn, ...])).label("turns")
+    *COLUMNS, type_coerce(TURNS_OF_CALL, Json[tuple[Turn, ...]](tuple[Turn, ...])).label("turns")
 )
 
 

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -14,7 +15,11 @@ from sqlalchemy import Dialect, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
+from strowger.agent import AgentDefinition
+
 T = TypeVar("T")
+
+_DEFINITION = TypeAdapter(AgentDefinition)
 
 
 def clean(text: str) -> str:
@@ -59,6 +64,13 @@ def _cleaned(value: object) -> object:
             return {item.name: _cleaned(getattr(value, item.name)) for item in fields(value)}
         case _:
             return value
+
+
+@lru_cache(maxsize=64)
+def definition_of(text: str) -> AgentDefinition:
+    """Read an agent's definition from JSON. Few agents have most of the calls: what was read lately
+    is handed out again, which nobody can tell from another as neither can be changed."""
+    return _DEFINITION.validate_json(text)
 
 
 class CleanText(TypeDecorator[str]):
