@@ -95,7 +95,7 @@ async def _measure(settings: Settings, trunk: "Trunk", chosen: argparse.Namespac
         results += [_show("GET /v1/calls/{id}", read, rate=TARGETS["GET rate"])]
         print(costs.of(read))
         await _forget_queued(url)
-        async with _process(settings, "worker", "1"):
+        async with trunk.open(), _process(settings, "worker", "1"):
             await asyncio.sleep(2.0)
             invited = await _invite(where, key, agent, trunk)
         results += [_show("POST to INVITE", invited, p50=TARGETS["INVITE"])]
@@ -173,13 +173,12 @@ async def _invite(where: tuple[str, int], key: str, agent: str, trunk: "Trunk") 
     for _ in range(INVITES):
         headers = {"Idempotency-Key": uuid.uuid4().hex}
         body = {"agent_id": agent, "to": NUMBER, "record": False}
-        arrival = asyncio.get_running_loop().create_task(trunk.next_invite())
         before = time.perf_counter()
         status, answer = await connection.ask(
             request("POST", "/v1/calls", key, body=body, headers=headers)
         )
         assert status == 201, answer
-        measured.seconds.append(await asyncio.wait_for(arrival, 10) - before)
+        measured.seconds.append(await asyncio.wait_for(trunk.next_invite(), 10) - before)
         await asyncio.sleep(0.3)  # idle again
     measured.elapsed = time.perf_counter() - started
     connection.close()
@@ -325,15 +324,16 @@ class Costs:
         return _processor_time(self._api), _processor_time(self._postmaster), time.process_time()
 
 
-class Trunk:
+class Trunk(asyncio.DatagramProtocol):
     """A carrier that is always busy, and knows when each INVITE came."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((HOST, 0))
-        self._socket.setblocking(False)
         self.port = int(self._socket.getsockname()[1])
+        self._transport: asyncio.DatagramTransport | None = None
         self._seen: set[str] = set()
+        self._arrivals: asyncio.Queue[float] = asyncio.Queue()
 
     def __enter__(self) -> "Trunk":
         return self
@@ -341,19 +341,29 @@ class Trunk:
     def __exit__(self, *exception: object) -> None:
         self._socket.close()
 
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Answer what comes."""
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=self._socket)
+        self._transport = transport
+        yield
+        transport.close()
+
     async def next_invite(self) -> float:
         """When the next INVITE of a new call came; it is answered 486."""
-        loop = asyncio.get_running_loop()
-        while True:
-            datagram, sender = await loop.sock_recvfrom(self._socket, 65_536)
-            at = time.perf_counter()
-            text = datagram.decode()
-            call = re.search(r"^Call-ID: *(\S+)", text, re.M | re.I)
-            if not text.startswith("INVITE ") or call is None or call[1] in self._seen:
-                continue
-            self._seen.add(call[1])
-            await loop.sock_sendto(self._socket, _busy(text).encode(), sender)
-            return at
+        return await self._arrivals.get()
+
+    def datagram_received(self, data: bytes, sender: tuple[str | Any, int]) -> None:
+        at = time.perf_counter()
+        text = data.decode()
+        call = re.search(r"^Call-ID: *(\S+)", text, re.M | re.I)
+        if not text.startswith("INVITE ") or call is None or call[1] in self._seen:
+            return
+        self._seen.add(call[1])
+        assert self._transport is not None
+        self._transport.sendto(_busy(text).encode(), sender)
+        self._arrivals.put_nowait(at)
 
 
 def _busy(invite: str) -> str:
