@@ -2,13 +2,13 @@
 
 PgQueuer's own notice says that something about the queue has changed, and everybody looks.
 
-Revision: 0008, follows 0006.
+Revision: 0008, follows 0007.
 """
 
 from alembic import op
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
