@@ -227,6 +227,88 @@ def simulate_callee(
     raise typer.Exit(run(settings_of(config), listen, persona, log, as_json=as_json))
 
 
+@simulate_app.command("run")
+def simulate_run(  # noqa: PLR0913, PLR0917 - as many as it has options
+    paths: Annotated[
+        list[Path], typer.Argument(help="Scenario files, or folders of them (*.yaml).")
+    ],
+    only: Annotated[
+        str | None, typer.Option("--only", help="Only scenarios whose name has this in it.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="In place of the scenarios' own.")
+    ] = None,
+    repeat: Annotated[
+        int | None, typer.Option("--repeat", help="How often to hold each, each with its seed.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", help="Processes, one for each core otherwise; calls at once, 4."),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="File for the results as JUnit XML.")
+    ] = None,
+    journals: Annotated[
+        Path | None, typer.Option("--journals", help="Folder for the journal of each call.")
+    ] = None,
+    recordings: Annotated[
+        Path | None, typer.Option("--recordings", help="Folder for a WAV file of each call.")
+    ] = None,
+    real_sip: Annotated[
+        bool, typer.Option("--real-sip", help="Over SIP and RTP on loopback, in real time.")
+    ] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Only print the names.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A line of JSON for each call, progress aside.")
+    ] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Rehearse an agent: hold the calls of scenario files, and check what comes of them.
+
+    A scenario names an agent, who answers, and what is expected. The call goes through the real
+    turn-taking, the real session and the real audio path (G.711, jitter buffer, voice detection,
+    playout), with speech on both sides and a network as bad as you like, but on a clock that skips
+    the waiting: a minute of talk takes a second or two. The same seed gives the same call, to the
+    last byte.
+
+    \b
+      name: confirms
+      agent: appointment            # or a file, or a definition
+      callee: agrees                # a persona, a file, or {prompt: …}
+      network: {loss: 0.05, jitter_ms: 40}
+      expect:
+        outcome: "appointment: confirmed .*"
+        agent_never_says: [sorry]
+        latency: {p95: 1.0}
+
+    \b
+    strowger simulate run examples/scenarios
+    strowger simulate run examples/scenarios --only interrupter --recordings heard/
+    strowger simulate run scenarios/ --junit results.xml
+
+    A matrix multiplies a scenario; docs/reference/simulation.md has every field. Exit status 0
+    where everything is as expected, 1 where something is not, 2 for a mistake in a file.
+    """
+    from strowger.commands.rehearse import RunOptions, list_scenarios
+    from strowger.commands.rehearse import run as run_scenarios
+
+    options = RunOptions(
+        paths=tuple(paths),
+        only=only,
+        seed=seed,
+        repeat=repeat,
+        jobs=jobs,
+        junit=junit,
+        journals=journals,
+        recordings=recordings,
+        real_sip=real_sip,
+        as_json=as_json,
+    )
+    if listed:
+        raise typer.Exit(list_scenarios(options))
+    raise typer.Exit(run_scenarios(settings_of(config), options))
+
+
 @bench_app.command("latency")
 def bench_latency(
     calls: Annotated[int, typer.Option(help="Calls at the same time.")] = 5,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -81,6 +81,8 @@ class Workplace:
     """None where agents can use no tools."""
     policy: DialPolicy = field(default_factory=DialPolicy)
     """Where callees may be put through to."""
+    clock: Callable[[], float] = time.time
+    """Unix seconds."""
 
 
 def recording_path(folder: Path, workspace: WorkspaceId, call: CallId) -> Path:
@@ -161,10 +163,12 @@ class CallRunner:
             log.exception("call.broken", exc_info=errors)
             broken = True
         if broken or self._holding is None:
-            return _failed(EndReason.INTERNAL_ERROR, "an internal error; the log has more")
+            return self._failed(EndReason.INTERNAL_ERROR, "an internal error; the log has more")
         if self._holding.cancelled():
             reason = self._requested or EndReason.API_REQUEST
-            return CallResult(status=CallStatus.CANCELED, end_reason=reason, ended_at=time.time())
+            return CallResult(
+                status=CallStatus.CANCELED, end_reason=reason, ended_at=self._at.clock()
+            )
         return self._holding.result()
 
     async def _hold(self) -> CallResult:
@@ -182,17 +186,17 @@ class CallRunner:
             return CallResult(
                 status=status,
                 end_reason=reason,
-                ended_at=time.time(),
+                ended_at=self._at.clock(),
                 sip_status=refusal.status,
                 hangup_cause=refusal.hangup_cause,
                 error=refusal.reason,
             )
         except ProviderError as error:
             log.warning("call.provider_failed", problem=str(error))
-            return _failed(EndReason.PROVIDER_FAILED, str(error))
+            return self._failed(EndReason.PROVIDER_FAILED, str(error))
         except StrowgerError as error:
             log.warning("call.failed", problem=str(error))
-            return _failed(EndReason.INTERNAL_ERROR, str(error))
+            return self._failed(EndReason.INTERNAL_ERROR, str(error))
 
     async def _dial(self) -> AbstractAsyncContextManager[Line]:
         """A test call is never told a trunk, and goes to a telephone that knows none."""
@@ -257,7 +261,7 @@ class CallRunner:
         if self._requested is not None:
             session.tell(EndRequested())
         reason = await session.run()
-        ended_at = time.time()
+        ended_at = self._at.clock()
         if reason is EndReason.API_REQUEST and self._requested is not None:
             reason = self._requested
         return CallResult(
@@ -277,7 +281,7 @@ class CallRunner:
         call, zone = self._call, ZoneInfo(self._call.agent.timezone)
         return {
             **call.variables,
-            "now": datetime.now(zone).isoformat(timespec="seconds"),
+            "now": datetime.fromtimestamp(self._at.clock(), zone).isoformat(timespec="seconds"),
             "call_id": call.id,
             "direction": call.direction,
             "user_number": call.to,
@@ -302,7 +306,7 @@ class CallRunner:
 
     async def _note_tool_use(self, use: int, name: str, arguments: str) -> bool:
         note, call = self._at.store.note_tool_use, self._call.id
-        return await note(call, use, name, arguments, now=time.time())
+        return await note(call, use, name, arguments, now=self._at.clock())
 
     async def _fetch_agent(self, agent: str) -> AgentDefinition:
         """Raises NotFound, Unavailable or Forbidden."""
@@ -343,14 +347,19 @@ class CallRunner:
         self._note_status(CallStatus.RINGING)
 
     def _note_turn(self, turn: Turn) -> None:
-        add_turn, call, now = self._at.store.add_turn, self._call.id, time.time()
+        add_turn, call, now = self._at.store.add_turn, self._call.id, self._at.clock()
         log.debug("call.turn", role=turn.role)
         self._chronicle.write(lambda: add_turn(call, turn, now=now))
 
     def _note_status(self, status: CallStatus) -> None:
         store, call, worker = self._at.store, self._call.id, self._at.worker
-        now = time.time()
+        now = self._at.clock()
         self._chronicle.write(lambda: store.set_status(call, status, worker, now=now))
+
+    def _failed(self, reason: EndReason, error: str) -> CallResult:
+        return CallResult(
+            status=CallStatus.FAILED, end_reason=reason, ended_at=self._at.clock(), error=error
+        )
 
 
 def _perform(command: CallCommand, session: CallSession) -> None:
@@ -358,9 +367,3 @@ def _perform(command: CallCommand, session: CallSession) -> None:
         session.send_digits(command.text)
     else:
         session.tell(SayRequested(command.text))
-
-
-def _failed(reason: EndReason, error: str) -> CallResult:
-    return CallResult(
-        status=CallStatus.FAILED, end_reason=reason, ended_at=time.time(), error=error
-    )

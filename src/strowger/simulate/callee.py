@@ -3,8 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -13,6 +13,7 @@ from strowger.calls.listening import Ear
 from strowger.errors import CallRefused, ConfigurationError, ProviderError, Unavailable
 from strowger.media.voice import SpeechModel
 from strowger.ports import Providers
+from strowger.simulate.acting import Actor, PersonaActor
 from strowger.simulate.persona import Impairments, Persona
 from strowger.simulate.reports import (
     Answered,
@@ -24,7 +25,7 @@ from strowger.simulate.reports import (
     Report,
     record,
 )
-from strowger.simulate.session import CalleeSenses, CalleeSession
+from strowger.simulate.session import CalleeSenses
 from strowger.simulate.wire import ImpairedWire
 from strowger.sip.events import Address
 from strowger.telephony.sockets import LineSockets, Wire
@@ -52,17 +53,12 @@ class CalleeSettings:
 
 
 class SimulatedCallee:
-    """Takes each call as its persona would."""
+    """Takes each call as its actor would."""
 
     def __init__(
-        self,
-        persona: Persona,
-        senses: CalleeSenses,
-        settings: CalleeSettings,
-        on_report: Callable[[Report], None],
+        self, actor: Actor, settings: CalleeSettings, on_report: Callable[[Report], None]
     ) -> None:
-        self._persona = persona
-        self._senses = senses
+        self._actor = actor
         self._settings = settings
         self._on_report = on_report
         self._calls = 0
@@ -85,7 +81,7 @@ class SimulatedCallee:
             self._calls -= 1
 
     async def _answer(self, incoming: IncomingCall, tell: Callable[[Happening], None]) -> None:
-        answer = self._persona.answer
+        answer = self._actor.answer
         incoming.ring()
         try:
             async with asyncio.timeout(LONGEST_RINGING if answer.after is None else answer.after):
@@ -108,9 +104,8 @@ class SimulatedCallee:
         try:
             async with incoming.answer(self._recording(incoming)) as line:
                 tell(Answered())
-                session = CalleeSession(self._persona, line, self._senses, tell)
                 try:
-                    await session.run()
+                    await self._actor.act(line, tell)
                 except asyncio.CancelledError:
                     tell(HungUp("callee", "stopped"))
                     raise
@@ -144,7 +139,33 @@ async def run_callee(
     `on_ready` is called when calls can come. Raises ConfigurationError where the address cannot
     be bound, a provider is not there, or the log cannot be written.
     """
-    senses = senses_of(persona, providers)
+    actor = PersonaActor(persona, senses_of(persona, providers))
+    network = persona.impairments
+    with _log(settings.log) as log:
+
+        def report(one: Report) -> None:
+            if log is not None:
+                print(json.dumps(record(one)), file=log, flush=True)
+            on_report(one)
+
+        async with open_callee(
+            actor, settings, model=model, network=network, seed=persona.seed, on_report=report
+        ):
+            on_ready()
+            await asyncio.Event().wait()  # until cancelled
+
+
+@asynccontextmanager
+async def open_callee(
+    actor: Actor,
+    settings: CalleeSettings,
+    *,
+    model: SpeechModel | None,
+    network: Impairments,
+    seed: int,
+    on_report: Callable[[Report], None],
+) -> AsyncIterator[None]:
+    """An actor that answers calls for as long as it is open. Raises ConfigurationError."""
     bell: asyncio.Queue[IncomingCall] = asyncio.Queue(maxsize=WAITING)
 
     def ring(incoming: IncomingCall) -> None:
@@ -156,22 +177,20 @@ async def run_callee(
     telephone = TelephoneSettings(
         listen=settings.listen, rtp_ports=settings.rtp_ports, lines=settings.lines
     )
-    with _log(settings.log) as log:
+    callee = SimulatedCallee(actor, settings, on_report)
 
-        def report(one: Report) -> None:
-            if log is not None:
-                print(json.dumps(record(one)), file=log, flush=True)
-            on_report(one)
+    async def take_calls(calls: asyncio.TaskGroup) -> None:
+        while True:
+            incoming = await bell.get()
+            calls.create_task(callee.take(incoming), name=f"call {incoming.session}")
 
-        callee = SimulatedCallee(persona, senses, settings, report)
-        async with (
-            open_telephone(telephone, model, ring, _wiring(persona)),
-            asyncio.TaskGroup() as calls,  # inside, so that its calls can still say BYE
-        ):
-            on_ready()
-            while True:
-                incoming = await bell.get()
-                calls.create_task(callee.take(incoming), name=f"call {incoming.session}")
+    async with (
+        open_telephone(telephone, model, ring, _wiring(network, seed)),
+        asyncio.TaskGroup() as calls,  # inside, so that its calls can still say BYE
+    ):
+        taking = calls.create_task(take_calls(calls), name="take calls")
+        yield
+        taking.cancel()
 
 
 def senses_of(persona: Persona, providers: Providers) -> CalleeSenses:
@@ -188,11 +207,11 @@ def senses_of(persona: Persona, providers: Providers) -> CalleeSenses:
     return CalleeSenses(ear, voice)
 
 
-def _wiring(persona: Persona) -> Callable[[LineSockets], Wire]:
-    """A network as bad as the persona says; every call has the same one."""
-    if persona.impairments == Impairments():
+def _wiring(network: Impairments, seed: int) -> Callable[[LineSockets], Wire]:
+    """A network as bad as wanted; every call has the same one."""
+    if network == Impairments():
         return lambda sockets: sockets
-    return lambda sockets: ImpairedWire(sockets, persona.impairments, seed=persona.seed)
+    return lambda sockets: ImpairedWire(sockets, network, seed=seed)
 
 
 @contextmanager

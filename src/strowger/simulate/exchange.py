@@ -20,6 +20,7 @@ from strowger.errors import ConfigurationError
 from strowger.media.voice import SpeechModel
 from strowger.model import Trunk, TrunkId, WorkspaceId
 from strowger.ports import DialRequest, Line, Providers, SimulatedDial
+from strowger.simulate.acting import PersonaActor
 from strowger.simulate.callee import RTP_PORTS, WAITING, CalleeSettings, SimulatedCallee, senses_of
 from strowger.simulate.library import load_persona
 from strowger.simulate.reports import Report, describe
@@ -90,9 +91,9 @@ class Callees:
         """Raises ConfigurationError where a provider that the persona needs is not there."""
         if name not in self._known:
             persona = load_persona(name)
-            senses = senses_of(persona, self._providers)
+            actor = PersonaActor(persona, senses_of(persona, self._providers))
             tell = partial(_log_report, name)
-            self._known[name] = SimulatedCallee(persona, senses, self._settings, tell)
+            self._known[name] = SimulatedCallee(actor, self._settings, tell)
         return self._known[name]
 
 

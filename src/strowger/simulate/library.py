@@ -1,5 +1,6 @@
 """Finds personas: those that come with Strowger by name, and anybody's own by file."""
 
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -59,6 +60,13 @@ def _text(file: Path | Traversable) -> str:
         raise ConfigurationError(f"cannot read the persona {file}: {error}") from error
 
 
+@cache
+def _adapter() -> TypeAdapter[Persona]:
+    """Made once: it takes longer to make than a file to read."""
+    return TypeAdapter(Persona)
+
+
+@lru_cache(maxsize=64)
 def _read(text: str, source: str) -> Persona:
     try:
         document: Any = yaml.safe_load(text)
@@ -69,7 +77,7 @@ def _read(text: str, source: str) -> Persona:
     if not isinstance(document, dict):
         raise ConfigurationError(f"{source}: a persona is a mapping with a name and a script")
     try:
-        persona = TypeAdapter(Persona).validate_python(document)
+        persona = _adapter().validate_python(document)
     except ValidationError as error:
         found = [
             FieldProblem(".".join(str(part) for part in one["loc"]), _message(one["msg"]))
