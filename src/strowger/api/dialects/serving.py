@@ -7,6 +7,7 @@ from http import HTTPStatus
 from starlette.applications import Starlette
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -64,13 +65,21 @@ class Door:
         return None if name is None else self._rooms.get(name)
 
 
+class _Bare(Starlette):
+    """Without the outermost of Starlette's layers, which would answer a defect in its own words:
+    `RequestContext` has it answered in the dialect's."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+
+
 class _Room:
     """One dialect's application."""
 
     def __init__(self, dialect: Dialect, backing: Backing, state: State, largest_body: int) -> None:
         self.name = dialect.name
         self._refuse = dialect.refuse
-        app = Starlette(routes=routes_of(dialect, backing))
+        app = _Bare(routes=routes_of(dialect, backing))
         app.router.redirect_slashes = False
         app.state = state
         answer_refusals(app)
