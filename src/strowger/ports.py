@@ -20,7 +20,7 @@ from strowger.agent import (
 )
 from strowger.conversation.dialogue import Message, OfferedTool, ToolCall
 from strowger.conversation.events import FoundTool, ProviderKind
-from strowger.lifecycle import CallStatus
+from strowger.lifecycle import CallStatus, EndReason
 from strowger.media import events as media
 from strowger.model import (
     NATIVE_FORMAT,
@@ -724,6 +724,7 @@ class CallSearch:
 
     ids: tuple[CallId, ...] | None = None
     statuses: frozenset[CallStatus] | None = None
+    end_reasons: frozenset[EndReason] | None = None
     agent_id: AgentId | None = None
     to: str | None = None
     from_: str | None = None
@@ -734,6 +735,9 @@ class CallSearch:
     created_from: float | None = None
     created_to: float | None = None
     """Both times are included."""
+    started_from: float | None = None
+    started_to: float | None = None
+    """When it was dialled; both times are included."""
     order_by: Literal["created_at", "started_at", "ended_at", "duration"] = "created_at"
     ascending: bool = False
 

@@ -119,6 +119,8 @@ def _conditions(workspace: WorkspaceId, search: CallSearch) -> list[ColumnElemen
         conditions.append(calls.c.id.in_(search.ids))
     if search.statuses is not None:
         conditions.append(calls.c.status.in_(search.statuses))
+    if search.end_reasons is not None:
+        conditions.append(calls.c.end_reason.in_(search.end_reasons))
     if search.either is not None:
         conditions.append(or_(calls.c.to == search.either, calls.c.from_ == search.either))
     if search.text:
@@ -130,6 +132,10 @@ def _conditions(workspace: WorkspaceId, search: CallSearch) -> list[ColumnElemen
         conditions.append(calls.c.created_at >= search.created_from)
     if search.created_to is not None:
         conditions.append(calls.c.created_at <= search.created_to)
+    if search.started_from is not None:
+        conditions.append(calls.c.started_at >= search.started_from)
+    if search.started_to is not None:
+        conditions.append(calls.c.started_at <= search.started_to)
     return conditions
 
 
