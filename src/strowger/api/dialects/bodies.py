@@ -63,7 +63,10 @@ def validated(given: object, adapter: TypeAdapter[T]) -> T:
 
 @contextmanager
 def wire_names(names: Mapping[str, str]) -> Iterator[None]:
-    """Have problems of fields told by the vendor's names: `{"to": "to_number"}`."""
+    """Have problems of fields told by the vendor's names: `{"to": "to_number"}`.
+
+    A dotted path can be named whole, or by its head alone.
+    """
     try:
         yield
     except InvalidRequest as error:
@@ -76,5 +79,7 @@ def wire_names(names: Mapping[str, str]) -> Iterator[None]:
 
 
 def _renamed(field: str, names: Mapping[str, str]) -> str:
+    if field in names:
+        return names[field]
     head, dot, rest = field.partition(".")
     return f"{names.get(head, head)}{dot}{rest}"
