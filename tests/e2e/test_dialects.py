@@ -4,12 +4,13 @@ Only the base URL, the key, the agent and the page's placeholders are changed.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
 
-from tests.e2e.dialects import Exchange, exchange
+from tests.e2e.dialects import FROM, TO, Exchange, exchange
+from tests.webhooks.server import Received
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +80,53 @@ def test_ringyo(running: Exchange) -> None:
     told = json.loads(hook.body)
     assert told["event"] == "call.completed"
     assert told["data"]["transcript"].startswith("Agent: Hello, this is Bright Dental.")
+
+
+def test_ravan(running: Exchange) -> None:
+    server, key = running.server.url, running.server.key
+    agent = running.agent.removeprefix("agent_")
+    running.curl(
+        f"""curl -X PATCH {server}/ravan/api/v1/agents/{agent}/ \\
+  -H "X-Api-Key: {key}" -H "Content-Type: application/json" \\
+  -d '{{"webhook_urls": ["{running.hooks.url}"],
+        "webhook_events": ["call_completed", "call.completed"]}}'"""
+    )
+    answer = running.curl(
+        f"""curl --request POST \\
+  --url {server}/ravan/api/v1/calling/create-call \\
+  --header 'Content-Type: application/json' \\
+  --header 'X-Api-Key: {key}' \\
+  --data '
+{{
+  "type": "outbound_call",
+  "agent_id": "{agent}",
+  "from_phone_number": "{FROM}",
+  "to_phone_number": "{TO}",
+  "metadata": {{}},
+  "prompt_dynamic_variables": {{}}
+}}
+'"""
+    )
+    assert list(answer) == ["access_token", "message", "room_id", "session_id", "success", "url"]
+    assert (answer["success"], answer["message"]) == (True, "call created successfully")
+    session = answer["session_id"]
+    assert running.wait(f"call_{session.replace('-', '')}")["status"] == "completed"
+    told = running.curl(
+        f"curl {server}/ravan/api/v1/calling/call-sessions-detail/{session} -H 'X-Api-Key: {key}'"
+    )["data"]
+    assert (told["status"], told["disconnect_reason"]) == ("completed", "agent_hangup")
+    assert "Bright Dental" in told["transcripts"][0]["message"]["content"]
+    assert told["post_call_analysis_result"]["outcome"] == {"type": "string", "value": "good"}
+    for event in (b'"call_completed"', b'"call.completed"'):
+        hook = running.hook(_tells(session, event))
+        assert hook.headers["webhook-signature"].startswith("v1,")
+    observed = json.loads(running.hook(_tells(session, b'"call_session"')).body)
+    assert observed["transcriptions"].startswith(f"{observed['agent_name']}: Hello, this is")
+    sound = httpx2.get(observed["call_session"]["recording_url"], trust_env=False)
+    assert sound.headers["content-type"] == "audio/mpeg"
+    assert len(sound.content) > 10_000
+
+
+def _tells(session: str, words: bytes) -> Callable[[Received], bool]:
+    """Whether a delivery is of this session, and has these words in it."""
+    return lambda received: session.encode() in received.body and words in received.body

@@ -1,10 +1,11 @@
 """Every dialect there is, and the page that says where each of their endpoints stands."""
 
 from strowger.api.dialects.endpoints import Dialect
+from strowger.api.dialects.ravan import RAVAN
 from strowger.api.dialects.ringyo import RINGYO
 from strowger.api.dialects.ryvo import RYVO
 
-SPOKEN: tuple[Dialect, ...] = (RYVO, RINGYO)
+SPOKEN: tuple[Dialect, ...] = (RYVO, RAVAN, RINGYO)
 NAMES = tuple(dialect.name for dialect in SPOKEN)
 FORMATS = frozenset(NAMES) | {format for dialect in SPOKEN for format in dialect.formats}
 """What webhooks can be written in, besides Strowger's own way."""
