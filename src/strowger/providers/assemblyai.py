@@ -1,0 +1,160 @@
+"""AssemblyAI's Universal Streaming, version 3.
+
+https://www.assemblyai.com/docs/streaming/message-sequence (messages and their order)
+https://assemblyai.com/docs/api-reference/streaming-api/streaming-api (parameters; audio in
+pieces of 50 to 1000 ms)
+
+The vendor charges for the time a session is open, so none is opened without need.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from strowger.agent import TranscriberSettings
+from strowger.ports import LINE_RATE, Recognised, TurnSign, Word
+from strowger.providers.heard import Heard, number
+from strowger.providers.streamed_ears import VendorFailed
+from strowger.providers.websocket import (
+    Dial,
+    Frame,
+    Garbage,
+    Message,
+    checked_key,
+    read_json,
+    socket_url,
+    to_json,
+)
+
+URL = "https://streaming.assemblyai.com"
+ENGLISH, MULTILINGUAL = "universal-streaming-english", "universal-streaming-multilingual"
+SHORTEST = 2 * LINE_RATE * 50 // 1000
+LONGEST = 2 * LINE_RATE * 1000 // 1000
+"""Bytes of one message of audio."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssemblyAISettings:
+    base_url: str = URL
+    api_key: str | None = field(default=None, repr=False)
+    model: str | None = None
+
+    @property
+    def configured(self) -> bool:
+        return self.api_key is not None
+
+
+class AssemblyAIEars:
+    """EarVendor over `/v3/ws`."""
+
+    name = "assemblyai"
+    fills_pauses = False
+    may_stay_silent = True
+
+    def __init__(self, settings: AssemblyAISettings) -> None:
+        self._settings = settings
+
+    def dial(self, settings: TranscriberSettings, language: str) -> Dial:
+        own = ENGLISH if language.lower().startswith("en") else MULTILINGUAL
+        query = [
+            ("speech_model", settings.model or self._settings.model or own),
+            ("sample_rate", str(LINE_RATE)),
+            ("encoding", "pcm_s16le"),
+            ("format_turns", "false"),
+        ]
+        if settings.keywords:
+            query.append(("keyterms_prompt", json.dumps(list(settings.keywords))))
+        return Dial(
+            name=self.name,
+            url=socket_url(self._settings.base_url, "v3/ws", query, name=self.name),
+            headers=(("Authorization", checked_key(self._settings.api_key, name=self.name)),),
+            farewell=to_json(type="Terminate"),
+            metered=True,
+            secret=self._settings.api_key,
+        )
+
+    def new_session(self) -> "AssemblyAISession":
+        return AssemblyAISession()
+
+
+class AssemblyAISession:
+    """EarSession: the vendor's turns come one after another; `ForceEndpoint` ends the present."""
+
+    def __init__(self) -> None:
+        self._heard = Heard()
+        self._rest = b""
+        self._order = -1
+        """The vendor's turn that was ended last."""
+
+    def begin(self) -> None:
+        self._heard.begin()
+        self._rest = b""
+
+    def audio(self, pcm: bytes) -> Sequence[Frame]:
+        self._heard.took(pcm)
+        pcm = self._rest + pcm
+        pieces: list[Frame] = []
+        while len(pcm) >= SHORTEST:
+            # Never leave less behind than can be sent.
+            take = LONGEST if len(pcm) >= LONGEST + SHORTEST else min(len(pcm), LONGEST)
+            pieces.append(pcm[:take])
+            pcm = pcm[take:]
+        self._rest = pcm
+        return pieces
+
+    def flush(self) -> Sequence[Frame]:
+        if self._heard.settled:
+            return ()
+        frames: list[Frame] = []
+        if self._rest:
+            silence = bytes(SHORTEST - len(self._rest))
+            self._heard.took(silence)
+            frames.append(self._rest + silence)
+            self._rest = b""
+        self._heard.ask()
+        return [*frames, to_json(type="ForceEndpoint")]
+
+    def so_far(self) -> Recognised:
+        self._heard.settle()
+        return self._heard.result(final=True)
+
+    def leave(self) -> Sequence[Frame]:
+        return ()
+
+    @property
+    def settled(self) -> bool:
+        return self._heard.settled
+
+    def receive(self, frame: Frame) -> Recognised | None:
+        message = read_json(frame)
+        if "error" in message:
+            raise VendorFailed(str(message["error"])[:300], retryable=True)
+        return self._turn(message) if message.get("type") == "Turn" else None
+
+    def _turn(self, message: Message) -> Recognised | None:
+        match message:
+            case {"words": list(items), "transcript": str(text), "end_of_turn": bool(over)}:
+                pass
+            case _:
+                raise Garbage("sent a turn without words")
+        order = round(number(message.get("turn_order")))
+        words = [word for item in items if (word := _word(item))]
+        if order <= self._order or (words and words[-1].end <= self._heard.began):
+            return None  # told before, or formatted only, or of the turn before
+        if not over:
+            spoken = " ".join(word.text for word in words)
+            return self._heard.result(spoken or text, words, final=False)
+        self._order = order
+        asked = self._heard.wanted is not None
+        until = words[-1].end if words else self._heard.covered
+        self._heard.stand(text or " ".join(word.text for word in words), words, until=until)
+        if asked:  # the end that was forced covers everything
+            self._heard.settle()
+        return self._heard.result(final=asked, sign=None if asked else TurnSign.OVER)
+
+
+def _word(item: object) -> Word | None:
+    if not isinstance(item, dict) or not isinstance(item.get("text"), str):
+        return None
+    start, end = number(item.get("start")) / 1000, number(item.get("end")) / 1000
+    return Word(item["text"], start, end, number(item.get("confidence")))

@@ -1,0 +1,216 @@
+"""Recognition over a websocket: what all vendors of it have in common.
+
+A vendor is an `EarVendor`, which says how to connect, and an `EarSession`, which turns PCM into
+messages and messages into results, both without I/O. This file leases the connection, keeps the
+deadline after each flush, and fills pauses with silence for those that listen for ends of turns.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from strowger.agent import TranscriberSettings
+from strowger.errors import ProviderError
+from strowger.ports import LINE_RATE, Recognised
+from strowger.providers.pool import Held, SocketPool
+from strowger.providers.websocket import Connector, Dial, Frame, Garbage
+
+FILL_EVERY = 0.1
+"""Seconds of silence sent at a time."""
+FILL_FOR = 6.0
+"""Seconds of a pause that are filled; by then the longest turn has been called over."""
+SILENCE = bytes(2 * round(FILL_EVERY * LINE_RATE))
+UNSURE = round(1.3 * LINE_RATE)
+"""Samples of a turn, the 0.3 s before the voice included, in which there may be no word at all."""
+
+
+class VendorFailed(Exception):
+    """The service says that it cannot go on."""
+
+    def __init__(self, problem: str, *, retryable: bool) -> None:
+        super().__init__(problem)
+        self.retryable = retryable
+
+
+class EarSession(Protocol):
+    """One connection's side of a vendor's protocol, over any number of turns, one by one."""
+
+    def begin(self) -> None:
+        """What is heard from here on is a new turn."""
+
+    def audio(self, pcm: bytes) -> Sequence[Frame]:
+        """How PCM at LINE_RATE is sent; what is too little may wait for more."""
+
+    def flush(self) -> Sequence[Frame]:
+        """How a final result for all that was sent is asked for."""
+
+    def receive(self, frame: Frame) -> Recognised | None:
+        """What a message says of the turn. Raises Garbage or VendorFailed."""
+
+    def so_far(self) -> Recognised:
+        """All that was heard of the turn, as final."""
+
+    def leave(self) -> Sequence[Frame]:
+        """The turn is over for us: what makes the connection ready for another."""
+
+    @property
+    def settled(self) -> bool:
+        """Nothing that was asked for is outstanding, and all that was sent is in the result."""
+
+
+class EarVendor(Protocol):
+    name: str
+    fills_pauses: bool
+    """Wants to hear the silence, too: it listens for ends of turns."""
+    may_stay_silent: bool
+    """Answers a flush only where there were words."""
+
+    def dial(self, settings: TranscriberSettings, language: str) -> Dial: ...
+    def new_session(self) -> EarSession: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarPolicy:
+    answer_within: float = 2.5
+    """Seconds from a flush to the final result."""
+
+
+class StreamedEars:
+    """SpeechToText by a vendor's websocket."""
+
+    def __init__(
+        self, vendor: EarVendor, connector: Connector, policy: EarPolicy | None = None
+    ) -> None:
+        self._vendor = vendor
+        self._policy = policy or EarPolicy()
+        self.pool = SocketPool(connector, vendor.new_session)
+
+    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
+        self.pool.warm(self._vendor.dial(settings, language))
+
+    @asynccontextmanager
+    async def recognise(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
+    ) -> AsyncIterator["StreamedTurn"]:
+        """Hears whatever is said; the expected phrases change nothing."""
+        async with self.pool.lease(self._vendor.dial(settings, language)) as held:
+            turn = StreamedTurn(self._vendor, held, self._policy)
+            try:
+                yield turn
+            except Exception:  # whatever broke the turn: its connection is not used again
+                held.socket.abort()
+                raise
+            finally:  # also where the turn was dropped, as turns are when the next begins
+                await turn.leave()
+
+
+class StreamedTurn:
+    """Recognition of one turn on a leased connection."""
+
+    def __init__(self, vendor: EarVendor, held: Held[EarSession], policy: EarPolicy) -> None:
+        self._vendor = vendor
+        self._held = held
+        self._socket = held.socket
+        self._session = held.state
+        self._policy = policy
+        self._loop = asyncio.get_running_loop()
+        self._answer_due: float | None = None
+        self._fill_due: float | None = None
+        self._fill_until = 0.0
+        self._filled = 0
+        """Bytes of silence sent in place of the present pause."""
+        self._sent = 0
+        """Samples since the turn began, or since the last final result."""
+        self._ready: list[Recognised] = []
+        self._woken: asyncio.Timeout | None = None
+        self._session.begin()
+
+    async def send(self, pcm: bytes) -> None:
+        pcm, self._filled = pcm[self._filled :], max(0, self._filled - len(pcm))
+        self._fill_due = None
+        if pcm:
+            self._sent += len(pcm) // 2
+            await self._pass_on(self._session.audio(pcm))
+
+    async def flush(self) -> None:
+        await self._pass_on(self._session.flush())
+        now = self._loop.time()
+        if self._session.settled:
+            self._ready.append(self._session.so_far())
+        else:
+            self._answer_due = now + self._policy.answer_within
+        if self._vendor.fills_pauses:
+            self._filled, self._fill_due = 0, now + FILL_EVERY
+            self._fill_until = now + FILL_FOR
+        self._wake()
+
+    async def results(self) -> AsyncGenerator[Recognised, None]:
+        while True:
+            while self._ready:
+                result = self._ready.pop(0)
+                if result.final:
+                    self._answer_due, self._sent = None, 0
+                yield result
+            frame = await self._next_frame()
+            if frame is None:
+                continue
+            try:
+                heard = self._session.receive(frame)
+            except Garbage as garbage:
+                raise self._socket.dial.error(str(garbage), retryable=True) from garbage
+            except VendorFailed as failed:
+                raise self._socket.dial.error(
+                    f"failed: {failed}", retryable=failed.retryable
+                ) from None
+            if heard is not None:
+                self._ready.append(heard)
+
+    async def leave(self) -> None:
+        """Make the connection ready for the next turn, where it can be."""
+        if not self._socket.is_open:
+            return
+        try:
+            await self._pass_on(self._session.leave())
+        except ProviderError:  # nobody needs it any more: it is let go
+            return
+        self._held.at_rest = self._session.settled
+
+    async def _pass_on(self, frames: Sequence[Frame]) -> None:
+        if frames:
+            await self._socket.send(*frames)
+
+    async def _next_frame(self) -> Frame | None:
+        """A message, or None where something else has to be looked at first."""
+        dues = [due for due in (self._answer_due, self._fill_due) if due is not None]
+        try:
+            async with asyncio.timeout_at(min(dues, default=None)) as self._woken:
+                return await self._socket.receive()
+        except TimeoutError:
+            await self._in_time()
+            return None
+        finally:
+            self._woken = None
+
+    async def _in_time(self) -> None:
+        now = self._loop.time()
+        if self._fill_due is not None and now >= self._fill_due:
+            self._fill_due = self._fill_due + FILL_EVERY if now < self._fill_until else None
+            self._filled += len(SILENCE)
+            await self._pass_on(self._session.audio(SILENCE))
+        if self._answer_due is not None and now >= self._answer_due:
+            self._answer_due = None
+            if not await self._may_have_heard_nothing():
+                problem = f"did not answer within {self._policy.answer_within:g} s"
+                raise self._socket.dial.error(problem, retryable=True)
+            self._ready.append(self._session.so_far())
+
+    async def _may_have_heard_nothing(self) -> bool:
+        patient = self._vendor.may_stay_silent and self._sent < UNSURE
+        return patient and await self._socket.answers()
+
+    def _wake(self) -> None:
+        """Let `results` see what changed."""
+        if self._woken is not None and not self._woken.expired():
+            self._woken.reschedule(self._loop.time())
