@@ -343,6 +343,17 @@ class Providers(Protocol):
         """A voice that needs no network, where one is installed."""
 
 
+class ProviderObserver(Protocol):
+    """Hears how the providers do."""
+
+    def provider_answered(self, kind: ProviderKind, name: str, seconds: float) -> None:
+        """It took so long from the question to the first sound or word, or from a pause of the
+        callee's to the final words."""
+
+    def provider_failed(self, kind: ProviderKind, name: str) -> None:
+        """It failed, or kept silent for too long; whether another went on, this does not say."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderDescription:
     """One provider, as `strowger doctor` and the lists of voices and models show it."""

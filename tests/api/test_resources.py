@@ -122,7 +122,10 @@ def test_every_change_of_an_agent_is_a_version(api: Api) -> None:
     assert agent["version"] == 1
     changed = api.patch(path, {"voice": {"provider": "openai"}, "caller_id": None}, "Agent")
     assert changed["version"] == 2
-    assert changed["voice"] == {"provider": "openai", "voice_id": None, "speed": 1.0}
+    assert changed["voice"] == {
+                "provider": "openai", "voice_id": None, "model": None, "speed": 1.0,
+                "fallbacks": [], "fallback_after": 2.0,
+            }  # fmt: skip
     assert changed["prompt"] == agent["prompt"]
     assert api.patch(path, {"prompt": agent["prompt"]}, "Agent") == changed
     assert api.patch(path, {}, "Agent") == changed

@@ -17,6 +17,7 @@ from strowger.agent import (
     Limits,
     ModelSettings,
     Scalar,
+    TranscriberSettings,
     TurnTaking,
     VoiceSettings,
 )
@@ -27,8 +28,13 @@ from strowger.conversation.template import malformed_in
 from strowger.errors import FieldProblem, InvalidRequest
 
 RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {
-    VoiceSettings: {"speed": (0.5, 2.0)},
-    ModelSettings: {"temperature": (0.0, 2.0), "max_tokens": (1, 100_000)},
+    VoiceSettings: {"speed": (0.5, 2.0), "fallback_after": (0.2, 30.0)},
+    ModelSettings: {
+        "temperature": (0.0, 2.0),
+        "max_tokens": (1, 100_000),
+        "fallback_after": (0.2, 30.0),
+    },
+    TranscriberSettings: {"fallback_after": (0.2, 30.0)},
     TurnTaking: {
         "endpointing_delay": (0.05, 10.0),
         "interruption_delay": (0.0, 10.0),
@@ -44,6 +50,7 @@ RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {
 """Least and greatest value of each number a definition holds; a flow has rules of its own."""
 
 LONGEST_NAME = 200
+MOST_FALLBACKS = 5
 MOST_CALLS = 100_000
 PACES = (0.01, 1000.0)
 """Calls per second."""
@@ -57,6 +64,8 @@ MOST_VARIABLES = 200
 LONGEST_VARIABLE = 10_000
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+LIVEKIT = re.compile(r"livekit/[a-z][a-z0-9_]{0,40}")
+"""A plugin of livekit's, which the operator has installed."""
 HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}")
 
 
@@ -64,9 +73,16 @@ HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]
 class Offered:
     """The names of the providers that an agent can ask for."""
 
-    voices: frozenset[str] = frozenset({"local", "openai"})
-    models: frozenset[str] = frozenset({"openai"})
-    transcribers: frozenset[str] = frozenset({"local", "openai"})
+    voices: frozenset[str] = frozenset(
+        {"cartesia", "deepgram", "elevenlabs", "flite", "kokoro", "local", "openai", "piper"}
+    )
+    models: frozenset[str] = frozenset({"anthropic", "google", "openai"})
+    transcribers: frozenset[str] = frozenset(
+        {
+            "assemblyai", "deepgram", "deepgram-flux", "local", "openai", "openai-realtime",
+            "soniox", "whisper",
+        }
+    )  # fmt: skip
 
 
 class Problems:
@@ -128,6 +144,7 @@ def _definition_problems(
         "transcriber.provider",
         _choice_problem(definition.transcriber.provider, offered.transcribers),
     )
+    yield from _fallback_problems(definition, offered)
     for field, text in (
         ("first_message", definition.first_message),
         ("voicemail.message", definition.voicemail.message),
@@ -145,6 +162,21 @@ def _definition_problems(
     yield "webhook_url", url_problem(definition.webhook_url)
     if definition.caller_id is not None:
         yield "caller_id", phone_number_problem(definition.caller_id)
+
+
+def _fallback_problems(
+    definition: AgentDefinition, offered: Offered
+) -> Iterator[tuple[str, str | None]]:
+    voice, model, ear = definition.voice, definition.model, definition.transcriber
+    for kind, names, known in (
+        ("voice", [each.provider for each in voice.fallbacks], offered.voices),
+        ("model", [each.provider for each in model.fallbacks], offered.models),
+        ("transcriber", [each.provider for each in ear.fallbacks], offered.transcribers),
+    ):
+        if len(names) > MOST_FALLBACKS:
+            yield f"{kind}.fallbacks", f"expected at most {MOST_FALLBACKS}, got {len(names)}"
+        for index, name in enumerate(names):
+            yield f"{kind}.fallbacks.{index}.provider", _choice_problem(name, known)
 
 
 def _range_problems(record: object, path: str) -> Iterator[FieldProblem]:
@@ -172,7 +204,9 @@ def range_problem(field: str, value: float | None) -> str | None:
 
 
 def _choice_problem(value: str, choices: frozenset[str]) -> str | None:
-    return None if value in choices else f"expected one of {', '.join(sorted(choices))}"
+    if value in choices or LIVEKIT.fullmatch(value):
+        return None
+    return f"expected one of {', '.join(sorted(choices))}"
 
 
 def speech_problem(text: str) -> str | None:

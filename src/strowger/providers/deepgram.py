@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from strowger.agent import TranscriberSettings
 from strowger.ports import LINE_RATE, Recognised, TurnSign, Word
 from strowger.providers.heard import Heard, number
-from strowger.providers.streamed_ears import VendorFailed
 from strowger.providers.websocket import (
     Dial,
     Frame,
     Garbage,
     Message,
+    VendorFailed,
     checked_key,
     read_json,
     socket_url,

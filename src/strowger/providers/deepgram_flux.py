@@ -14,8 +14,15 @@ from strowger.agent import TranscriberSettings
 from strowger.ports import LINE_RATE, Recognised, TurnSign
 from strowger.providers.deepgram import DeepgramSettings, listed, word_of
 from strowger.providers.heard import Heard, number
-from strowger.providers.streamed_ears import VendorFailed
-from strowger.providers.websocket import Dial, Frame, Garbage, read_json, socket_url, to_json
+from strowger.providers.websocket import (
+    Dial,
+    Frame,
+    Garbage,
+    VendorFailed,
+    read_json,
+    socket_url,
+    to_json,
+)
 
 EAGER_THRESHOLD = "0.5"
 MULTILINGUAL = "flux-general-multi"

@@ -47,6 +47,10 @@ class HttpService:
     """What error messages call it."""
     base_url: str
     api_key: str | None = field(default=None, repr=False)
+    key_header: str | None = None
+    """The header that takes the key as it is; none for `Authorization: Bearer`."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Sent with every request."""
     proxy: str | None = field(default=None, repr=False)
 
 
@@ -256,11 +260,14 @@ class _AskAgain(Exception):
 
 def client_for(service: HttpService, policy: HttpPolicy) -> httpx2.AsyncClient:
     """Raises ConfigurationError for a key or an address that cannot be right."""
-    headers = {"accept-encoding": "identity", "user-agent": "strowger"}
+    headers = {"accept-encoding": "identity", "user-agent": "strowger", **dict(service.headers)}
     if service.api_key:
         if not re.fullmatch(r"[!-~]+", service.api_key):
             raise ConfigurationError(f"the API key of {service.name} has a character no key has")
-        headers["authorization"] = f"Bearer {service.api_key}"
+        if service.key_header is not None:
+            headers[service.key_header] = service.api_key
+        else:
+            headers["authorization"] = f"Bearer {service.api_key}"
     try:
         url = httpx2.URL(service.base_url)
     except httpx2.InvalidURL as error:

@@ -17,8 +17,15 @@ from strowger.media import g711
 from strowger.media.events import Codec
 from strowger.ports import LINE_RATE, Recognised
 from strowger.providers.heard import Heard
-from strowger.providers.streamed_ears import VendorFailed
-from strowger.providers.websocket import Dial, Frame, Garbage, read_json, socket_url, to_json
+from strowger.providers.websocket import (
+    Dial,
+    Frame,
+    Garbage,
+    VendorFailed,
+    read_json,
+    socket_url,
+    to_json,
+)
 
 SHORTEST = 0.1
 """Seconds that have to be committed at least."""

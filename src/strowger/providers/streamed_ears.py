@@ -15,7 +15,7 @@ from strowger.agent import TranscriberSettings
 from strowger.errors import ProviderError
 from strowger.ports import LINE_RATE, Recognised
 from strowger.providers.pool import Held, SocketPool
-from strowger.providers.websocket import Connector, Dial, Frame, Garbage
+from strowger.providers.websocket import Connector, Dial, Frame, Garbage, VendorFailed
 
 FILL_EVERY = 0.1
 """Seconds of silence sent at a time."""
@@ -24,14 +24,6 @@ FILL_FOR = 6.0
 SILENCE = bytes(2 * round(FILL_EVERY * LINE_RATE))
 UNSURE = round(1.3 * LINE_RATE)
 """Samples of a turn, the 0.3 s before the voice included, in which there may be no word at all."""
-
-
-class VendorFailed(Exception):
-    """The service says that it cannot go on."""
-
-    def __init__(self, problem: str, *, retryable: bool) -> None:
-        super().__init__(problem)
-        self.retryable = retryable
 
 
 class EarSession(Protocol):

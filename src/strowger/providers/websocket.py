@@ -229,6 +229,14 @@ class Garbage(ValueError):
     """A message that no service of this kind sends; says what came."""
 
 
+class VendorFailed(Exception):
+    """The service says that it cannot go on."""
+
+    def __init__(self, problem: str, *, retryable: bool) -> None:
+        super().__init__(problem)
+        self.retryable = retryable
+
+
 def read_json(frame: Frame) -> Message:
     """A message that has to be an object of JSON. Raises Garbage."""
     if isinstance(frame, bytes):

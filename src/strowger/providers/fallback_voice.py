@@ -1,0 +1,121 @@
+"""Speech that goes on with another voice when one fails in the middle of a text.
+
+What has been spoken is not said again: where the voice told when its words are spoken this is
+known to the word, else it is judged by how long the sound is.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from strowger.agent import VoiceSettings
+from strowger.errors import ProviderError
+from strowger.ports import LINE_RATE, TextToSpeech, Word
+from strowger.providers.candidates import Candidate, Clock, Health, too_late
+from strowger.providers.in_time import in_time
+
+SECONDS_PER_CHARACTER = 0.065
+"""How long a voice takes for a character, where it does not say."""
+
+
+class FallbackVoice:
+    """TextToSpeech by the voice of that name, and by those its settings fall back to."""
+
+    def __init__(
+        self, name: str, find: Callable[[str], TextToSpeech], health: Health, *, tries: int = 1
+    ) -> None:
+        self._name = name
+        self._find = find
+        self._health = health
+        self._tries = tries
+
+    async def speak(
+        self, text: str, settings: VoiceSettings, *, language: str
+    ) -> AsyncIterator[bytes | Word]:
+        left = self._ordered(settings)
+        spoken = Spoken(text)
+        while True:
+            candidate = left.pop(0)
+            clock, began = Clock(), spoken.seconds
+            try:
+                voice = self._find(candidate.name)
+                speech = voice.speak(spoken.rest(), candidate.settings, language=language)
+                within = settings.fallback_after if left else None
+                async with aclosing(in_time(speech, within)) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, bytes) and spoken.seconds == began:
+                            self._health.answered(candidate.name, clock.seconds)
+                        yield spoken.take(piece)
+                return
+            except TimeoutError:
+                error = too_late(candidate.name, settings.fallback_after)
+            except ProviderError as failure:
+                error = failure
+            following = left[0].name if left else None
+            self._health.failed(candidate.name, error, now=clock.now, next=following)
+            if not left:
+                raise error
+            spoken.end_part()
+            if not spoken.rest():
+                return
+
+    def _ordered(self, settings: VoiceSettings) -> list[Candidate[VoiceSettings]]:
+        own = replace(settings, fallbacks=())
+        fallbacks = [
+            Candidate(
+                each.provider,
+                replace(own, provider=each.provider, voice_id=each.voice_id, model=each.model),
+            )
+            for each in settings.fallbacks
+        ]
+        tries = 1 if fallbacks else self._tries
+        now = asyncio.get_running_loop().time()
+        return self._health.ordered([Candidate(self._name, own)] * tries + fallbacks, now=now)
+
+
+@dataclass(slots=True)
+class Spoken:
+    """How much of a text has been spoken, by one voice after another."""
+
+    text: str
+    seconds: float = 0.0
+    """Of sound, in all."""
+    _began: float = 0.0
+    """Where the present voice's sound begins."""
+    _words: list[Word] = field(default_factory=list)
+    """The present voice's words, by its own time."""
+
+    def take(self, piece: bytes | Word) -> bytes | Word:
+        """Take note of a piece; a word's times become those of the whole utterance."""
+        if isinstance(piece, bytes):
+            self.seconds += len(piece) / 2 / LINE_RATE
+            return piece
+        self._words.append(piece)
+        return replace(piece, start=piece.start + self._began, end=piece.end + self._began)
+
+    def rest(self) -> str:
+        return self.text
+
+    def end_part(self) -> None:
+        """Another voice goes on from here."""
+        sounded = self.seconds - self._began
+        if sounded > 0:
+            self.text = self._unspoken(sounded)
+        self._began, self._words = self.seconds, []
+
+    def _unspoken(self, sounded: float) -> str:
+        words = self.text.split()
+        done = sum(word.end <= sounded for word in self._words)
+        known = self._words and done <= len(words)
+        if not known or any(
+            plain(word.text) != plain(own)
+            for word, own in zip(self._words[:done], words, strict=False)
+        ):
+            done = len(self.text[: int(sounded / SECONDS_PER_CHARACTER)].split()) - 1
+        return " ".join(words[max(0, done) :])
+
+
+def plain(word: str) -> str:
+    """A word without what surrounds it, to be compared."""
+    return "".join(character for character in word.casefold() if character.isalnum())
