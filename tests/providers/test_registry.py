@@ -9,6 +9,9 @@ from strowger.conversation.events import ProviderKind
 from strowger.errors import ProviderError
 from strowger.ports import LanguageModel, Providers, SpeechToText, TextToSpeech
 from strowger.providers.espeak import EspeakSpeech
+from strowger.providers.fallback_ears import FallbackEars
+from strowger.providers.fallback_model import FallbackModel
+from strowger.providers.fallback_voice import FallbackVoice
 from strowger.providers.flite import FliteSpeech
 from strowger.providers.openai_chat import OpenAIChat
 from strowger.providers.openai_speech import OpenAISpeech
@@ -37,11 +40,15 @@ def test_providers_are_found_by_name_and_made_once() -> None:
             ears: SpeechToText = providers.speech_to_text("local")
             voice: TextToSpeech = providers.text_to_speech("local")
             model: LanguageModel = providers.language_model("openai")
-            assert isinstance(ears, PocketsphinxRecogniser)
-            assert isinstance(voice, EspeakSpeech)
-            assert isinstance(model, OpenAIChat)
-            assert isinstance(providers.text_to_speech("openai"), OpenAISpeech)
-            assert isinstance(providers.speech_to_text("openai"), OpenAITranscription)
+            assert isinstance(ears, FallbackEars)
+            assert isinstance(voice, FallbackVoice)
+            assert isinstance(model, FallbackModel)
+            assert isinstance(configured.own_ears("local"), PocketsphinxRecogniser)
+            assert isinstance(configured.own_voice("local"), EspeakSpeech)
+            assert isinstance(configured.own_model("openai"), OpenAIChat)
+            assert isinstance(configured.own_voice("openai"), OpenAISpeech)
+            assert isinstance(configured.own_ears("openai"), OpenAITranscription)
+            assert configured.own_voice("openai") is configured.own_voice("openai")
             assert providers.text_to_speech("local") is voice
             assert providers.fallback_voice() is voice
 
@@ -51,7 +58,7 @@ def test_providers_are_found_by_name_and_made_once() -> None:
 def test_an_unknown_name_says_which_there_are() -> None:
     async def main() -> None:
         async with ConfiguredProviders(ProviderSettings()) as providers:
-            with pytest.raises(ProviderError, match="'nobody'; there are: flite, local, openai"):
+            with pytest.raises(ProviderError, match="'nobody'; there are: cartesia, deepgram"):
                 providers.text_to_speech("nobody")
             with pytest.raises(ProviderError, match="language model provider 'local'"):
                 providers.language_model("local")
@@ -74,7 +81,7 @@ def test_a_server_of_ones_own_needs_no_key() -> None:
 
     async def main() -> None:
         async with ConfiguredProviders(settings) as providers:
-            assert isinstance(providers.language_model("openai"), OpenAIChat)
+            assert isinstance(providers.own_model("openai"), OpenAIChat)
 
     asyncio.run(main())
 
@@ -115,7 +122,8 @@ def test_the_fallback_voice_is_whatever_needs_no_network(
 
     async def fallback() -> TextToSpeech | None:
         async with ConfiguredProviders(ProviderSettings()) as providers:
-            return providers.fallback_voice()
+            voice = providers.fallback_voice()
+            return None if voice is None else providers.own_voice("flite")
 
     monkeypatch.setattr("strowger.providers.registry.find_flite", lambda: str(tmp_path / "flite"))
     assert isinstance(asyncio.run(fallback()), FliteSpeech)

@@ -10,14 +10,16 @@ import numpy as np
 from strowger.media import g711
 from strowger.media.events import Codec
 from strowger.media.resample import Resampler
-from strowger.ports import LINE_RATE
+from strowger.ports import LINE_RATE, Word
 from strowger.providers.websocket import Garbage
 
 CONTAINERS = (b"RIFF", b"ID3", b"OggS", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 TEXT = (b"{", b"<!", b"<h", b"<?")
-SLOWEST, FASTEST = 0.30, 0.017
+SLOWEST, FASTEST = 0.16, 0.017
 """Seconds for a character. Speech takes 0.04 to 0.11, and three times as much at a third of its
-rate; numbers and abbreviations take longer to say than to write."""
+rate."""
+DIGIT = 5
+"""Characters that a digit counts for: numbers take longer to say than to write."""
 GRACE = 2.0
 """Seconds that a short text may take besides, with its silence."""
 JUDGED_FROM = 40
@@ -31,12 +33,15 @@ FRAME = LINE_RATE * 20 // 1000
 class LineAudio:
     """The sound of one text."""
 
-    def __init__(self, text: str, *, rate: int = LINE_RATE, codec: Codec | None = None) -> None:
+    def __init__(
+        self, text: str, *, rate: int = LINE_RATE, codec: Codec | None = None, speed: float = 1.0
+    ) -> None:
         """`codec` for G.711, else signed 16-bit PCM, at `rate` samples per second."""
         self._codec = codec
         self._size = 1 if codec is not None else 2
         self._resampler = Resampler(rate, LINE_RATE)
-        self._length = len(text)
+        self._length = (len(text) + (DIGIT - 1) * sum(map(str.isdigit, text))) / speed
+        self._last_word = 0.0
         self._seconds = 0.0
         self._odd = b""
         self._beginning = b""
@@ -46,6 +51,10 @@ class LineAudio:
     @property
     def seconds(self) -> float:
         return self._seconds
+
+    def expect(self, word: Word) -> None:
+        """The voice says when a word of this sound is spoken."""
+        self._last_word = max(self._last_word, word.end)
 
     def process(self, sound: bytes) -> bytes:
         """PCM at LINE_RATE. Raises Garbage."""
@@ -70,6 +79,8 @@ class LineAudio:
             raise Garbage("sent half a sample: the sound broke off")
         if self._seconds == 0:
             raise Garbage("sent no sound")
+        if self._last_word and self._seconds > 2 * self._last_word + GRACE:
+            raise Garbage("speaks far slower than its word times say: the rate is wrong")
         if self._length >= JUDGED_FROM and self._seconds < FASTEST * self._length:
             raise Garbage(f"spoke for {self._seconds:.1f} s only: the rate is wrong")
         return pcm

@@ -1,93 +1,105 @@
 """The configured providers by name: who makes them, who closes them, what is there at all.
 
 Nothing is started or connected before somebody asks for it, and everything that was is closed
-with the context.
+with the context. What is handed out goes on with its fallbacks where it fails.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TypeVar
 
 from strowger.conversation.events import ProviderKind
 from strowger.errors import ProviderError
-from strowger.ports import LanguageModel, ProviderDescription, SpeechToText, TextToSpeech
+from strowger.ports import (
+    LanguageModel,
+    ProviderDescription,
+    ProviderObserver,
+    SpeechToText,
+    TextToSpeech,
+)
+from strowger.providers.anthropic import VERSION as ANTHROPIC_VERSION
+from strowger.providers.anthropic import AnthropicMessages
+from strowger.providers.assemblyai import AssemblyAIEars
+from strowger.providers.candidates import Health
+from strowger.providers.cartesia import CartesiaVoice
 from strowger.providers.child import ChildPolicy
-from strowger.providers.espeak import EspeakSpeech, find_espeak, voices_of
+from strowger.providers.deepgram import DeepgramEars
+from strowger.providers.deepgram_aura import AuraVoice
+from strowger.providers.deepgram_flux import FluxEars
+from strowger.providers.description import describe
+from strowger.providers.elevenlabs import ElevenLabsVoice
+from strowger.providers.espeak import EspeakSpeech, find_espeak
+from strowger.providers.fallback_ears import FallbackEars
+from strowger.providers.fallback_model import FallbackModel
+from strowger.providers.fallback_voice import FallbackVoice
 from strowger.providers.flite import FliteSpeech, find_flite
+from strowger.providers.google import Gemini
 from strowger.providers.http import HttpConnection, HttpPolicy, HttpService
 from strowger.providers.openai_chat import OpenAIChat
+from strowger.providers.openai_realtime_ears import RealtimeEars, RealtimeSettings
 from strowger.providers.openai_speech import OpenAISpeech
 from strowger.providers.openai_transcription import OpenAITranscription
 from strowger.providers.pocketsphinx import PocketsphinxRecogniser, find_pocketsphinx
+from strowger.providers.settings import OPENAI_URL, OpenAISettings, ProviderSettings
+from strowger.providers.soniox import SonioxEars
+from strowger.providers.streamed_ears import EarVendor, StreamedEars
+from strowger.providers.streamed_model import StreamedModel
+from strowger.providers.streamed_voice import StreamedVoice, VoiceVendor
+from strowger.providers.websocket import Connector
 
-OPENAI_URL = "https://api.openai.com/v1"
-OPENAI_VOICES = (
-    "alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse",
-)  # fmt: skip
-"""Those of OpenAI itself; another server has its own."""
+__all__ = ["OPENAI_URL", "ConfiguredProviders", "OpenAISettings", "ProviderSettings"]
+
+TRIES = 2
+"""How often what streams is asked itself: a connection may break that the next would not."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenAISettings:
-    """A server that speaks OpenAI's protocol: OpenAI itself, vLLM, Ollama, llama.cpp …"""
-
-    base_url: str = OPENAI_URL
-    api_key: str | None = field(default=None, repr=False)
-    """Secret; a server of one's own may need none."""
-    chat_model: str = "gpt-4.1-mini"
-    speech_model: str = "gpt-4o-mini-tts"
-    speech_voice: str = "alloy"
-    transcription_model: str = "gpt-4o-mini-transcribe"
-    proxy: str | None = field(default=None, repr=False)
-    http: HttpPolicy = field(default_factory=HttpPolicy)
-
-    @property
-    def configured(self) -> bool:
-        return self.api_key is not None or self.base_url != OPENAI_URL
-
-    @property
-    def limit_name(self) -> str:
-        """OpenAI renamed the limit of a reply's tokens; other servers know the old name."""
-        return "max_completion_tokens" if self.base_url == OPENAI_URL else "max_tokens"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderSettings:
-    openai: OpenAISettings = field(default_factory=OpenAISettings)
-    child_deadline: float = 5.0
-    """Seconds a local engine may stay silent before it is started anew."""
-    recognisers: int = 2
-    """Most processes that recognise speech at once; each takes some 100 MB while in use."""
-    recogniser_idle: float = 300.0
-    """Seconds without work after which a recogniser's process is let go."""
 
 
 class ConfiguredProviders:
     """The port `Providers`, filled from settings. Use as a context manager."""
 
-    def __init__(self, settings: ProviderSettings) -> None:
+    def __init__(
+        self, settings: ProviderSettings, *, observer: ProviderObserver | None = None
+    ) -> None:
         self._settings = settings
         self._opened = AsyncExitStack()
-        self._connection: HttpConnection | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._openai_http: HttpConnection | None = None
+        self._connector = Connector(settings.sockets)
+        self._health = {kind: Health(kind, observer) for kind in ProviderKind}
         self._ears: dict[str, SpeechToText] = {}
         self._voices: dict[str, TextToSpeech] = {}
         self._models: dict[str, LanguageModel] = {}
+        self._lasting_ears: dict[str, SpeechToText] = {}
+        self._lasting_voices: dict[str, TextToSpeech] = {}
+        self._lasting_models: dict[str, LanguageModel] = {}
         self._make_ears: Mapping[str, Callable[[], SpeechToText]] = {
             "local": self._pocketsphinx,
             "openai": self._openai_transcription,
+            "openai-realtime": self._openai_realtime,
+            "deepgram": lambda: self._streamed_ears(DeepgramEars(settings.deepgram)),
+            "deepgram-flux": lambda: self._streamed_ears(FluxEars(settings.deepgram)),
+            "assemblyai": lambda: self._streamed_ears(AssemblyAIEars(settings.assemblyai)),
+            "soniox": lambda: self._streamed_ears(SonioxEars(settings.soniox)),
         }
         self._make_voices: Mapping[str, Callable[[], TextToSpeech]] = {
             "local": self._espeak,
             "flite": self._flite,
             "openai": self._openai_speech,
+            "elevenlabs": lambda: self._streamed_voice(ElevenLabsVoice(settings.elevenlabs)),
+            "cartesia": lambda: self._streamed_voice(CartesiaVoice(settings.cartesia)),
+            "deepgram": lambda: self._streamed_voice(AuraVoice(settings.deepgram)),
         }
-        self._make_models: Mapping[str, Callable[[], LanguageModel]] = {"openai": self._openai_chat}
+        self._make_models: Mapping[str, Callable[[], LanguageModel]] = {
+            "openai": self._openai_chat,
+            "anthropic": self._anthropic,
+            "google": self._google,
+        }
 
     async def __aenter__(self) -> "ConfiguredProviders":
+        self._tasks = await self._opened.enter_async_context(asyncio.TaskGroup())
         return self
 
     async def __aexit__(
@@ -99,12 +111,38 @@ class ConfiguredProviders:
         await self._opened.aclose()
 
     def speech_to_text(self, name: str) -> SpeechToText:
-        return made(name, ProviderKind.SPEECH_TO_TEXT, self._ears, self._make_ears)
+        if name not in self._lasting_ears:
+            own = self.own_ears(name)
+            tries = TRIES if isinstance(own, StreamedEars) else 1
+            health = self._health[ProviderKind.SPEECH_TO_TEXT]
+            self._lasting_ears[name] = FallbackEars(name, self.own_ears, health, tries=tries)
+        return self._lasting_ears[name]
 
     def text_to_speech(self, name: str) -> TextToSpeech:
-        return made(name, ProviderKind.TEXT_TO_SPEECH, self._voices, self._make_voices)
+        if name not in self._lasting_voices:
+            own = self.own_voice(name)
+            tries = TRIES if isinstance(own, StreamedVoice) else 1
+            health = self._health[ProviderKind.TEXT_TO_SPEECH]
+            self._lasting_voices[name] = FallbackVoice(name, self.own_voice, health, tries=tries)
+        return self._lasting_voices[name]
 
     def language_model(self, name: str) -> LanguageModel:
+        if name not in self._lasting_models:
+            self.own_model(name)
+            health = self._health[ProviderKind.LANGUAGE_MODEL]
+            self._lasting_models[name] = FallbackModel(name, self.own_model, health)
+        return self._lasting_models[name]
+
+    def own_ears(self, name: str) -> SpeechToText:
+        """A recogniser without its fallbacks. Raises ProviderError."""
+        return made(name, ProviderKind.SPEECH_TO_TEXT, self._ears, self._make_ears)
+
+    def own_voice(self, name: str) -> TextToSpeech:
+        """A voice without its fallbacks. Raises ProviderError."""
+        return made(name, ProviderKind.TEXT_TO_SPEECH, self._voices, self._make_voices)
+
+    def own_model(self, name: str) -> LanguageModel:
+        """A model without its fallbacks. Raises ProviderError."""
         return made(name, ProviderKind.LANGUAGE_MODEL, self._models, self._make_models)
 
     def fallback_voice(self) -> TextToSpeech | None:
@@ -115,23 +153,12 @@ class ConfiguredProviders:
 
     def describe(self) -> list[ProviderDescription]:
         """What there is. Looks at files only; asks no service and starts nothing."""
-        openai = self._settings.openai
-        speech, ears = ProviderKind.TEXT_TO_SPEECH, ProviderKind.SPEECH_TO_TEXT
-        remote = None if openai.configured else "no API key and no base_url of one's own"
-        own = OPENAI_VOICES if openai.base_url == OPENAI_URL else (openai.speech_voice,)
-        return [
-            described(speech, "local", problem_with(find_espeak), espeak_voices(), "en-us+klatt"),
-            described(speech, "flite", problem_with(find_flite), ("kal", "rms", "slt"), "slt"),
-            described(speech, "openai", remote, own, openai.speech_voice),
-            described(ears, "local", problem_with(find_pocketsphinx)),
-            described(ears, "openai", remote, default=openai.transcription_model),
-            described(ProviderKind.LANGUAGE_MODEL, "openai", remote, default=openai.chat_model),
-        ]
+        return describe(self._settings)
 
     def _espeak(self) -> EspeakSpeech:
-        speech = EspeakSpeech(find_espeak(), ChildPolicy(deadline=self._settings.child_deadline))
-        self._opened.push_async_callback(speech.close)
-        return speech
+        voice = EspeakSpeech(find_espeak(), ChildPolicy(deadline=self._settings.child_deadline))
+        self._opened.push_async_callback(voice.close)
+        return voice
 
     def _flite(self) -> FliteSpeech:
         return FliteSpeech(find_flite())
@@ -143,17 +170,34 @@ class ConfiguredProviders:
         self._opened.push_async_callback(ears.close)
         return ears
 
+    def _streamed_ears(self, vendor: EarVendor) -> StreamedEars:
+        ears = StreamedEars(vendor, self._connector)
+        self._run_beside(ears.pool.run, vendor.name)
+        return ears
+
+    def _streamed_voice(self, vendor: VoiceVendor) -> StreamedVoice:
+        voice = StreamedVoice(vendor, self._connector)
+        self._run_beside(voice.pool.run, vendor.name)
+        return voice
+
     def _openai(self) -> HttpConnection:
-        if self._connection is None:
-            openai = self._settings.openai
-            if not openai.configured:
-                raise ProviderError("openai has no API key", retryable=False)
-            service = HttpService(
-                name="openai", base_url=openai.base_url, api_key=openai.api_key, proxy=openai.proxy
+        openai = self._settings.openai
+        if not openai.configured:
+            raise ProviderError(
+                "openai is not configured: it has no API key and no base_url of one's own",
+                retryable=False,
             )
-            self._connection = HttpConnection(service, openai.http)
-            self._opened.push_async_callback(self._connection.close)
-        return self._connection
+        if self._openai_http is None:
+            self._openai_http = self._connected(
+                HttpService(
+                    name="openai",
+                    base_url=openai.base_url,
+                    api_key=openai.api_key,
+                    proxy=openai.proxy,
+                ),
+                openai.http,
+            )
+        return self._openai_http
 
     def _openai_chat(self) -> OpenAIChat:
         openai = self._settings.openai
@@ -171,6 +215,53 @@ class ConfiguredProviders:
         model = self._settings.openai.transcription_model
         return OpenAITranscription(self._openai(), default_model=model)
 
+    def _openai_realtime(self) -> StreamedEars:
+        openai = self._settings.openai
+        self._openai()  # says what is missing
+        settings = RealtimeSettings(
+            base_url=openai.base_url, api_key=openai.api_key, model=openai.realtime_model
+        )
+        return self._streamed_ears(RealtimeEars(settings))
+
+    def _anthropic(self) -> StreamedModel:
+        anthropic = self._settings.anthropic
+        service = HttpService(
+            name="anthropic",
+            base_url=anthropic.base_url,
+            api_key=configured("anthropic", anthropic.api_key),
+            key_header="x-api-key",
+            headers=(("anthropic-version", ANTHROPIC_VERSION),),
+        )
+        return StreamedModel(AnthropicMessages(anthropic.model), self._connected(service))
+
+    def _google(self) -> StreamedModel:
+        google = self._settings.google
+        service = HttpService(
+            name="google",
+            base_url=google.base_url,
+            api_key=configured("google", google.api_key),
+            key_header="x-goog-api-key",
+        )
+        return StreamedModel(Gemini(google.model), self._connected(service))
+
+    def _connected(self, service: HttpService, policy: HttpPolicy | None = None) -> HttpConnection:
+        connection = HttpConnection(service, policy or self._settings.http)
+        self._opened.push_async_callback(connection.close)
+        return connection
+
+    def _run_beside(self, run: Callable[[], Coroutine[None, None, None]], name: str) -> None:
+        """Until the context is left."""
+        if self._tasks is None:
+            raise ProviderError(f"{name} is asked for outside of its context", retryable=False)
+        self._opened.callback(self._tasks.create_task(run(), name=f"pool {name}").cancel)
+
+
+def configured(name: str, key: str | None) -> str:
+    """Raises ProviderError without a key."""
+    if key is None:
+        raise ProviderError(f"{name} is not configured: it has no API key", retryable=False)
+    return key
+
 
 def made(
     name: str, kind: ProviderKind, ready: dict[str, T], makers: Mapping[str, Callable[[], T]]
@@ -185,35 +276,3 @@ def made(
             )
         ready[name] = makers[name]()
     return ready[name]
-
-
-def problem_with(find: Callable[[], object]) -> str | None:
-    try:
-        find()
-    except ProviderError as error:
-        return str(error)
-    return None
-
-
-def espeak_voices() -> tuple[str, ...]:
-    try:
-        return tuple(sorted(voices_of(find_espeak())))
-    except ProviderError:
-        return ()
-
-
-def described(
-    kind: ProviderKind,
-    name: str,
-    problem: str | None,
-    voices: tuple[str, ...] = (),
-    default: str | None = None,
-) -> ProviderDescription:
-    return ProviderDescription(
-        kind=kind,
-        name=name,
-        available=problem is None,
-        problem=problem,
-        voices=() if problem else voices,
-        default=default,
-    )

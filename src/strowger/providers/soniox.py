@@ -146,6 +146,7 @@ class SonioxSession:
                     raise Garbage("sent a token without a text")
         if finished:
             self._heard.settle()
+            self._final.append(Token(" ", 0.0, 0.0, None))  # what follows is a word of its own
         elif not tokens:
             return None
         return self._heard.result(*said([*self._final, *open_]), final=finished, sign=sign)
@@ -172,4 +173,4 @@ def said(tokens: Sequence[Token]) -> tuple[str, list[Word]]:
             whole = before.text + text
             words.append(Word(whole, before.start, token.end, min(sure, default=None)))
         begins = token.text[-1:].isspace() if token.text else begins
-    return "".join(token.text for token in tokens), words
+    return " ".join("".join(token.text for token in tokens).split()), words

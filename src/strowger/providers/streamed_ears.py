@@ -116,6 +116,8 @@ class StreamedTurn:
         self._sent = 0
         """Samples since the turn began, or since the last final result."""
         self._ready: list[Recognised] = []
+        self._text = ""
+        """What was told last: vendors repeat themselves."""
         self._woken: asyncio.Timeout | None = None
         self._session.begin()
 
@@ -156,7 +158,8 @@ class StreamedTurn:
                 raise self._socket.dial.error(
                     f"failed: {failed}", retryable=failed.retryable
                 ) from None
-            if heard is not None:
+            if heard is not None and (heard.final or heard.sign or heard.text != self._text):
+                self._text = heard.text
                 self._ready.append(heard)
 
     async def leave(self) -> None:

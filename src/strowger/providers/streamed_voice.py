@@ -14,7 +14,7 @@ from typing import Protocol
 from strowger.agent import VoiceSettings
 from strowger.errors import ProviderError
 from strowger.media.events import Codec
-from strowger.ports import LINE_RATE, Word
+from strowger.ports import Word
 from strowger.providers.line_audio import LineAudio
 from strowger.providers.pool import Held, SocketPool
 from strowger.providers.websocket import Connector, Dial, Frame, Garbage, Socket, VendorFailed
@@ -46,9 +46,11 @@ class VoiceSession(Protocol):
 
 class VoiceVendor(Protocol):
     name: str
-    codec: Codec | None
-    """G.711, or none for 16-bit PCM; at the line's rate."""
     longest_text: int
+
+    @property
+    def codec(self) -> Codec | None:
+        """G.711, or none for 16-bit PCM; at the line's rate."""
 
     def dial(self, settings: VoiceSettings, language: str) -> Dial: ...
     def new_session(self) -> VoiceSession: ...
@@ -89,7 +91,7 @@ class StreamedVoice:
         async with self.pool.lease(vendor.dial(settings, language)) as held:
             session = held.state
             await held.socket.send(*session.speak(text, settings, language))
-            audio = LineAudio(text, rate=LINE_RATE, codec=vendor.codec)
+            audio = LineAudio(text, codec=vendor.codec, speed=settings.speed)
             try:
                 within = self._policy.first
                 while not session.done:
@@ -113,6 +115,7 @@ class StreamedVoice:
         with _blaming(held.socket):
             for piece in held.state.receive(frame):
                 if isinstance(piece, Word):
+                    audio.expect(piece)
                     heard.append(piece)
                 elif pcm := audio.process(piece):
                     heard.append(pcm)
