@@ -145,7 +145,14 @@ async def serving(*vendors: Vendor, host: str = "127.0.0.1", port: int = 0) -> A
     quiet = logging.getLogger("vendors")
     quiet.setLevel(logging.CRITICAL)
     server: Server = await serve(
-        handle, host, port, process_request=admit, compression=None, logger=quiet, max_size=8 << 20
+        handle,
+        host,
+        port,
+        process_request=admit,
+        compression=None,
+        logger=quiet,
+        max_size=8 << 20,
+        close_timeout=0.1,
     )
     try:
         yield f"http://{host}:{next(iter(server.sockets)).getsockname()[1]}"
