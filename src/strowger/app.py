@@ -397,15 +397,15 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
         keyring = await asyncio.to_thread(keyring_of, settings)
         engine = open_engine(url, pool_size=POOL, keyring=keyring)
         stack.push_async_callback(engine.dispose)
+        figures = WorkerFigures(lines=settings.lines)
         providers = await stack.enter_async_context(
-            ConfiguredProviders(provider_settings(settings))
+            ConfiguredProviders(provider_settings(settings), observer=figures)
         )
         telephone = await stack.enter_async_context(
             open_telephone(_telephone_settings(settings, number), SileroModel())
         )
         simulated = TelephoneOnDemand(partial(_simulated_telephone, providers, settings.lines))
         bell = PostgresBell(url, COMMAND_CHANNEL)
-        figures = WorkerFigures(lines=settings.lines)
         store = PostgresCallStore(engine)
         dispatcher = Dispatcher(
             Workplace(
@@ -504,18 +504,40 @@ def media_totals(telephone: "SipTelephone") -> "MediaTotals":
 
 def provider_settings(settings: Settings) -> "ProviderSettings":
     """What the providers need of the settings."""
-    from strowger.providers.registry import OpenAISettings, ProviderSettings
+    from strowger.providers import settings as of
 
-    return ProviderSettings(
-        openai=OpenAISettings(
+    return of.ProviderSettings(
+        openai=of.OpenAISettings(
             base_url=settings.openai_base_url,
             api_key=settings.openai_api_key,
             chat_model=settings.openai_model,
             speech_model=settings.openai_speech_model,
             speech_voice=settings.openai_voice,
             transcription_model=settings.openai_transcription_model,
-        )
+            realtime_model=settings.openai_realtime_model,
+        ),
+        anthropic=of.AnthropicSettings(**_given(settings, "anthropic", "model")),
+        google=of.GoogleSettings(**_given(settings, "google", "model")),
+        deepgram=of.DeepgramSettings(**_given(settings, "deepgram", "model", "voice")),
+        assemblyai=of.AssemblyAISettings(**_given(settings, "assemblyai", "model")),
+        soniox=of.SonioxSettings(**_given(settings, "soniox", "model")),
+        elevenlabs=of.ElevenLabsSettings(**_given(settings, "elevenlabs", "voice", "model")),
+        cartesia=of.CartesiaSettings(**_given(settings, "cartesia", "voice", "model")),
+        models=of.LocalModels(
+            whisper=settings.whisper_model,
+            piper=settings.piper_voices,
+            kokoro=settings.kokoro_model,
+            kokoro_voices=settings.kokoro_voices,
+        ),
     )
+
+
+def _given(settings: Settings, provider: str, *names: str) -> dict[str, str]:
+    """What is set of a provider; the rest stays as it is there."""
+    values = {
+        name: getattr(settings, f"{provider}_{name}") for name in ("api_key", "base_url", *names)
+    }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _share_of_ports(settings: Settings, number: int) -> tuple[int, int]:

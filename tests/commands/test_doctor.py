@@ -244,4 +244,4 @@ def test_whatever_a_check_cannot_bear_is_said_and_the_others_go_on(
     assert "✗ the moon is down" in said
     assert "✓ all is well" in said
     assert run(well) == 0
-    assert len(CHECKS) == 11
+    assert len(CHECKS) == 12

@@ -18,7 +18,7 @@ Scalar = str | int | float | bool | None
 class VoiceFallback:
     """A voice that speaks where the one before it fails; all else stays as it is set."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     provider: str
     """Which configured speech provider speaks."""
@@ -32,7 +32,7 @@ class VoiceFallback:
 class Fallback:
     """A provider that is asked where the one before it fails; all else stays as it is set."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     provider: str
     """Which configured provider is asked."""

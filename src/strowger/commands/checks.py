@@ -16,6 +16,7 @@ from strowger.agent import TranscriberSettings, VoiceSettings
 from strowger.config import Settings
 from strowger.errors import ConfigurationError
 from strowger.ports import Readiness, pcm_of
+from strowger.providers.probing import probe
 from strowger.providers.registry import ConfiguredProviders
 from strowger.store import embedded
 from strowger.store.connect import open_engine
@@ -226,6 +227,18 @@ async def openai(settings: Settings) -> Finding:
         problem = f"openai: {base} answers {answer.status_code}"
         return Finding("", problem, "the service has trouble; try again later")
     return Finding(f"openai: {base} answers")
+
+
+async def services(settings: Settings) -> Finding:
+    """Whether the other services that are configured let us in."""
+    found = await probe(app.provider_settings(settings))
+    problems = [f"{name}: {problem}" for name, problem in found.items() if problem is not None]
+    if problems:
+        advice = "check the provider's key and address, and that this machine may connect there"
+        return Finding("", "; ".join(problems), advice)
+    if not found:
+        return Finding("speech and model services besides openai: none configured")
+    return Finding(f"{', '.join(found)} {'answers' if len(found) == 1 else 'answer'}")
 
 
 async def local_speech(settings: Settings) -> Finding:

@@ -23,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     checks.trunk,
     checks.local_speech,
     checks.openai,
+    checks.services,
     checks.voice_detection,
     checks.timers,
 )

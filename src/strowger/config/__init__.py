@@ -9,10 +9,12 @@ import difflib
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from strowger.config.declaring import setting
+from strowger.config.providers import ProviderKeys
 from strowger.config.values import (
     Endpoint,
     Network,
@@ -38,8 +40,6 @@ from strowger.config.values import (
 )
 from strowger.errors import ConfigurationError
 
-T = TypeVar("T")
-
 __all__ = [
     "SETTINGS",
     "Endpoint",
@@ -61,16 +61,8 @@ FILE_NAME = "strowger.toml"
 FILE_VARIABLE = "STROWGER_CONFIG"
 
 
-def setting(
-    default: T, read: Callable[[object], T], help: str, *, form: str, secret: bool = False
-) -> T:
-    """A field of Settings. `form` shows what a value looks like; a secret is never printed."""
-    metadata = {"read": read, "help": help, "form": form, "secret": secret}
-    return field(default=default, repr=not secret, metadata=metadata)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(ProviderKeys):
     """Everything an operator can set. Paths are as given, durations seconds."""
 
     host: str = setting("127.0.0.1", read_host, "Address the API listens on.", form="ADDRESS")
@@ -170,30 +162,6 @@ class Settings:
         "Private networks that webhooks may reach; none but public addresses otherwise.",
         form="10.0.0.0/8,…",
     )
-    openai_base_url: str = setting(
-        "https://api.openai.com/v1",
-        read_url,
-        "Where the OpenAI-compatible services are.",
-        form="URL",
-    )
-    openai_api_key: str | None = setting(
-        None, read_text, "Key for the OpenAI-compatible services.", form="KEY", secret=True
-    )
-    openai_model: str = setting(
-        "gpt-4.1-mini", read_text, "Language model of agents that name none.", form="NAME"
-    )
-    openai_speech_model: str = setting(
-        "gpt-4o-mini-tts", read_text, "Speech model of the provider openai.", form="NAME"
-    )
-    openai_voice: str = setting(
-        "alloy", read_text, "Voice of agents with the provider openai that name none.", form="NAME"
-    )
-    openai_transcription_model: str = setting(
-        "gpt-4o-mini-transcribe",
-        read_text,
-        "Recognition model of agents that name none.",
-        form="NAME",
-    )
     stop_timeout: float = setting(
         60.0,
         read_seconds,
@@ -232,7 +200,12 @@ class Settings:
         return self.data / "recordings"
 
 
-SETTINGS: Mapping[str, "Field[Any]"] = {field.name: field for field in fields(Settings)}
+_OF_PROVIDERS = {field.name for field in fields(ProviderKeys)}
+SETTINGS: Mapping[str, "Field[Any]"] = {
+    field.name: field
+    for field in sorted(fields(Settings), key=lambda field: field.name in _OF_PROVIDERS)
+}
+"""By name; those of the providers last."""
 
 
 def variable_of(name: str) -> str:

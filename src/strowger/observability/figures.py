@@ -134,6 +134,15 @@ class WorkerFigures(ProcessFigures):
             "From the callee's last voiced sound to the agent's first, at the wire.",
             buckets=RESPONSE_BUCKETS, registry=self.registry,
         )  # fmt: skip
+        self._answers = Histogram(
+            "strowger_provider_seconds",
+            "From a question to a provider's first sound or word, or its final words.",
+            ("kind", "provider"), buckets=RESPONSE_BUCKETS, registry=self.registry,
+        )  # fmt: skip
+        self._failures = Counter(
+            "strowger_provider_failures", "Failures of providers, mended or not.",
+            ("kind", "provider"), registry=self.registry,
+        )  # fmt: skip
         self._lines = lines
         self._busy: Callable[[], int] = int
         self._media: Callable[[], MediaTotals] = MediaTotals
@@ -149,6 +158,14 @@ class WorkerFigures(ProcessFigures):
         for turn in result.transcript:
             if turn.latency is not None and turn.latency.total is not None:
                 self._responses.observe(turn.latency.total)
+
+    def provider_answered(self, kind: str, name: str, seconds: float) -> None:
+        """A provider began to answer, or finished hearing a turn."""
+        self._answers.labels(str(kind), name).observe(seconds)
+
+    def provider_failed(self, kind: str, name: str) -> None:
+        """A provider failed; another may have gone on."""
+        self._failures.labels(str(kind), name).inc()
 
     def _draw(self) -> Iterator[Metric]:
         media = self._media()

@@ -13,6 +13,20 @@ from strowger.providers.http import HttpPolicy
 from strowger.providers.soniox import SonioxSettings
 from strowger.providers.websocket import SocketPolicy
 
+__all__ = [
+    "OPENAI_URL",
+    "AnthropicSettings",
+    "AssemblyAISettings",
+    "CartesiaSettings",
+    "DeepgramSettings",
+    "ElevenLabsSettings",
+    "GoogleSettings",
+    "LocalModels",
+    "OpenAISettings",
+    "ProviderSettings",
+    "SonioxSettings",
+]
+
 OPENAI_URL = "https://api.openai.com/v1"
 
 
