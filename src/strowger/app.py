@@ -47,6 +47,8 @@ UntilStopped = Callable[[], Awaitable[None]]
 
 CONFIGURED_TRUNK = TrunkId("trunk_default")
 """The id of the trunk that STROWGER_TRUNK describes."""
+PREPARED_AT_MOST = 3
+"""How often an embedded database is brought up that dies before it is ready."""
 POOL = 10
 """Database connections of one process."""
 
@@ -149,10 +151,22 @@ def database(settings: Settings) -> Iterator[str]:
 
 
 async def prepare(settings: Settings, ready: Ready) -> None:
-    """Make the database ready for the processes that follow."""
-    url = await asyncio.to_thread(database_url, settings)
-    await bring_up(url, settings)
-    ready("database")
+    """Make the database ready for the processes that follow.
+
+    An embedded one that dies meanwhile is started again: nobody else keeps it running yet.
+    """
+    own = settings.database_url is None
+    for tries_left in reversed(range(PREPARED_AT_MOST if own else 1)):
+        url = await asyncio.to_thread(database_url, settings)
+        try:
+            await bring_up(url, settings)
+        except Unavailable as error:
+            if not tries_left:
+                raise
+            structlog.get_logger().warning("database lost, starting it again", problem=str(error))
+        else:
+            ready("database")
+            return
 
 
 def keyring_of(settings: Settings) -> "Keyring":

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import fields
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -84,8 +85,10 @@ def _first_line() -> bytes:
 
 
 def _say_ready(message: str) -> None:
-    sys.stdout.write(message + "\n")
-    sys.stdout.flush()
+    """To the supervisor; one that has gone meanwhile also ended our input, which stops us."""
+    with suppress(BrokenPipeError):
+        sys.stdout.write(message + "\n")
+        sys.stdout.flush()
 
 
 def main(arguments: list[str]) -> int:

@@ -37,6 +37,9 @@ class Report:
             f"other answers {dict(account.troubles)}",
             f"  keys           {keys}; "
             f"asked twice {sum(one.answers > 1 for one in account.accepted.values())}",
+            f"  wanted of calls {len(account.ended)} ends, {account.spoken} sayings "
+            f"({sum(evidence.said.values())} of them said)",
+            f"  test calls     {sum(call['test'] for call in evidence.calls)}",
             f"  in the database {len(evidence.calls)}: {dict(ended)}",
             f"  rung           {sum(evidence.rung.values())} telephones",
             f"  events         {len(evidence.events)}, deliveries {dict(evidence.deliveries)}, "

@@ -11,8 +11,9 @@ from strowger.errors import Unavailable
 from strowger.lifecycle import TERMINAL
 from strowger.store.cluster import Cluster
 from strowger.store.connect import connect
+from strowger.webhooks.schedule import DELAYS
 from tests.crash.house import House, World
-from tests.crash.load import Account
+from tests.crash.load import SAID, Account
 
 POLL = 0.5  # seconds
 
@@ -22,6 +23,22 @@ UNFINISHED = """
                AS deliveries,
            (SELECT count(*) FROM pgqueuer WHERE entrypoint IN ('dial', 'deliver')) AS jobs
 """
+
+
+SPOKEN = """
+    SELECT call_id, sum(regexp_count(turn ->> 'text', $1))::int AS n
+    FROM call_turns WHERE turn ->> 'role' = 'agent' GROUP BY call_id
+"""
+EARLY = """
+    SELECT * FROM (
+        SELECT delivery_id, number, at - lag(at + duration) OVER line AS pause
+        FROM delivery_attempts WINDOW line AS (PARTITION BY delivery_id ORDER BY number)
+    ) AS attempts WHERE pause < $1
+"""
+CLOCK_STEP = 0.5
+"""Seconds by which a job may start before the API's clock says so."""
+OBEYED = {"api_request", "worker_lost", "worker_stopped"}
+"""Why a call is over whose end was accepted; the last two where there was nobody to obey."""
 
 
 @dataclass(slots=True)
@@ -34,6 +51,10 @@ class Evidence:
     """What the customer's endpoint got, in order."""
     rung: Counter[str] = field(default_factory=Counter)
     """How often each number rang."""
+    said: dict[str, int] = field(default_factory=dict)
+    """How often what a customer wanted said was said, by call."""
+    early: list[str] = field(default_factory=list)
+    """Attempts of deliveries that came before their time."""
     quiet_after: float | None = None
     """Seconds; None where it never became quiet."""
     unfinished: dict[str, int] = field(default_factory=dict)
@@ -57,8 +78,14 @@ async def gather(house: House, world: World, quiet_within: float) -> Evidence:
     quiet, left = await wait_until_quiet(house, quiet_within)
     evidence = Evidence(quiet_after=quiet, unfinished=left)
     evidence.calls = await _fetch(
-        house, 'SELECT id, status, end_reason, "to", worker_id FROM calls ORDER BY id'
+        house, 'SELECT id, status, end_reason, "to", worker_id, test FROM calls ORDER BY id'
     )
+    spoken = await _fetch(house, SPOKEN, SAID.rstrip("."))
+    evidence.said = {row["call_id"]: row["n"] for row in spoken}
+    evidence.early = [
+        f"attempt {row['number']} of {row['delivery_id']} came {row['pause']:.1f} s after the last"
+        for row in await _fetch(house, EARLY, DELAYS[0] - CLOCK_STEP)
+    ]
     evidence.events = await _fetch(
         house, "SELECT id, call_id, type, sequence FROM events ORDER BY sequence"
     )
@@ -86,14 +113,15 @@ def broken_promises(evidence: Evidence, account: Account) -> list[str]:
     return [
         *account.mistakes,
         *_of_calls(evidence, account),
-        *_of_ringing(evidence),
+        *_of_wishes(evidence, account),
+        *_of_ringing(evidence, account),
         *_of_events(evidence),
         *_of_order(evidence),
     ]
 
 
 def _of_calls(evidence: Evidence, account: Account) -> list[str]:
-    broken = []
+    broken = [] if account.accepted else ["nothing was accepted, so nothing was tested"]
     by_number: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for call in evidence.calls:
         by_number[call["to"]].append(call)
@@ -111,17 +139,34 @@ def _of_calls(evidence: Evidence, account: Account) -> list[str]:
     return broken
 
 
-def _of_ringing(evidence: Evidence) -> list[str]:
+def _of_wishes(evidence: Evidence, account: Account) -> list[str]:
+    """What customers wanted of live calls."""
+    reasons = {call["id"]: call["end_reason"] for call in evidence.calls}
+    disobeyed = [
+        f"{id} was to be ended, and ended by {reasons.get(id)}"
+        for id in sorted(account.ended)
+        if reasons.get(id) not in OBEYED
+    ]
+    twice = [f"{id} was told the same {n} times" for id, n in evidence.said.items() if n > 1]
+    return disobeyed + twice
+
+
+def _of_ringing(evidence: Evidence, account: Account) -> list[str]:
     called = {call["to"] for call in evidence.calls}
     twice = [f"{number} rang {n} times" for number, n in evidence.rung.items() if n > 1]
     strange = [
         f"{number} rang and nobody asked" for number in evidence.rung if number not in called
     ]
-    return twice + strange
+    escaped = [
+        f"{number} rang, though its call was for a simulated callee"
+        for number in evidence.rung
+        if number in account.tests
+    ]
+    return twice + strange + escaped
 
 
 def _of_events(evidence: Evidence) -> list[str]:
-    broken = []
+    broken = list(evidence.early)
     taken = {one["event"] for one in evidence.received if one["status"] == 200}
     types: dict[str, list[str]] = defaultdict(list)
     for event in evidence.events:

@@ -40,6 +40,7 @@ class House:
     port: int = field(init=False)
     sip: int = field(init=False)
     key: str = field(init=False, default="")
+    test_key: str = field(init=False, default="")
     _process: "subprocess.Popen[str] | None" = None
     _lives: int = 0
 

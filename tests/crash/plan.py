@@ -44,6 +44,11 @@ class Wish:
     """Dialled by no other call."""
     callee: str
     """Name of the persona that answers."""
+    test: bool
+    """Asked for with a test key: then it is no persona of ours that answers."""
+    ended_after: float | None
+    """Seconds after its acceptance when its end is asked for; None for a call that ends by itself.
+    Some of these are dialled then, some ring, and on some the agent talks."""
     asked_again: bool
     """Sent once more after it was accepted, as a client does that lost the answer."""
 
@@ -68,6 +73,9 @@ def wishes(plan: Plan) -> Iterator[Wish]:
     chance = random.Random(f"wishes {plan.seed}")
     at, count = 0.0, 0
     while (at := at + chance.expovariate(plan.calls_per_second)) < plan.seconds:
-        callee = chance.choices(["hello", "engaged", "empty-room"], [6, 2, 1])[0]
+        callee = chance.choices(["hello", "engaged", "empty-room", "patient"], [6, 2, 1, 3])[0]
         count += 1
-        yield Wish(at, f"+1415{2000000 + count}", callee, chance.random() < 0.2)
+        number, asked_again = f"+1415{2000000 + count}", chance.random() < 0.2
+        ended_after = chance.uniform(0.0, 6.0) if callee == "patient" else None
+        test = callee == "hello" and chance.random() < 0.4
+        yield Wish(at, number, callee, test, ended_after, asked_again)

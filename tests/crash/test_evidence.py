@@ -48,6 +48,8 @@ def test_each_broken_promise_is_found() -> None:
         match change:
             case "lost":
                 account.accepted[NUMBER].id = "call_2"
+            case "idle":
+                account.accepted.clear()
             case "twice":
                 evidence.calls.append(evidence.calls[0] | {"id": "call_2"})
             case "stuck":
@@ -60,15 +62,39 @@ def test_each_broken_promise_is_found() -> None:
                 evidence.received[2]["status"] = 500
             case "order":
                 evidence.received.reverse()
+            case "early":
+                evidence.early.append("attempt 2 came early")
             case "loud":
                 evidence.quiet_after = None
         return "; ".join(broken_promises(evidence, account))
 
     assert "is lost" in broken("lost")
+    assert "nothing was accepted" in broken("idle")
     assert "asked for once" in broken("twice")
     assert "never ended" in broken("stuck")
     assert "rang 2 times" in broken("rung")
     assert "nobody asked" in broken("stranger")
     assert "never arrived" in broken("undelivered")
     assert "came after a later one" in broken("order")
+    assert "came early" in broken("early")
     assert "never became quiet" in broken("loud")
+
+
+def test_an_end_that_was_accepted_and_not_obeyed_is_found() -> None:
+    evidence, account = kept()
+    account.ended.add("call_1")
+    assert "was to be ended" in "; ".join(broken_promises(evidence, account))
+    evidence.calls[0]["end_reason"] = "api_request"
+    assert broken_promises(evidence, account) == []
+
+
+def test_words_that_were_said_twice_are_found() -> None:
+    evidence, account = kept()
+    evidence.said["call_1"] = 2
+    assert "told the same 2 times" in "; ".join(broken_promises(evidence, account))
+
+
+def test_a_test_call_that_reached_a_trunk_is_found() -> None:
+    evidence, account = kept()
+    account.tests.add(NUMBER)
+    assert "for a simulated callee" in "; ".join(broken_promises(evidence, account))
