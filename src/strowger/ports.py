@@ -806,6 +806,15 @@ class DialectRecords(Protocol):
     ) -> FoundCalls:
         """A page by its place. Without `transcripts` the calls have none."""
 
+    async def take_line(self, call: CallId, *, now: float) -> bool:
+        """Whether a call that was just queued can be dialled at once; its line is then its own.
+        One that cannot waits for its turn."""
+
+    async def waiting_for_line(
+        self, workspace: WorkspaceId, ids: Sequence[CallId]
+    ) -> frozenset[CallId]:
+        """Those of `ids` that wait for a line."""
+
 
 class LinkSigner(Protocol):
     """Signs links that open something without a key, such as a recording."""

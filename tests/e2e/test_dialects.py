@@ -130,3 +130,48 @@ def test_ravan(running: Exchange) -> None:
 def _tells(session: str, words: bytes) -> Callable[[Received], bool]:
     """Whether a delivery is of this session, and has these words in it."""
     return lambda received: session.encode() in received.body and words in received.body
+
+
+def test_revring(running: Exchange) -> None:
+    agent = running.curl(
+        f"""curl -X POST {running.server.url}/revring/v1/agents -H 'x-api-key: {running.server.key}' \\
+  -d '{{"name": "kept", "promptTemplate": "x", "postCallWebhookUrl": "{running.hooks.url}"}}'"""
+    )["data"]
+    flow = running.server.client.get(f"/v1/agents/{running.agent}")["flow"]
+    native = "agent_" + agent["id"].replace("-", "")
+    patched = httpx2.patch(
+        f"{running.server.url}/v1/agents/{native}",
+        json={"flow": flow},
+        headers={"Authorization": f"Bearer {running.server.key}"},
+        trust_env=False,
+    )
+    assert patched.status_code == 200, patched.text
+    answer = running.curl(
+        f"""curl --request POST \\
+--url {running.server.url}/revring/v1/calls \\
+--header 'Content-Type: application/json' \\
+--header 'x-api-key: {running.server.key}' \\
+--data '
+{{
+"agentId": "{agent["id"]}",
+"toNumber": "{TO}",
+"fromNumber": "{FROM}",
+"variables": {{}}
+}}
+'"""
+    )["data"]
+    assert (answer["direction"], answer["status"]) == ("OUTBOUND", "INITIATED")
+    call = running.wait("call_" + answer["id"].replace("-", ""))
+    assert (call["status"], call["outcome"]) == ("completed", "good")
+    hook = running.hook(
+        lambda received: answer["id"].encode() in received.body and b'"hangupCause"' in received.body
+    )
+    told = json.loads(hook.body)
+    assert (told["id"], told["status"]) == (answer["id"], "COMPLETED")
+    assert "Bright Dental" in told["transcript"][0]["content"]
+    assert told["recordingUrl"]
+    read = running.curl(
+        f"curl {running.server.url}/revring/v1/calls/{answer['id']} "
+        f"-H 'x-api-key: {running.server.key}'"
+    )["data"]
+    assert read["status"] == "COMPLETED"

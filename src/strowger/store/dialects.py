@@ -14,12 +14,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from strowger.errors import NotFound
-from strowger.model import Call, DialectRecord, WorkspaceId
+from strowger.model import Call, CallId, DialectRecord, WorkspaceId
 from strowger.ports import MOST_COUNTED, CallSearch, FoundCalls
+from strowger.store import gate
 from strowger.store.call_rows import COLUMNS, WITH_TURNS, call_of
 from strowger.store.codec import from_json, to_json
 from strowger.store.connect import reading, transaction
-from strowger.store.schema import calls, dialect_records
+from strowger.store.schema import WAITING, calls, dialect_records
 from strowger.store.sealing import opened, seal
 
 BODY = dialect_records.c.body
@@ -107,6 +108,19 @@ class PostgresDialectRecords:
         many = (total or 0) > MOST_COUNTED
         return FoundCalls(calls=found, total=min(total or 0, MOST_COUNTED), total_is_estimated=many)
 
+    async def take_line(self, call: CallId, *, now: float) -> bool:
+        async with transaction(self._engine) as connection:
+            return await gate.admits(connection, call, now=now)
+
+    async def waiting_for_line(
+        self, workspace: WorkspaceId, ids: Sequence[CallId]
+    ) -> frozenset[CallId]:
+        wanted = select(calls.c.id).where(
+            calls.c.workspace_id == workspace, calls.c.id.in_(ids), WAITING
+        )
+        async with reading(self._engine) as connection:
+            return frozenset((await connection.execute(wanted)).scalars())
+
 
 def _call(row: Row[Any], *, transcripts: bool) -> Call:
     call = call_of(row)
@@ -126,7 +140,11 @@ def _conditions(workspace: WorkspaceId, search: CallSearch) -> list[ColumnElemen
     if search.text:
         pattern = search.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         conditions.append(or_(calls.c.to.like(f"%{pattern}%"), calls.c.from_.like(f"%{pattern}%")))
-    equal = {calls.c.agent_id: search.agent_id, calls.c.to: search.to, calls.c.from_: search.from_}
+    equal = {
+        calls.c.agent_id: search.agent_id,
+        calls.c.to: search.to,
+        calls.c.from_: search.from_,
+    }
     conditions += [column == value for column, value in equal.items() if value is not None]
     if search.created_from is not None:
         conditions.append(calls.c.created_at >= search.created_from)

@@ -2,10 +2,11 @@
 
 from strowger.api.dialects.endpoints import Dialect
 from strowger.api.dialects.ravan import RAVAN
+from strowger.api.dialects.revring import REVRING
 from strowger.api.dialects.ringyo import RINGYO
 from strowger.api.dialects.ryvo import RYVO
 
-SPOKEN: tuple[Dialect, ...] = (RYVO, RAVAN, RINGYO)
+SPOKEN: tuple[Dialect, ...] = (RYVO, RAVAN, REVRING, RINGYO)
 NAMES = tuple(dialect.name for dialect in SPOKEN)
 FORMATS = frozenset(NAMES) | {format for dialect in SPOKEN for format in dialect.formats}
 """What webhooks can be written in, besides Strowger's own way."""

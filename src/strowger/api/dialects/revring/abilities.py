@@ -1,0 +1,71 @@
+"""What the vendor lets an agent do, as tools of a native agent."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from strowger.agent import (
+    DigitsTool,
+    EndCallTool,
+    HttpTool,
+    Tool,
+    TransferTarget,
+    TransferTool,
+    VoicemailTool,
+)
+
+KEYS = "Press keys of the telephone, to choose from an automatic menu."
+
+
+def abilities(rest: Mapping[str, Any]) -> tuple[Tool, ...]:
+    """The tools of an agent with these fields."""
+    tools: list[Tool] = []
+    if rest["endCallEnabled"]:
+        rules = rest["endCallRulesOverride"]
+        described = {} if not rules else {"description": str(rules)}
+        tools.append(EndCallTool(type="end_call", **described))
+    if rest["transferEnabled"] and rest["transferRoutes"]:
+        tools.append(_transfer(rest))
+    if rest["voicemailEnabled"]:
+        tools.append(VoicemailTool(type="voicemail"))
+    if rest["playKeypadTouchToneEnabled"]:
+        described_keys = rest["playKeypadTouchToneDescriptionOverride"] or KEYS
+        tools.append(DigitsTool(type="digits", description=described_keys))
+    tools += [_custom(tool) for tool in rest["customTools"] if tool["enabled"]]
+    return tuple(tools)
+
+
+def _transfer(rest: Mapping[str, Any]) -> TransferTool:
+    described = rest["transferDescriptionOverride"]
+    return TransferTool(
+        type="transfer",
+        targets=tuple(
+            TransferTarget(
+                name=f"route_{place}", to=route["to_number"], description=route["condition"]
+            )
+            for place, route in enumerate(rest["transferRoutes"], 1)
+        ),
+        **({"description": described} if described else {}),
+    )
+
+
+def _custom(tool: Mapping[str, Any]) -> HttpTool:
+    """`{callId, tool, arguments}` to the webhook, or the arguments alone where they are wanted
+    raw."""
+    function = tool["schema"]
+    name = function.get("name") or tool["name"]
+    parameters = function.get("parameters") or {"type": "object", "properties": {}}
+    arguments = {
+        argument: "{{arguments." + argument + "}}" for argument in parameters.get("properties", {})
+    }
+    envelope = {"callId": "{{call_id}}", "tool": name, "arguments": arguments}
+    return HttpTool(
+        type="http",
+        name=name,
+        description=function.get("description") or tool["name"],
+        url=tool["webhookUrl"],
+        method=tool["httpMethod"],
+        parameters=parameters,
+        headers={pair["key"]: pair["value"] for pair in tool["headers"]},
+        query={pair["key"]: pair["value"] for pair in tool["queryParams"]},
+        body=None if tool["sendRawRequestBody"] else envelope,
+    )
