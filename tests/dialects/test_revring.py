@@ -67,7 +67,7 @@ def place(shop: Shop, **fields: Any) -> dict[str, Any]:
 
 
 def native_id(call: dict[str, Any]) -> str:
-    return "call_" + call["id"].replace("-", "")
+    return f"call_{call['id'].replace('-', '')}"
 
 
 def test_a_call_is_placed_with_the_pages_fields(shop: Shop) -> None:

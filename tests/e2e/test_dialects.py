@@ -134,7 +134,8 @@ def _tells(session: str, words: bytes) -> Callable[[Received], bool]:
 
 def test_revring(running: Exchange) -> None:
     agent = running.curl(
-        f"""curl -X POST {running.server.url}/revring/v1/agents -H 'x-api-key: {running.server.key}' \\
+        f"""curl -X POST {running.server.url}/revring/v1/agents \\
+  -H 'x-api-key: {running.server.key}' \\
   -d '{{"name": "kept", "promptTemplate": "x", "postCallWebhookUrl": "{running.hooks.url}"}}'"""
     )["data"]
     flow = running.server.client.get(f"/v1/agents/{running.agent}")["flow"]
@@ -164,7 +165,9 @@ def test_revring(running: Exchange) -> None:
     call = running.wait("call_" + answer["id"].replace("-", ""))
     assert (call["status"], call["outcome"]) == ("completed", "good")
     hook = running.hook(
-        lambda received: answer["id"].encode() in received.body and b'"hangupCause"' in received.body
+        lambda received: (
+            answer["id"].encode() in received.body and b'"hangupCause"' in received.body
+        )
     )
     told = json.loads(hook.body)
     assert (told["id"], told["status"]) == (answer["id"], "COMPLETED")

@@ -12,6 +12,8 @@ from strowger.agent import (
     TransferTool,
     VoicemailTool,
 )
+from strowger.api.dialects.confidential import place_of
+from strowger.api.dialects.revring.wire import NAME
 
 KEYS = "Press keys of the telephone, to choose from an automatic menu."
 
@@ -20,9 +22,8 @@ def abilities(rest: Mapping[str, Any]) -> tuple[Tool, ...]:
     """The tools of an agent with these fields."""
     tools: list[Tool] = []
     if rest["endCallEnabled"]:
-        rules = rest["endCallRulesOverride"]
-        described = {} if not rules else {"description": str(rules)}
-        tools.append(EndCallTool(type="end_call", **described))
+        rules = rest["endCallRulesOverride"] or EndCallTool(type="end_call").description
+        tools.append(EndCallTool(type="end_call", description=rules))
     if rest["transferEnabled"] and rest["transferRoutes"]:
         tools.append(_transfer(rest))
     if rest["voicemailEnabled"]:
@@ -65,7 +66,19 @@ def _custom(tool: Mapping[str, Any]) -> HttpTool:
         url=tool["webhookUrl"],
         method=tool["httpMethod"],
         parameters=parameters,
-        headers={pair["key"]: pair["value"] for pair in tool["headers"]},
-        query={pair["key"]: pair["value"] for pair in tool["queryParams"]},
+        headers={
+            pair["key"]: place_of(NAME, tool["id"], f"h{index}")
+            for index, pair in enumerate(tool["headers"])
+        },
+        query={
+            pair["key"]: place_of(NAME, tool["id"], f"q{index}")
+            for index, pair in enumerate(tool["queryParams"])
+        },
         body=None if tool["sendRawRequestBody"] else envelope,
     )
+
+
+def credentials(tool: Mapping[str, Any]) -> dict[str, str]:
+    """What the custom tool sends, by the keys of its secrets."""
+    headers = {f"h{index}": pair["value"] for index, pair in enumerate(tool["headers"])}
+    return headers | {f"q{index}": pair["value"] for index, pair in enumerate(tool["queryParams"])}

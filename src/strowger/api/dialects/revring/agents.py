@@ -9,12 +9,13 @@ from starlette.responses import JSONResponse, Response
 
 from strowger.agent import AgentDefinition, TurnTaking, VoicemailPolicy
 from strowger.api.dialects.bodies import body_of, wire_names
+from strowger.api.dialects.confidential import keep
 from strowger.api.dialects.endpoints import Asked
 from strowger.api.dialects.forms import flat, iso_time, uuid_of
 from strowger.api.dialects.hooks import Wish, swap
 from strowger.api.dialects.keeping import Shelf
 from strowger.api.dialects.lists import everything
-from strowger.api.dialects.revring.abilities import abilities
+from strowger.api.dialects.revring.abilities import abilities, credentials
 from strowger.api.dialects.revring.wire import NAME, Wire, agent_of, wrapped
 from strowger.api.dialects.speech import voice_named
 from strowger.errors import InvalidRequest
@@ -163,13 +164,15 @@ async def update(asked: Asked) -> Response:
     agent = await agent_of(asked)
     rest = await rest_of(asked, agent.id)
     if given.mode is not None and given.mode != rest["mode"]:
-        raise InvalidRequest("mode: it cannot be changed", code="validation_error")
+        raise InvalidRequest("mode: it cannot be changed")
     return wrapped(await _write(asked, agent, given, {**rest, **_rest(given)}))
 
 
 async def delete(asked: Asked) -> Response:
     agent = await agent_of(asked)
     async with asked.services.records.together():
+        for tool in (await rest_of(asked, agent.id))["customTools"]:
+            await keep(asked, NAME, tool["id"], {})
         await asked.services.agents.delete(asked.workspace, agent.id)
         await REST.discard(asked, agent.id)
     return wrapped({"id": uuid_of(agent.id), "deleted": True})
@@ -178,9 +181,17 @@ async def delete(asked: Asked) -> Response:
 async def duplicate(asked: Asked) -> Response:
     agent = await agent_of(asked)
     async with asked.services.records.together():
-        rest = await rest_of(asked, agent.id)
-        made = await asked.services.agents.duplicate(asked.workspace, agent.id)
-        rest["webhooks"] = await _hooked(asked, made.id, {**rest, "webhooks": []})
+        rest = {**await rest_of(asked, agent.id), "webhooks": []}
+        rest["customTools"] = [
+            {**tool, "id": uuid_of(asked.services.ids("tool"))} for tool in rest["customTools"]
+        ]
+        for tool in rest["customTools"]:
+            await keep(asked, NAME, tool["id"], credentials(tool))
+        copy = replace(
+            agent.definition, name=f"Copy of {agent.definition.name}"[:128], tools=abilities(rest)
+        )
+        made = await asked.services.agents.create(asked.workspace, copy)
+        rest["webhooks"] = await _hooked(asked, made.id, rest)
         await REST.put(asked, made.id, rest)
     return wrapped(await _rendered(asked, made, rest), 201)
 
@@ -337,6 +348,6 @@ def _rest(given: AgentFields) -> Wire:
 def _check_needed(given: AgentFields) -> None:
     for name in ("name", "promptTemplate"):
         if getattr(given, name) is None:
-            raise InvalidRequest(f"{name}: is required", code="validation_error")
+            raise InvalidRequest(f"{name}: is required")
     if given.mode == "conversation_flow":
-        raise InvalidRequest(f"mode: {MODES}", code="validation_error")
+        raise InvalidRequest(f"mode: {MODES}")

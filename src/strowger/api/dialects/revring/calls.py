@@ -226,7 +226,7 @@ def rendered(
         "createdAt": iso_time(call.created_at),
         "updatedAt": iso_time(changed),
         "agentId": None if call.agent_id is None else uuid_of(call.agent_id),
-        "sipTrunkId": uuid_of(call.trunk_id),
+        "sipTrunkId": None if call.trunk_id is None else uuid_of(call.trunk_id),
         "agentCallerIdName": (rest or {}).get("callerIdName"),
         "agentName": call.agent.name,
         "variables": dict(call.variables),

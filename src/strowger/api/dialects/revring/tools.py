@@ -7,10 +7,12 @@ from pydantic import TypeAdapter
 from starlette.responses import JSONResponse, Response
 
 from strowger.api.dialects.bodies import body_of, wire_names
+from strowger.api.dialects.confidential import keep
 from strowger.api.dialects.endpoints import Asked
 from strowger.api.dialects.forms import iso_time, uuid_of
+from strowger.api.dialects.revring.abilities import credentials
 from strowger.api.dialects.revring.agents import rest_of, with_tools
-from strowger.api.dialects.revring.wire import Wire, agent_of, wrapped
+from strowger.api.dialects.revring.wire import NAME, Wire, agent_of, wrapped
 from strowger.errors import InvalidRequest, NotFound
 
 
@@ -53,13 +55,14 @@ async def create(asked: Asked) -> Response:
     given = _plain(await body_of(asked, FIELDS))
     for name in ("name", "webhookUrl"):
         if name not in given:
-            raise InvalidRequest(f"{name}: is required", code="validation_error")
+            raise InvalidRequest(f"{name}: is required")
     now = iso_time(asked.services.clock())
     id = uuid_of(asked.services.ids("tool"))
     tool = {"id": id, **DEFAULTS, **given, "createdAt": now, "updatedAt": now}
     agent = await agent_of(asked)
     async with asked.services.records.together():
         tools = (await rest_of(asked, agent.id))["customTools"]
+        await _keep_credentials(asked, tool)
         with wire_names(WORDS):
             await with_tools(asked, agent, [*tools, tool])
     return wrapped(tool, 201)
@@ -87,9 +90,17 @@ async def _replaced(asked: Asked, changes: Wire | None) -> Wire:
         others = [tool if old["id"] == id else old for old in tools]
         if changes is None:
             others = [old for old in tools if old["id"] != id]
+            await keep(asked, NAME, id, {})
+        else:
+            await _keep_credentials(asked, tool)
         with wire_names(WORDS):
             await with_tools(asked, agent, others)
     return tool
+
+
+async def _keep_credentials(asked: Asked, tool: Wire) -> None:
+    with wire_names({"value": "headers"}):
+        await keep(asked, NAME, tool["id"], credentials(tool))
 
 
 def _plain(given: ToolFields) -> Wire:

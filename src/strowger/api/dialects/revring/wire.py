@@ -19,6 +19,7 @@ Wire = dict[str, Any]
 ERRORS: Mapping[str, tuple[int, str]] = {
     "unknown_agent": (404, "agent_not_found"),
     "malformed_json": (400, "invalid_json"),
+    "agent_disabled": (400, "agent_disabled"),
     "invalid_request": (400, "validation_error"),
     "invalid_phone_number": (400, "validation_error"),
     "unknown_caller_id": (400, "validation_error"),
