@@ -8,6 +8,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -67,6 +68,13 @@ async def _order(url: str, statement: str) -> None:
 @pytest.fixture
 def database_url() -> Iterator[str]:
     """A database of one's own with all tables and the default workspace."""
+    with fresh_database() as url:
+        yield url
+
+
+@contextmanager
+def fresh_database() -> Iterator[str]:
+    """The same for whoever keeps it longer than one test."""
     name = f"strowger_test_{next(NUMBERS)}"
     url = server_url()
     asyncio.run(_order(url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy"))

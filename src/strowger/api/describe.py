@@ -77,10 +77,28 @@ def operation(
     }
 
 
+SENT_EVENT = {
+    "type": "object",
+    "description": "One event of the stream.",
+    "properties": {
+        "id": {"type": "string", "description": "Its `sequence`, for `Last-Event-ID`."},
+        "event": {"type": "string", "description": "Its `type`."},
+        "data": {
+            "type": "string",
+            "description": "The event, as lists have it.",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Event"},
+        },
+    },
+    "required": ["id", "event", "data"],
+    "additionalProperties": False,
+}
+
+
 def streams(described: dict[str, Any]) -> dict[str, Any]:
     """The same for a route that can also answer with server-sent events."""
     content = described["responses"][200].setdefault("content", {})
-    content["text/event-stream"] = {"schema": {"type": "string"}}
+    content["text/event-stream"] = {"schema": SENT_EVENT}
     parameters = described["openapi_extra"].setdefault("parameters", [])
     parameters.append(
         {
@@ -88,7 +106,7 @@ def streams(described: dict[str, Any]) -> dict[str, Any]:
             "in": "header",
             "required": False,
             "description": "The `id` of the event heard last: the stream goes on after it.",
-            "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+            "schema": {"type": "string", "pattern": "^[0-9]{0,18}$"},
         }
     )
     return described

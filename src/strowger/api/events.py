@@ -42,6 +42,7 @@ async def list_all_events(
     """Events of the whole workspace, oldest first. With `Accept: text/event-stream` they come as
     they happen; `Last-Event-ID` goes on after the event that was heard last."""
     calls, workspace = services.calls, key.workspace_id
+    heard = last_event_id(request)
     if not wants_stream(request):
         after = query.after or 0
         found = await calls.feed(workspace, after=after, limit=query.limit + 1)
@@ -53,7 +54,6 @@ async def list_all_events(
                 "next_cursor": str(shown[-1].sequence if shown else after),
             }
         )
-    heard = last_event_id(request)
     heard = query.after if heard is None else heard
     begin = await calls.last_sequence(workspace) if heard is None else heard
 

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -68,8 +69,13 @@ def build_document(app: FastAPI) -> Schema:
             # FastAPI gives every path parameter a 422; an id that cannot be is a 404 here.
             if "application/json" in described["responses"].get("422", {}).get("content", {}):
                 del described["responses"]["422"]
+            for response in described["responses"].values():
+                content = response.get("content", {})
+                if len(content) > 1 and content.get("application/json") == {"schema": {}}:
+                    del content["application/json"]  # put there by FastAPI; it is something else
             if method == "post":
                 _take_idempotency_key(described)
+    _link(document["paths"])
     components = document.setdefault("components", {})
     components["schemas"] = _schemas()
     components["securitySchemes"] = {
@@ -111,6 +117,24 @@ def build_document(app: FastAPI) -> Schema:
         },
     }
     return document
+
+
+def _link(paths: Schema) -> None:
+    """Say of everything that is made with an id what can be done with it."""
+    for collection, item in paths.items():
+        made = item.get("post", {}).get("responses", {}).get("201")
+        if made is None:
+            continue
+        for path, operations in paths.items():
+            match = re.match(re.escape(collection) + r"/{(\w+)}", path)
+            if match is None or path.count("{") > 1:
+                continue
+            for operation in operations.values():
+                name = operation["operationId"].partition("_v1_")[0]
+                made.setdefault("links", {})[name] = {
+                    "operationId": operation["operationId"],
+                    "parameters": {match.group(1): "$response.body#/id"},
+                }
 
 
 def _take_idempotency_key(described: Schema) -> None:
@@ -181,6 +205,7 @@ def _tidy(schemas: Schema) -> None:
         if name.endswith("List"):
             schemas[name].setdefault("description", "One page of a list, newest first.")
     schemas["AgentDefinition"]["examples"] = [requests.CALL_EXAMPLE["agent"]]
+    schemas["AgentChanges"]["examples"] = [{"first_message": "Hello {{lead_name}}."}]
     bounds = {record.__name__: ranges for record, ranges in RANGES.items()}
     limits = RANGES[agent.Limits]
     bounds["NewCall"] = {name: limits[name] for name in ("max_duration", "ring_timeout")}

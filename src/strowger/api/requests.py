@@ -188,6 +188,10 @@ class NewTrunk(Strict):
 class TrunkChanges(Strict):
     """The fields to replace; the others stay as they are."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"host": "sip2.example.com", "max_calls": 20}]}
+    )
+
     name: str = ""
     """For people to read."""
     host: str = ""
@@ -230,6 +234,8 @@ class NewPhoneNumber(Strict):
 class PhoneNumberChanges(Strict):
     """The fields to replace; the others stay as they are."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"label": "Front desk"}]})
+
     label: str = ""
     """For people to read."""
     trunk_id: str | None = None
@@ -262,6 +268,10 @@ class NewWebhook(Strict):
 
 class WebhookChanges(Strict):
     """The fields to replace; the others stay as they are."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"events": ["call.completed", "call.failed"]}]}
+    )
 
     url: str = ""
     """An http:// or https:// URL that takes POST requests."""
@@ -329,12 +339,18 @@ class NewApiKey(Strict):
 class WordsToSay(Strict):
     """What the agent is to say now, or as soon as the callee lets it speak."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": "I am putting you through to a colleague."}]}
+    )
+
     text: str
     """At most 2,000 characters."""
 
 
 class DigitsToSend(Strict):
     """Keys to press."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"digits": "42#"}]})
 
     digits: Annotated[str, Field(json_schema_extra={"pattern": "^[0-9*#A-D]{1,64}$"})]
     """1 to 64 of `0-9`, `*`, `#` and `A-D`."""
