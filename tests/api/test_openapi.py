@@ -138,9 +138,10 @@ def made(api: Api) -> dict[str, str]:
     trunk = api.post("/v1/trunks", {"name": "t", "host": "127.0.0.1"}, "Trunk")["id"]
     number = api.post("/v1/phone-numbers", {"number": "+14155550111"}, "PhoneNumber")["id"]
     webhook = api.post("/v1/webhooks", {"url": "https://example.com/"}, "CreatedWebhook")["id"]
+    secret = api.post("/v1/secrets", {"name": "KEY", "value": "k"}, "Secret")["id"]
     call = api.post("/v1/calls", {"to": "+14155550100", "agent_id": agent}, "Call")["id"]
     api.records.calls[call] = replace(api.records.calls[call], status=CallStatus.IN_PROGRESS)
     return {
         "agent_id": agent, "trunk_id": trunk, "number_id": number, "webhook_id": webhook,
-        "call_id": call,
+        "call_id": call, "secret_id": secret,
     }  # fmt: skip

@@ -312,6 +312,8 @@ class NewSecret(Strict):
 class SecretChanges(Strict):
     """Another value for a secret."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"value": "k-456"}]})
+
     value: str
     """One line of at most 8,192 characters. Goes in and never comes out."""
 
