@@ -18,6 +18,7 @@ from strowger.api.problems import INTERNAL_ERROR, refusal_of, refuse_of
 from strowger.errors import BodyTooLarge
 from strowger.observability.figures import ApiFigures
 
+log = structlog.get_logger()
 TRACER = trace.get_tracer("strowger")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -62,12 +63,13 @@ class RequestContext:
                     headers.update(rate.headers())
             await send(message)
 
-        log = structlog.get_logger().bind(method=scope["method"], path=scope["path"])
+        asked = {"method": scope["method"], "path": scope["path"]}
         try:
             await self._app(scope, receive, send_with_id)
         except Exception as error:  # the last edge: whatever it is, the client gets an answer
             # Formatted here, not by the log's own means: those may print local variables.
-            log.error("request failed", exception="".join(traceback.format_exception(error)))
+            told = "".join(traceback.format_exception(error))
+            log.error("request failed", **asked, exception=told)
             if status:
                 raise  # too late for another answer: the server cuts the connection
             request = Request(scope)
@@ -83,7 +85,7 @@ class RequestContext:
                 span.set_attribute("http.request.method", scope["method"])
                 span.set_attribute("http.response.status_code", status)
                 span.set_attribute("strowger.request_id", request_id)
-        log.info("request", status=status, seconds=round(seconds, 4))
+        log.info("request", **asked, status=status, seconds=round(seconds, 4))
 
 
 def _method(name: str) -> str:
