@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from strowger.api import requests
 from strowger.api.auth import requires
@@ -15,7 +15,7 @@ from strowger.api.body import body_of
 from strowger.api.describe import operation, streams
 from strowger.api.idempotency import IdempotentRoute, PromiseOf, given
 from strowger.api.live import AT_ONCE, last_event_id, stream
-from strowger.api.routing import ListQuery, PathId, ServicesOf, page_answer
+from strowger.api.routing import JsonAnswer, ListQuery, PathId, ServicesOf, page_answer
 from strowger.api.services import Services
 from strowger.api.shapes import DestinationInQuery, Strict
 from strowger.calls.render import (
@@ -77,7 +77,7 @@ async def create_call(
     interrupts; every other number says yes."""
     wanted = replace(body.plain(), test=key.test)
     call = await services.calls.draw_up(key.workspace_id, wanted)
-    shown = bytes(JSONResponse(render_call(call)).body)
+    shown = bytes(JsonAnswer(render_call(call)).body)
     answer = StoredAnswer(status=201, location=f"/v1/calls/{call.id}", body=shown)
     kept = None if promise is None else promise.kept(answer, now=services.clock())
     await services.calls.place(call, kept)
@@ -111,7 +111,7 @@ async def list_calls(
 )
 async def get_call(call_id: PathId, key: Reader, services: ServicesOf) -> Response:
     """The call as it stands, with what was said so far."""
-    return JSONResponse(render_call(await services.calls.get(key.workspace_id, CallId(call_id))))
+    return JsonAnswer(render_call(await services.calls.get(key.workspace_id, CallId(call_id))))
 
 
 @router.post(
@@ -122,7 +122,7 @@ async def get_call(call_id: PathId, key: Reader, services: ServicesOf) -> Respon
 async def end_call(call_id: PathId, key: Writer, services: ServicesOf) -> Response:
     """Hang up. A call that still waits is canceled at once; a live one ends a moment later."""
     await _check_reach(key, services, call_id)
-    return JSONResponse(render_call(await services.calls.end(key.workspace_id, CallId(call_id))))
+    return JsonAnswer(render_call(await services.calls.end(key.workspace_id, CallId(call_id))))
 
 
 @router.post(
@@ -135,7 +135,7 @@ async def cancel_call(call_id: PathId, key: Writer, services: ServicesOf) -> Res
     stops a moment later. Once somebody is on the line, it is `end` that hangs up."""
     await _check_reach(key, services, call_id)
     call = await services.calls.cancel(key.workspace_id, CallId(call_id))
-    return JSONResponse(render_call(call))
+    return JsonAnswer(render_call(call))
 
 
 @router.post(
@@ -153,7 +153,7 @@ async def say(
     speaks, after that; what of them was heard is in the transcript."""
     await _check_reach(key, services, call_id)
     call = await services.calls.say(key.workspace_id, CallId(call_id), body.text)
-    return JSONResponse(render_call(call), 202)
+    return JsonAnswer(render_call(call), 202)
 
 
 @router.post(
@@ -170,7 +170,7 @@ async def send_digits(
     """For a call in progress: sent as RFC 4733 events, in place of speech."""
     await _check_reach(key, services, call_id)
     call = await services.calls.send_digits(key.workspace_id, CallId(call_id), body.digits)
-    return JSONResponse(render_call(call), 202)
+    return JsonAnswer(render_call(call), 202)
 
 
 @router.get(
@@ -182,7 +182,7 @@ async def get_metrics(call_id: PathId, key: Reader, services: ServicesOf) -> Res
     """How fast the agent replied, and what became of the audio."""
     call = await services.calls.get(key.workspace_id, CallId(call_id))
     figures = await services.calls.figures(key.workspace_id, call.id)
-    return JSONResponse(render_metrics(call, figures))
+    return JsonAnswer(render_metrics(call, figures))
 
 
 @router.get(
@@ -216,7 +216,7 @@ async def get_transcript(call_id: PathId, key: Reader, services: ServicesOf) -> 
     """The turns so far, as they were heard."""
     call = await services.calls.get(key.workspace_id, CallId(call_id))
     turns = [render_turn(turn) for turn in call.transcript]
-    return JSONResponse({"call_id": call.id, "status": call.status.value, "turns": turns})
+    return JsonAnswer({"call_id": call.id, "status": call.status.value, "turns": turns})
 
 
 @router.get(
@@ -234,7 +234,7 @@ async def list_events(
     """Events in order. With `wait`, the answer comes as soon as there is one."""
     found = await _events(request, key.workspace_id, CallId(call_id), query)
     shown = found[: query.limit]
-    return JSONResponse(
+    return JsonAnswer(
         {
             "data": [render_event(event) for event in shown],
             "has_more": len(found) > len(shown),

@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends
 from pydantic import AfterValidator, Field
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -46,8 +47,15 @@ class ListQuery(Strict):
     """`next_cursor` of the page before."""
 
 
+class JsonAnswer(JSONResponse):
+    """JSON by pydantic's printer, which takes a fraction of the time of the standard library's."""
+
+    def render(self, content: object) -> bytes:
+        return to_json(content, inf_nan_mode="null")
+
+
 def page_answer(page: Page[T], render: Callable[[T], dict[str, object]]) -> Response:
-    return JSONResponse(
+    return JsonAnswer(
         {
             "data": [render(item) for item in page.data],
             "has_more": page.next_cursor is not None,
