@@ -101,6 +101,7 @@ RAVAN = Dialect(
             "phone_numbers:read",
             numbers.purchased,
             "All numbers of the workspace; prices and regions are null.",
+            f"{API}/telephony/purchased-numbers",
         ),
         _served(
             "POST",
@@ -108,6 +109,7 @@ RAVAN = Dialect(
             "phone_numbers:write",
             numbers.import_number,
             "A number of Strowger's; with a `termination_uri`, on a trunk of its own.",
+            f"{API}/telephony/import-number",
         ),
         _served(
             "GET",

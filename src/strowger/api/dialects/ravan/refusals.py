@@ -33,9 +33,8 @@ _CAMPAIGNS = (
 _KNOWLEDGE = (
     ("GET", "/knowledgebases"),
     ("POST", "/document"),
-    ("POST", "/documents"),
+    ("GET", "/document"),
     ("GET", "/documents"),
-    ("GET", "/documents/{id}"),
     ("POST", "/query"),
     ("POST", "/discover"),
     ("POST", "/refresh"),
@@ -54,9 +53,9 @@ _GHL = (
     ("POST", "/appointments/manage"),
     ("GET", "/appointments"),
     ("GET", "/appointments/{id}"),
-    ("GET", "/calendars"),
-    ("GET", "/agent-by-calendar"),
-    ("GET", "/setup-status"),
+    ("GET", "/setup/status"),
+    ("GET", "/setup/calendars"),
+    ("GET", "/setup/agents/calendar/{calendar_id}"),
     ("GET", "/oauth/authorize"),
     ("GET", "/oauth/callback"),
     ("POST", "/disconnect"),
@@ -66,18 +65,23 @@ _CALCOM = (
     ("GET", "/appointments"),
     ("GET", "/appointments/{id}"),
     ("GET", "/event-types"),
-    ("GET", "/event-types/lookup"),
+    ("GET", "/event-types/lookup/{platform_id}"),
     ("GET", "/status"),
     ("POST", "/connect"),
     ("POST", "/disconnect"),
+    ("GET", "/oauth/connect"),
+    ("GET", "/oauth/callback"),
 )
 _SHOP = (
     ("GET", "/phone-numbers/available-numbers/{iso_country}"),
     ("POST", "/phone-numbers/buy"),
+    ("GET", "/telephony/available-numbers"),
+    ("POST", "/telephony/buy-number"),
 )
 _ACCOUNTS = (
     ("GET", "/phone-numbers/twilio-owned-numbers"),
     ("POST", "/phone-numbers/add-twilio"),
+    ("GET", "/telephony/twilio-numbers"),
     ("POST", "/phone-numbers/create/telephony"),
 )
 _SCOPES = {"GET": "read"}
