@@ -307,7 +307,10 @@ async def _replaced(asked: Asked, agent: Agent, definition: AgentDefinition) -> 
 
 async def _changed(asked: Asked, old: AgentDefinition, given: Wire) -> AgentDefinition:
     """The definition with what is given in place of what was."""
-    model = old.model
+    model, voice = old.model, old.voice
+    if "voice_id" in given:
+        chosen = await voice_named(asked, given["voice_id"])
+        voice = replace(voice, provider=chosen.provider, voice_id=chosen.voice_id)
     if "model" in given:
         named = await model_named(asked, given["model"])
         model = replace(model, provider=named.provider, model=named.model)
@@ -318,7 +321,7 @@ async def _changed(asked: Asked, old: AgentDefinition, given: Wire) -> AgentDefi
         name=given.get("name", old.name),
         prompt=given.get("prompt", old.prompt),
         first_message=given.get("begin_message", old.first_message),
-        voice=await voice_named(asked, given["voice_id"]) if "voice_id" in given else old.voice,
+        voice=voice,
         model=model,
         turn_taking=_with(
             old.turn_taking,
