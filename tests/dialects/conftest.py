@@ -1,7 +1,7 @@
 """The API with its dialects over a database of its own, as vendors' clients see it."""
 
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,9 @@ class Shop:
         self.behind(work())
         return self.call(call_id)
 
-    def composed(self, format: str, call_id: str, type: str) -> OutgoingRequest | None:
+    def composed(
+        self, format: str, call_id: str, type: str, *, payload: Mapping[str, object] | None = None
+    ) -> OutgoingRequest | None:
         """What a webhook of this format is sent for an event of the call."""
         call = self.call(call_id)
         event = Event(
@@ -134,7 +136,7 @@ class Shop:
             workspace_id=call.workspace_id,
             type=type,
             created_at=self.now[0],
-            payload={},
+            payload=payload or {},
             call_id=call.id,
         )
         delivery = Delivery(

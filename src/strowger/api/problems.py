@@ -56,6 +56,8 @@ class Refusal:
     detail: str
     errors: tuple[FieldProblem, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    cause: RequestError | None = None
+    """What was raised, where something was: a dialect may have more to tell of it."""
 
 
 Refuse = Callable[[Request, Refusal], Response]
@@ -125,6 +127,7 @@ def refusal_of(error: RequestError) -> Refusal:
         detail=str(error),
         errors=error.problems if isinstance(error, InvalidRequest) else (),
         headers=headers,
+        cause=error,
     )
 
 

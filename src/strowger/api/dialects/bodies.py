@@ -21,10 +21,14 @@ T = TypeVar("T")
 class InvalidBody(InvalidRequest):
     """A body or query whose fields are not what the vendor documents."""
 
-    def __init__(self, plain: InvalidRequest, details: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, plain: InvalidRequest, details: Sequence[Mapping[str, Any]], *, where: str = "body"
+    ) -> None:
         super().__init__(str(plain), code=plain.code, problems=plain.problems)
         self.details = details
         """pydantic's findings: `loc`, `msg`, `type`, `input`."""
+        self.where = where
+        """`body` or `query`: what the findings' `loc` lies in."""
 
 
 async def body_of(asked: Asked, adapter: TypeAdapter[T]) -> T:
@@ -50,15 +54,15 @@ async def object_of(asked: Asked) -> dict[str, object]:
 
 def query_of(asked: Asked, adapter: TypeAdapter[T]) -> T:
     """The query parameters as `adapter` describes them. Raises InvalidBody."""
-    return validated(dict(asked.request.query_params), adapter)
+    return validated(dict(asked.request.query_params), adapter, where="query")
 
 
-def validated(given: object, adapter: TypeAdapter[T]) -> T:
+def validated(given: object, adapter: TypeAdapter[T], *, where: str = "body") -> T:
     try:
         return adapter.validate_python(given)
     except ValidationError as error:
         details = [dict(detail) for detail in error.errors(include_url=False)]
-        raise InvalidBody(problems_of(details, given), details) from error
+        raise InvalidBody(problems_of(details, given), details, where=where) from error
 
 
 @contextmanager

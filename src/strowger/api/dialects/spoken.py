@@ -5,8 +5,9 @@ from strowger.api.dialects.ravan import RAVAN
 from strowger.api.dialects.revring import REVRING
 from strowger.api.dialects.ringyo import RINGYO
 from strowger.api.dialects.ryvo import RYVO
+from strowger.api.dialects.vocode import VOCODE
 
-SPOKEN: tuple[Dialect, ...] = (RYVO, RAVAN, REVRING, RINGYO)
+SPOKEN: tuple[Dialect, ...] = (RYVO, RAVAN, REVRING, RINGYO, VOCODE)
 NAMES = tuple(dialect.name for dialect in SPOKEN)
 FORMATS = frozenset(NAMES) | {format for dialect in SPOKEN for format in dialect.formats}
 """What webhooks can be written in, besides Strowger's own way."""
