@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 export PYTHONUTF8 := 1
 
-.PHONY: help setup demo test peers check format lock bench-latency bench-lines bench-api crash-test clean
+.PHONY: help setup demo test peers check format lock bench-latency bench-lines bench-api crash-test journals clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ bench-api: $(VENV)/.run ## Calls accepted, read and listed per second, and POST 
 
 crash-test: $(VENV)/.dev ## Kill every process under load, for ten minutes, and hold the outcome to account
 	@$(BIN)/python -m tests.crash $(CRASH)
+
+journals: $(VENV)/.dev ## Hold the calls of the tests' corpus anew, after decisions were changed on purpose
+	@rm -f tests/captures/journals/*.jsonl
+	@$(BIN)/strowger simulate run tests/captures/journals --journals tests/captures/journals
 
 clean: ## Remove the environment and what runs left behind
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis demo-data

@@ -6,14 +6,17 @@ import pytest
 
 from strowger.agent import AgentDefinition, AskNode, EndNode, Node, TurnTaking
 from strowger.calls.kept import KeptConversation
+from strowger.conversation.decided import decision_of
 from strowger.conversation.events import (
     Answered,
+    Become,
     DigitPressed,
     HungUp,
     ProviderFailed,
     ProviderKind,
     ReplyFinished,
     ReplySentence,
+    Speak,
     SpeechStarted,
     SpeechStopped,
 )
@@ -128,6 +131,13 @@ def test_a_dialogue_is_kept_as_its_digest_and_still_told_apart() -> None:
     other = replace(modelled("Hello. " * 60), prompt="Be long.")
     kinds = {each.decision["type"] for each in held_with(other, scene.journal)}
     assert kinds == {"Generate"}
+
+
+def test_what_has_its_default_is_left_out_so_that_new_fields_are_no_differences() -> None:
+    assert decision_of(Speak(1, "Hello.")) == {"type": "Speak", "utterance": 1, "text": "Hello."}
+    assert decision_of(Speak(1, "Hello.", fallback=True))["fallback"] is True
+    short = decision_of(Become(AgentDefinition(name="x")))
+    assert short == {"type": "Become", "definition": {"name": "x"}}
 
 
 def test_an_agent_that_cannot_be_run_any_more_is_said_so() -> None:

@@ -408,6 +408,7 @@ def test_an_agent_with_a_flow_can_take_over() -> None:
     )
     assert scene.conversation.outcome == "confirmed"
     assert scene.hung_up is not None
+    assert len(generated(scene)) == 1  # a flow has no model that could be told of the tool
 
 
 def test_an_agent_that_is_not_there_leaves_the_call_with_the_one_before() -> None:

@@ -56,6 +56,14 @@ def test_a_whole_utterance_is_heard_word_for_word(text: str) -> None:
     assert heard(silence(0.37), CLIPS[text], silence(0.2)) == text
 
 
+@pytest.mark.parametrize("samples", [1, 2, 3, 159])
+def test_where_a_packet_begins_does_not_matter(samples: int) -> None:
+    pcm = np.concatenate([silence(samples / 8000), CLIPS[NUMBER]]).tobytes()
+    found = find_words(pcm, PLAYED)
+    assert " ".join(word.text for word in found) == NUMBER
+    assert min(word.alike for word in found) > 0.99
+
+
 def test_another_codec_and_a_quieter_line_change_nothing() -> None:
     quiet = (CLIPS[NUMBER] / 3).astype(np.int16)
     assert heard(decode(Codec.PCMA, encode(Codec.PCMA, quiet))) == NUMBER

@@ -85,6 +85,7 @@ class AgentSide:
         """Another agent goes on with the call."""
         self._take(definition, instructions)
         self.desk.replace(definition.tools)
+        self.desk.report()  # the other agent begins with words of its own
         self._turns.taking = definition.turn_taking
         return [Become(definition), *self.find_tools()]
 

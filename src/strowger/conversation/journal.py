@@ -6,7 +6,6 @@ conversation decided then. Decisions are kept to be compared (`conversation/repl
 to be carried out again: a long value in them, such as a whole dialogue, is kept as its digest.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import TypeGuard, get_args
 
 from strowger.agent import AgentDefinition, Scalar
 from strowger.conversation.conversation import Conversation
+from strowger.conversation.decided import Decision, decision_of
 from strowger.conversation.events import Effect, Event
 from strowger.conversation.records import BadRecord, record_from
 from strowger.errors import DamagedJournal, InvalidRequest
@@ -24,8 +24,6 @@ VERSION = 2
 TIMER = "timer"
 OVERDUE, DECIDED = "overdue", "decided"
 """Names of what a line has beside the fields of its event."""
-LONGEST_KEPT = 300
-"""Characters of JSON beyond which a field of a decision is kept as its digest."""
 _EVENTS: Mapping[str, type[Event]] = {event.__name__: event for event in get_args(Event)}
 
 
@@ -36,8 +34,6 @@ class TimerFired:
 
 Entry = tuple[float, Event | TimerFired]
 """`now`, and what was handled then."""
-Decision = Mapping[str, object]
-"""An effect in plain values: `type`, and its fields as far as they are short."""
 
 
 class Journal:
@@ -90,18 +86,6 @@ class Journal:
         if number in self.decisions:
             line[DECIDED] = self.decisions[number]
         return line
-
-
-def decision_of(effect: Effect) -> Decision:
-    """The effect as a journal keeps it. Equal effects, and they alone, are equal in this form."""
-    kept: dict[str, object] = {"type": type(effect).__name__}
-    for name, value in asdict(effect).items():
-        written = _dumps(value)
-        if len(written) <= LONGEST_KEPT:
-            kept[name] = json.loads(written)  # as it will be read: lists for tuples
-        else:
-            kept[name] = {"length": len(value), "sha256": hashlib.sha256(written).hexdigest()}
-    return kept
 
 
 def parse_journal(data: bytes) -> Journal:

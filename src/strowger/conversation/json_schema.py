@@ -5,7 +5,7 @@ Known are `type`, `enum`, `const`, `properties`, `required`, `additionalProperti
 `allOf`; everything else (`description`, `format` …) is for the model to read and checks nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 DEEPEST = 20
 """Levels of a value, and of a schema, that are looked at."""
@@ -34,7 +34,7 @@ def mismatches(value: object, schema: object, *, path: str = "", depth: int = 0)
         yield f"{place}: expected {' or '.join(kinds)}"
         return
     choices = schema.get("enum")
-    if isinstance(choices, Sequence) and value not in choices:
+    if isinstance(choices, list | tuple) and value not in choices:
         yield f"{place}: expected one of {list(choices)!r}"
     if "const" in schema and value != schema["const"]:
         yield f"{place}: expected {schema['const']!r}"

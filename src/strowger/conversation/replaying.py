@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from strowger.agent import AgentDefinition
 from strowger.conversation.conversation import Conversation
+from strowger.conversation.decided import Decision, decision_of
 from strowger.conversation.events import (
     Answered,
     DigitPressed,
@@ -27,7 +28,7 @@ from strowger.conversation.events import (
     UtteranceEnded,
     UtteranceStarted,
 )
-from strowger.conversation.journal import Decision, Journal, TimerFired, decision_of
+from strowger.conversation.journal import Journal, TimerFired
 from strowger.errors import DamagedJournal, InvalidRequest
 
 SAME_MOMENT = 0.0005
@@ -206,8 +207,9 @@ def describe_decision(decision: Decision) -> str:
     """One line for a person to read."""
     fields = {name: value for name, value in decision.items() if name != "type"}
     match decision["type"], fields:
-        case "Speak", {"utterance": number, "text": text, "fallback": fallback}:
-            return f"say ({number}{', fallback voice' if fallback else ''}): {_shown(text)}"
+        case "Speak", {"utterance": number, "text": text}:
+            voice = ", fallback voice" if fields.get("fallback") else ""
+            return f"say ({number}{voice}): {_shown(text)}"
         case "HangUp", {"reason": reason}:
             return f"hang up: {reason}"
         case "StopSpeaking", _:

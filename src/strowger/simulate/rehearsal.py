@@ -244,14 +244,16 @@ class Rehearsal:
 
     def _performers(self, speaks: Air, hears: Air, *, ours: bool) -> Performers:
         scenario, studio = self._scenario, self._studio
-        plan, troubles = scenario.model, scenario.troubles
+        plan, troubles, listening = scenario.model, scenario.troubles, scenario.recognition
         if not ours:
             troubles = ()
             if isinstance(scenario.callee, AgentCallee):
                 plan = scenario.callee.model
+            else:  # a persona reacts to whole turns
+                listening = replace(listening, interim_every=None)
         return Performers(
             ear=RehearsedRecogniser(
-                scenario.recognition,
+                listening,
                 studio.workshop,
                 hears,
                 seed=f"{'agent' if ours else 'callee'} {self.seed}",
