@@ -88,7 +88,7 @@ async def update_agent(
 @router.delete(
     "/{agent_id}",
     summary="Delete an agent",
-    **operation("agents:write", answer=None, status=204, errors=(404, 409)),
+    **operation("agents:write", answer=None, status=204, errors=(404,)),
 )
 async def delete_agent(agent_id: PathId, key: Writer, services: ServicesOf) -> Response:
     """Calls that used it keep their copy."""

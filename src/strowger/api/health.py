@@ -74,7 +74,7 @@ async def readyz(request: Request, services: ServicesOf) -> Response:
             "content": {"text/plain": {"schema": {"type": "string"}}},
             "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
         },
-        **problem_responses(401, 403, 500, 503),
+        **problem_responses(401, 403, 429, 500, 503),
     },
     openapi_extra={"security": [{"bearer": ["metrics:read"]}, {"api_key": ["metrics:read"]}]},
 )
