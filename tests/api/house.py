@@ -19,7 +19,7 @@ from strowger.calls.numbers import DialPolicy
 from strowger.calls.resources import KeyService
 from strowger.model import DEFAULT_WORKSPACE, WorkspaceId
 from strowger.store.calls import PostgresCallStore
-from strowger.store.connect import connect, open_engine
+from strowger.store.connect import STATEMENT_TIMEOUT, connect, open_engine
 from strowger.store.deliveries import PostgresDeliveries
 from strowger.store.events import CHANNEL
 from strowger.store.ids import new_id
@@ -79,9 +79,16 @@ class House:
 
 @asynccontextmanager
 async def house(
-    url: str, folder: Path, *, rate_limit: int = 0, pool_size: int = 10
+    url: str,
+    folder: Path,
+    *,
+    rate_limit: int = 0,
+    pool_size: int = 10,
+    statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> AsyncIterator[House]:
-    engine = open_engine(url, keyring=KEYRING, pool_size=pool_size)
+    engine = open_engine(
+        url, keyring=KEYRING, pool_size=pool_size, statement_timeout=statement_timeout
+    )
     records, bell, now = PostgresRecords(engine), PostgresBell(url, CHANNEL), [1_790_000_000.125]
     services = build_services(
         records,
