@@ -44,18 +44,17 @@ async def downgrade(url: str, *, revision: str = "base", keyring: Keyring | None
 
 @asynccontextmanager
 async def _alone(url: str) -> AsyncIterator[AsyncConnection]:
-    """A connection that holds the lock; it may wait for as long as another migrates."""
+    """A connection that holds the lock; it may wait for as long as another migrates.
+
+    The lock ends with the connection, which is closed here: who has lost it has lost the lock too.
+    """
     engine = open_engine(url, pool_size=1, statement_timeout=None)
     try:
         async with translated(), engine.connect() as connection:
             await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
             await connection.commit()
-            try:
-                yield connection
-                await connection.commit()
-            finally:
-                await connection.rollback()
-                await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
+            yield connection
+            await connection.commit()
     finally:
         await engine.dispose()
 
