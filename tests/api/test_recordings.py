@@ -1,5 +1,6 @@
 """The recording of a call: whole, in ranges, or not there."""
 
+import wave
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,3 +111,31 @@ def test_an_empty_file_has_no_ranges() -> None:
     assert parse_range(None, 0) is None
     with pytest.raises(RangeNotSatisfiable):
         parse_range("bytes=0-", 0)
+
+
+@pytest.mark.parametrize(
+    ("format", "media_type", "begins"),
+    [("mp3", "audio/mpeg", (b"\xff", b"ID3")), ("ogg", "audio/ogg", (b"OggS",))],
+)
+def test_it_comes_in_other_formats_too(
+    api: Api, path: str, format: str, media_type: str, begins: tuple[bytes, ...]
+) -> None:
+    (file,) = api.recordings.rglob("*.wav")
+    with wave.open(str(file), "wb") as sound:
+        sound.setnchannels(2)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(8000 * 4))
+    whole = api.client.get(f"{path}?format={format}", headers=api.headers)
+    assert whole.status_code == 200
+    assert whole.headers["content-type"] == media_type
+    assert whole.content.startswith(begins)
+    part = {**api.headers, "Range": "bytes=0-9"}
+    assert api.client.get(f"{path}?format={format}", headers=part).content == whole.content[:10]
+
+
+def test_a_damaged_recording_has_no_other_format(api: Api, path: str) -> None:
+    response = api.client.get(f"{path}?format=mp3", headers=api.headers)
+    refusal(response, 404, "recording_not_available")
+    api.refused("GET", f"{path}?format=flac", 422, "invalid_request")
+    assert api.client.get(path, headers=api.headers).content == CONTENT

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 import anyio
+import structlog
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -15,7 +16,7 @@ from strowger.api.problems import RangeNotSatisfiable
 from strowger.api.routing import PathId, ServicesOf
 from strowger.api.services import Services
 from strowger.api.shapes import Strict
-from strowger.api.sound_files import RecordingFormat, in_format
+from strowger.api.sound_files import RecordingFormat, UnreadableSound, in_format
 from strowger.errors import NotFound
 from strowger.model import ApiKey, CallId, WorkspaceId
 
@@ -108,6 +109,12 @@ async def answer_recording(
     except FileNotFoundError as error:
         raise NotFound(
             "the file of this recording is no longer there", code="recording_not_available"
+        ) from error
+    except UnreadableSound as error:
+        structlog.get_logger().warning("recording unreadable", call_id=call_id, problem=str(error))
+        raise NotFound(
+            "the file of this recording is damaged; format=wav gives it as it is",
+            code="recording_not_available",
         ) from error
     etag = f'"{state.st_mtime_ns:x}-{state.st_size:x}"'
     if request.headers.get("if-range", etag) == etag:

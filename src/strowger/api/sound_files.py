@@ -11,6 +11,8 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from strowger.errors import StrowgerError
+
 BLOCK = 65_536
 """Samples that are converted at a time."""
 
@@ -26,8 +28,15 @@ class RecordingFormat(StrEnum):
         return {"wav": "audio/wav", "mp3": "audio/mpeg", "ogg": "audio/ogg"}[self.value]
 
 
+class UnreadableSound(StrowgerError):
+    """A file that is no sound, or is damaged."""
+
+
 async def in_format(wav: Path, format: RecordingFormat) -> Path:
-    """The recording's file in this format. Raises FileNotFoundError where it is gone."""
+    """The recording's file in this format.
+
+    Raises FileNotFoundError where it is gone, and UnreadableSound where it holds no sound.
+    """
     if format is RecordingFormat.WAV:
         return wav
     wanted, source = anyio.Path(wav.with_suffix(f".{format.value}")), anyio.Path(wav)
@@ -60,5 +69,7 @@ def _convert(wav: Path, wanted: Path, format: RecordingFormat) -> None:
             while len(block := source.read(BLOCK, dtype="int16")):
                 target.write(block)
         os.replace(fresh, wanted)
+    except soundfile.SoundFileError as error:
+        raise UnreadableSound(f"{wav.name}: {error}") from error
     finally:
         fresh.unlink(missing_ok=True)
