@@ -233,6 +233,14 @@ class SpeechToText(Protocol):
         """
 
 
+class TurnJudge(Protocol):
+    async def judge(self, pcm: bytes) -> float | None:
+        """From the sound up to a pause: 0, the callee goes on, to 1, he is done.
+
+        At most 8 seconds are looked at. None where it cannot tell, or not in time.
+        """
+
+
 class TextToSpeech(Protocol):
     def speak(
         self, text: str, settings: VoiceSettings, *, language: str

@@ -9,7 +9,16 @@ from strowger.conversation.dialogue import Message, OfferedTool, ToolCall
 from strowger.errors import ProviderError, TransferRefused
 from strowger.media import events as media
 from strowger.model import LineFigures, Recording
-from strowger.ports import LineEvent, Recognised, Recognition, ReplyEnd, ReplyPart, ReplyText
+from strowger.ports import (
+    LineEvent,
+    Recognised,
+    Recognition,
+    ReplyEnd,
+    ReplyPart,
+    ReplyText,
+    TurnSign,
+    Word,
+)
 
 PCM = b"\x01\x00"
 
@@ -83,7 +92,7 @@ class FakeVoice:
 
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncIterator[bytes | Word]:
         self.said.append(text)
         if self._problem is not None:
             raise ProviderError(self._problem, retryable=True)
@@ -93,8 +102,9 @@ class FakeVoice:
 
 
 class FakeRecognition:
-    def __init__(self, text: str, problem: str | None) -> None:
+    def __init__(self, text: str, problem: str | None, sign: TurnSign | None = None) -> None:
         self.samples = 0
+        self._sign = sign
         self._text = text
         self._problem = problem
         self._results: asyncio.Queue[Recognised] = asyncio.Queue()
@@ -105,7 +115,7 @@ class FakeRecognition:
     async def flush(self) -> None:
         if self._problem is not None:
             raise ProviderError(self._problem, retryable=False)
-        self._results.put_nowait(Recognised(self._text, True, 0.9))
+        self._results.put_nowait(Recognised(self._text, True, 0.9, sign=self._sign))
 
     async def results(self) -> AsyncIterator[Recognised]:
         while True:
@@ -115,7 +125,10 @@ class FakeRecognition:
 class FakeRecogniser:
     """Hears the same words in every turn."""
 
-    def __init__(self, text: str = "yes", *, problem: str | None = None) -> None:
+    def __init__(
+        self, text: str = "yes", *, problem: str | None = None, sign: TurnSign | None = None
+    ) -> None:
+        self._sign = sign
         self.turns: list[FakeRecognition] = []
         self.phrases: list[tuple[str, ...]] = []
         self.warmed = False
@@ -129,7 +142,7 @@ class FakeRecogniser:
     async def recognise(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
     ) -> AsyncIterator[Recognition]:
-        recognition = FakeRecognition(self._text, self._problem)
+        recognition = FakeRecognition(self._text, self._problem, self._sign)
         self.turns.append(recognition)
         self.phrases.append(tuple(phrases))
         yield recognition

@@ -170,7 +170,7 @@ def test_a_model_that_says_nothing_is_apologised_for_asked_again_and_then_given_
     scene = play(modelled(limits=QUICK), says(3.0, "hello"))
     assert scene.said[1:] == [*APOLOGY, *LAST_APOLOGY]
     assert scene.of(CancelReply) == [(6.5, CancelReply(1)), (8.5, CancelReply(2))]
-    assert [at for at, _ in scene.of(Generate)] == [4.5, 6.5]
+    assert [at for at, _ in scene.of(Generate)] == [4.125, 6.5]
     assert ending(scene) == "provider_failed"
 
 

@@ -102,7 +102,7 @@ def test_a_tool_runs_beside_speech_and_the_model_speaks_to_what_came_of_it() -> 
     assert scene.of(UseTool) == [(4.75, UseTool(1, BOOK, "", FRIDAY))]
     first, second = scene.of(Generate)
     # "Let me see." is over at 5.625: only then does the model go on
-    assert (first[0], second[0]) == (4.5, 5.625)
+    assert (first[0], second[0]) == (4.125, 5.625)
     call = ToolCall("c1", "book", FRIDAY)
     assert generated(scene)[1].dialogue[-3:] == (
         Message(Role.USER, "a table for friday"),
@@ -191,7 +191,7 @@ def test_several_tools_of_one_reply_are_waited_for_together() -> None:
         (5.25, ToolFinished(1, False, "one")),
         until=5.5,
     )
-    assert [at for at, _ in scene.of(Generate)] == [4.5, 5.25]
+    assert [at for at, _ in scene.of(Generate)] == [4.125, 5.25]
     asked, one, two = generated(scene)[1].dialogue[-3:]
     assert [call.id for call in asked.tool_calls] == ["c1", "c2"]
     assert (one.text, two.text) == ("one", "two")

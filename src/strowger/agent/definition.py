@@ -105,15 +105,29 @@ class TurnTaking:
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     endpointing_delay: float = 0.5
-    """Silence, in seconds, after which the callee's turn is over."""
+    """Silence, in seconds, after which the callee's turn is over where nothing tells more."""
+    complete_delay: float = 0.25
+    """The silence where the words, the recogniser or the turn model say that it is complete."""
+    incomplete_delay: float = 1.5
+    """The silence where they say that more is to come: a number half said, a name being spelled."""
     interruption_delay: float = 0.25
     """How long, in seconds, the callee must speak over the agent before the agent yields."""
+    interruption_words: int = 0
+    """Words the callee must say besides; words that show that one listens do not count."""
     interruptible: bool = True
     """Whether the callee can interrupt the agent at all."""
     silence_timeout: float = 7.0
     """Seconds of silence from both sides before the agent asks again."""
     max_reprompts: int = 2
     """How often the agent asks again before it ends the call for silence."""
+    reprompts: tuple[str, ...] = ()
+    """What to say into a silence, one after another; a flow asks its question again."""
+    preemptive: bool = True
+    """Whether the language model begins on a reply while the silence may still be a pause."""
+    fillers: tuple[str, ...] = ()
+    """What to say, one after another, where the language model takes its time; none for nothing."""
+    filler_delay: float = 1.2
+    """Seconds from the end of the callee's turn to a filler."""
     who_speaks_first: Literal["agent", "callee"] = "agent"
     """`callee` waits for the callee's hello (for at most the silence timeout)."""
 

@@ -1,16 +1,27 @@
 """The agent's ears: sends each turn of the callee's to a recogniser while somebody speaks."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from strowger.agent import TranscriberSettings
-from strowger.conversation.events import Event, ProviderFailed, ProviderKind, Transcribed
+from strowger.conversation.events import (
+    Event,
+    PauseJudged,
+    ProviderFailed,
+    ProviderKind,
+    Transcribed,
+    TurnHint,
+    TurnHinted,
+)
 from strowger.errors import ProviderError, leaves
-from strowger.ports import LINE_RATE, Line, Recognition, SpeechToText
+from strowger.ports import LINE_RATE, Line, Recognition, SpeechToText, TurnJudge
 
 PREROLL = int(0.3 * LINE_RATE)
 """Samples before the detected start of speech: soft consonants come before the voice."""
+JUDGED = 8 * LINE_RATE
+"""Samples before a pause that the turn model listens to."""
 SEND_EVERY = 0.1
 """Seconds of speech that go to the recogniser at a time."""
 
@@ -22,6 +33,8 @@ class Ear:
     recogniser: SpeechToText
     settings: TranscriberSettings
     language: str
+    judge: TurnJudge | None = None
+    """Listens to each pause, once, for whether the turn is over."""
 
 
 @dataclass(slots=True)
@@ -42,6 +55,8 @@ class Listener:
         self._report = report
         self._turn: _Turn | None = None
         self._started = asyncio.Event()
+        self._paused = asyncio.Event()
+        self._pauses: list[float] = []
         self._task: asyncio.Task[None] | None = None
         self._speech_at: int | None = None
         """Where the speech that goes on now began; None in silence."""
@@ -52,6 +67,8 @@ class Listener:
             ear = self._ear
             warming = ear.recogniser.warm(ear.settings, language=ear.language)
             tasks.create_task(warming, name="warm recogniser")
+            if ear.judge is not None:
+                tasks.create_task(self._judge(ear.judge), name="turn model")
             while True:
                 await self._started.wait()
                 self._started.clear()
@@ -81,8 +98,12 @@ class Listener:
         self._turn.speaking = True
         self._turn.changed.set()
 
-    def speech_stopped(self) -> None:
+    def speech_stopped(self, at: float = 0.0) -> None:
+        """The last voiced sound was at `at`."""
         self._speech_at = None
+        if self._ear.judge is not None:
+            self._pauses.append(at)
+            self._paused.set()
         if self._turn is not None:
             self._turn.speaking = False
             self._turn.changed.set()
@@ -127,7 +148,22 @@ class Listener:
                 await recognition.flush()
                 await turn.changed.wait()
 
+    async def _judge(self, judge: TurnJudge) -> None:
+        """Have the turn model listen to pauses; of several that wait, only to the last."""
+        while True:
+            await self._paused.wait()
+            self._paused.clear()
+            at = self._pauses[-1]
+            self._pauses.clear()
+            _, now = self._line.captured(sys.maxsize)
+            pcm, _ = self._line.captured(max(0, now - JUDGED))
+            over = await judge.judge(pcm)
+            if over is not None:
+                self._report(PauseJudged(at, over))
+
     async def _read(self, turn: _Turn, recognition: Recognition) -> None:
         async for result in recognition.results():
             words = Transcribed(turn.number, result.text, result.final, result.confidence)
             self._report(words)
+            if result.sign is not None:
+                self._report(TurnHinted(turn.number, TurnHint(result.sign.value)))

@@ -125,7 +125,7 @@ class CallSession:
                 self._listener.speech_started(position)
                 self.tell(SpeechStarted(at))
             case media.SpeechStopped(_, at, _):
-                self._listener.speech_stopped()
+                self._listener.speech_stopped(at)
                 self.tell(SpeechStopped(at))
             case media.DigitReceived(_, _, digit):
                 self.tell(DigitPressed(digit))
@@ -167,8 +167,8 @@ class CallSession:
                 self._replier.generate(reply, dialogue, tools, tasks)
             case CancelReply():
                 self._replier.cancel()
-            case Speak(utterance, text, fallback):
-                self._speaker.speak(utterance, text, use_fallback=fallback)
+            case Speak():
+                self._speaker.speak(effect)
             case StopSpeaking():
                 self._speaker.stop()
             case SendDigits(digits):

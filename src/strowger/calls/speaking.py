@@ -1,8 +1,7 @@
 """The agent's mouth: says one utterance after another on a line, and knows what was heard."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
 from strowger.agent import VoiceSettings
@@ -10,13 +9,16 @@ from strowger.conversation.events import (
     Event,
     ProviderFailed,
     ProviderKind,
+    Speak,
     UtteranceEnded,
     UtteranceStarted,
 )
+from strowger.conversation.word_times import words_heard
 from strowger.errors import ProviderError
 from strowger.media import events as media
-from strowger.ports import LINE_RATE, Line, TextToSpeech, pcm_of
+from strowger.ports import LINE_RATE, Line, TextToSpeech
 
+BYTES_PER_SECOND = 2 * LINE_RATE
 SECONDS_PER_CHARACTER = 0.065
 """How long a voice takes for a character, for texts whose speech was not finished."""
 
@@ -36,14 +38,21 @@ class _Utterance:
     number: int
     text: str
     use_fallback: bool
-    samples: int = 0
+    after: int = 0
+    skip: float = 0.0
+    sound: bytearray = field(default_factory=bytearray)
+    words: list[tuple[str, float]] = field(default_factory=list)
+    """With the seconds at which each is over."""
     begun: bool = False
-    whole: bool = field(default=False)
+    whole: bool = False
     """The voice has spoken all of the text."""
 
     def duration(self) -> float:
-        spoken = self.samples / LINE_RATE
+        spoken = len(self.sound) / BYTES_PER_SECOND
         return spoken if self.whole else max(spoken, SECONDS_PER_CHARACTER * len(self.text))
+
+    def words_heard(self, heard: float) -> int | None:
+        return words_heard(self.text, self.words, heard, all_told=self.whole)
 
 
 class Speaker:
@@ -56,6 +65,8 @@ class Speaker:
         self._waiting: list[_Utterance] = []
         self._wake = asyncio.Event()
         self._playing: dict[int, _Utterance] = {}
+        self._cut: dict[int, _Utterance] = {}
+        """Those that were silenced last, with all of their sound: they may be gone on with."""
         self._task: asyncio.Task[None] | None = None
         self._current: _Utterance | None = None
 
@@ -72,14 +83,16 @@ class Speaker:
                 await asyncio.wait([self._task])
                 self._current = self._task = None
 
-    def speak(self, utterance: int, text: str, *, use_fallback: bool) -> None:
+    def speak(self, asked: Speak) -> None:
         """Say this after all that was asked for before."""
-        self._waiting.append(_Utterance(utterance, text, use_fallback))
+        utterance = _Utterance(asked.utterance, asked.text, asked.fallback, asked.after, asked.skip)
+        self._waiting.append(utterance)
         self._wake.set()
 
     def change(self, voice: Voice) -> None:
         """From the next utterance on speak with this one."""
         self._voice = voice
+        self._cut = {}
 
     def stop(self) -> None:
         """Silence the line now. What was never begun is reported at once, the rest by the line."""
@@ -88,6 +101,7 @@ class Speaker:
             self._task.cancel()
             if not self._current.begun:
                 unspoken.insert(0, self._current)
+        self._cut = {}
         self._line.stop_playing()
         for utterance in unspoken:
             self._report(UtteranceEnded(utterance.number, 0.0, utterance.duration(), False))
@@ -102,22 +116,17 @@ class Speaker:
         heard = event.samples / LINE_RATE
         complete = event.complete and utterance.whole
         duration = heard if complete else max(heard, utterance.duration())
-        self._report(UtteranceEnded(event.utterance, heard, duration, complete))
+        words = None if complete else utterance.words_heard(heard)
+        if not complete and utterance.whole:
+            self._cut[utterance.number] = utterance
+        self._report(UtteranceEnded(event.utterance, heard, duration, complete, words))
 
     async def _say(self, utterance: _Utterance) -> None:
-        voice, settings = self._voice.speech, self._voice.settings
-        if utterance.use_fallback and self._voice.fallback is not None:
-            voice, settings = self._voice.fallback, VoiceSettings()
         try:
-            speech = voice.speak(utterance.text, settings, language=self._voice.language)
-            async with aclosing(pcm_of(speech)) as pieces:
-                async for pcm in pieces:
-                    if not utterance.begun:
-                        utterance.begun = True
-                        self._playing[utterance.number] = utterance
-                        self._line.begin_utterance(utterance.number)
-                    utterance.samples += len(pcm) // 2
-                    await self._line.write(pcm)
+            if (before := self._cut.pop(utterance.after, None)) is not None:
+                await self._go_on(utterance, before)
+            else:
+                await self._have_spoken(utterance)
         except ProviderError as error:
             self._fail(utterance, str(error), retryable=error.retryable)
         else:
@@ -126,6 +135,40 @@ class Speaker:
                 self._fail(utterance, "the voice spoke no sound", retryable=True)
         if utterance.begun:
             self._line.end_utterance(utterance.number)
+
+    async def _have_spoken(self, utterance: _Utterance) -> None:
+        voice, settings = self._voice.speech, self._voice.settings
+        if utterance.use_fallback and self._voice.fallback is not None:
+            voice, settings = self._voice.fallback, VoiceSettings()
+        speech = voice.speak(utterance.text, settings, language=self._voice.language)
+        try:
+            async for piece in speech:
+                if isinstance(piece, bytes):
+                    await self._play(utterance, piece)
+                else:
+                    utterance.words.append((piece.text, piece.end))
+        finally:
+            if isinstance(speech, AsyncGenerator):
+                await speech.aclose()
+
+    async def _go_on(self, utterance: _Utterance, before: _Utterance) -> None:
+        """Play the rest of a sound that was cut off."""
+        skipped = round(utterance.skip * LINE_RATE)
+        utterance.words = [
+            (word, end - utterance.skip) for word, end in before.words if end > utterance.skip
+        ]
+        utterance.whole = True
+        await self._play(utterance, bytes(before.sound[2 * skipped :]))
+
+    async def _play(self, utterance: _Utterance, pcm: bytes) -> None:
+        if not pcm:
+            return
+        if not utterance.begun:
+            utterance.begun = True
+            self._playing[utterance.number] = utterance
+            self._line.begin_utterance(utterance.number)
+        utterance.sound += pcm
+        await self._line.write(pcm)
 
     def _fail(self, utterance: _Utterance, message: str, *, retryable: bool) -> None:
         kind = ProviderKind.TEXT_TO_SPEECH

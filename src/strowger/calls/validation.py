@@ -37,7 +37,11 @@ RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {
     TranscriberSettings: {"fallback_after": (0.2, 30.0)},
     TurnTaking: {
         "endpointing_delay": (0.05, 10.0),
+        "complete_delay": (0.0, 10.0),
+        "incomplete_delay": (0.05, 10.0),
         "interruption_delay": (0.0, 10.0),
+        "interruption_words": (0, 20),
+        "filler_delay": (0.1, 30.0),
         "silence_timeout": (0.5, 600.0),
         "max_reprompts": (0, 20),
     },
@@ -55,6 +59,8 @@ MOST_CALLS = 100_000
 PACES = (0.01, 1000.0)
 """Calls per second."""
 LONGEST_SPEECH = 2000
+MOST_TEXTS = 20
+"""Of fillers, and of words for a silence."""
 LONGEST_SCHEDULE = 365 * 86_400.0
 """Seconds."""
 LONGEST_URL = 2048
@@ -151,6 +157,12 @@ def _definition_problems(
     ):
         for place in malformed_in(text):
             yield field, f"{place!r} names no variable: expected {{{{name}}}}"
+    for field in ("reprompts", "fillers"):
+        texts: tuple[str, ...] = getattr(definition.turn_taking, field)
+        if len(texts) > MOST_TEXTS:
+            yield f"turn_taking.{field}", f"expected at most {MOST_TEXTS}, got {len(texts)}"
+        for index, text in enumerate(texts[:MOST_TEXTS]):
+            yield f"turn_taking.{field}.{index}", speech_problem(text)
     for index, phrase in enumerate(definition.end_call_phrases):
         if not phrase.strip():
             yield f"end_call_phrases.{index}", "expected a phrase, got nothing but space"

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from strowger.agent import AgentDefinition, Expectation, VoicemailPolicy
 from strowger.conversation import phrases
-from strowger.conversation.answers import digits_wanted, phrases_for, words_of
-from strowger.conversation.dialogue import Message
+from strowger.conversation.answers import phrases_for, words_of
+from strowger.conversation.dialogue import Message, Role
 from strowger.conversation.events import (
     Become,
     DropTool,
@@ -74,6 +74,9 @@ class AgentSide:
         self._fillers = 0
         """Said since there was last something else to say."""
         self._filler_at = 0.0
+        self._filled = 0
+        """Fillers said in place of the model, in the whole call."""
+        self._taking = definition.turn_taking
         self._instructions: tuple[Message, ...] = ()
         self._last_phrases: tuple[tuple[str, ...], ...] = ()
         self._voicemail = VoicemailPolicy()
@@ -93,6 +96,7 @@ class AgentSide:
         self._instructions = instructions
         self._last_phrases = tuple(filter(None, map(words_of, definition.end_call_phrases)))
         self._voicemail = definition.voicemail
+        self._taking = definition.turn_taking
 
     def find_tools(self) -> list[Effect]:
         return [FindTools(server) for server in self.desk.servers]
@@ -101,8 +105,10 @@ class AgentSide:
         """Take the agent's next turn."""
         self._expect = response.expect
         self._rounds = 0
-        self._turns.digits_wanted = digits_wanted(response.expect)
-        effects: list[Effect] = [] if response.ends else [self.listen()]
+        self._turns.expect(response.expect)
+        effects, _ = self.speech.stop()
+        if not response.ends:
+            effects.append(self.listen())
         dialogue = self.transcript.dialogue()
         self._begin(turn)
         texts, self._to_say = (*self._to_say, *response.texts), []
@@ -114,16 +120,61 @@ class AgentSide:
             self.closing = EndReason.AGENT_HANGUP
         return effects + self.when_silent(now=now)
 
+    def draft(self, text: str) -> list[Effect]:
+        """Have the model begin on a reply to what may be all that the callee says."""
+        dialogue = (*self._instructions, *self.transcript.dialogue(), Message(Role.USER, text))
+        return self.speech.draft(text, dialogue, self.desk.offered())
+
+    def perform_draft(
+        self, text: str, turn: AgentTurn, *, now: float
+    ) -> tuple[list[Effect], bool] | None:
+        """Take the agent's turn with the reply that was begun to these words, where one was.
+
+        Also whether the model has finished it.
+        """
+        adopted = self.speech.adopt_draft(text, now=now)
+        if adopted is None:
+            return None
+        self._expect = None
+        self._rounds, self._fillers = 1, 0
+        self.desk.report()
+        self._turns.expect(None)
+        effects: list[Effect] = [self.listen()]
+        self._begin(turn)
+        said, self._to_say = self._to_say, []
+        for words in said:
+            effects += self.speech.say(words, now=now)
+        reply = self.speech.reply
+        for sentence in adopted.sentences:
+            effects += self.speech.sentence(reply, sentence, now=now)
+        for request in adopted.tools:
+            effects += self.tool_requested(request, now=now)
+        return effects, adopted.finished
+
     def introduce(self, response: Response, *, now: float) -> list[Effect]:
         """Begin as another agent, whoever has the floor."""
         self._turns.claim(now=now)
         return self.perform(response, AgentTurn(words_at=now), now=now)
 
-    def resume(self, cut: AgentTurn, turn: AgentTurn, *, now: float) -> list[Effect]:
-        """Say again, from the sentence on that was cut off, what the callee has not heard."""
+    def say_again(self, cut: AgentTurn, turn: AgentTurn, *, now: float) -> list[Effect]:
+        """Say the sentences that were not heard to their end, each from its beginning."""
         turn.resumes = True
-        response = Response(texts=tuple(cut.unfinished()), expect=self._expect)
-        return self.perform(response, turn, now=now)
+        texts = tuple(said.text for said in cut.utterances if not said.whole)
+        return self.perform(Response(texts=texts, expect=self._expect), turn, now=now)
+
+    def resume(self, cut: AgentTurn, turn: AgentTurn, *, now: float) -> list[Effect]:
+        """Go on from the word on that was cut off, and with what the model has written since."""
+        turn.resumes, turn.question = True, cut.question
+        effects: list[Effect] = [*self.speech.drop_draft(), self.listen()]
+        self._begin(turn)
+        spoken, tools = self.speech.release(cut.unfinished(), now=now)
+        effects += spoken
+        said, self._to_say = self._to_say, []
+        for text in said:
+            effects += self.speech.say(text, now=now)
+        for request in tools:
+            effects += self.tool_requested(request, now=now)
+        return effects + self.when_silent(now=now)
 
     def pass_floor(self, *, now: float) -> list[Effect]:
         """Say nothing, but for what the customer wants said and what tools have come to."""
@@ -143,6 +194,9 @@ class AgentSide:
     def say_unasked(self, text: str, *, now: float) -> list[Effect]:
         """Say it now, or as soon as the callee is done."""
         if self.closing is not None:
+            return []
+        if self.speech.held:
+            self._to_say.append(text)
             return []
         if not self.speech.silent:
             return self.speech.say(text, now=now)
@@ -184,7 +238,9 @@ class AgentSide:
 
     def tool_requested(self, event: ToolRequested, *, now: float) -> list[Effect]:
         """Have a tool used, or take down why not; one of another reply is not wanted any more."""
-        if not self.speech.writes(event.reply):
+        if self.speech.drafts(event.reply):
+            self.speech.note_in_draft(event)
+        if not self.speech.writes(event.reply) or self.speech.hold_tool(event):
             return []
         self.speech.tool_requested(now=now)
         order = self.desk.judge(event)
@@ -251,9 +307,11 @@ class AgentSide:
     def filler_deadline(self) -> float | None:
         """When the agent has been silent for so long over a tool that it says so."""
         progress, quiet_since = self.desk.progress, self.speech.quiet_since
-        if progress is None or quiet_since is None or not progress.texts:
-            return None
         if self.closing is not None or self._turns.floor is not Floor.AGENT:
+            return None
+        if progress is None:
+            return self._model_filler_deadline()
+        if quiet_since is None or not progress.texts:
             return None
         began = max(self.desk.running_since, self.speech.turn.words_at)
         since = max(quiet_since, began, self._filler_at)
@@ -261,13 +319,23 @@ class AgentSide:
 
     def say_filler(self, *, now: float) -> list[Effect]:
         progress = self.desk.progress
-        assert progress is not None, "asked for by its deadline"
+        if progress is None:  # it is the model that takes its time
+            text = self._taking.fillers[min(self._filled, len(self._taking.fillers) - 1)]
+            self._filled += 1
+            return self.speech.say(text, now=now)
         text = progress.texts[min(self._fillers, len(progress.texts) - 1)]
         self._fillers += 1
         self._filler_at = now
         if not self.speech.turn.open:
             self._begin(AgentTurn(words_at=now))
         return self.speech.say(text, now=now)
+
+    def _model_filler_deadline(self) -> float | None:
+        """Once a turn, while nothing of the reply is there."""
+        turn = self.speech.turn
+        if not self._taking.fillers or not self.speech.generating or turn.utterances:
+            return None
+        return turn.words_at + self._taking.filler_delay if turn.cause is not None else None
 
     def _go_on(self, *, now: float) -> list[Effect]:
         """Have the model speak to what has come of its tools."""

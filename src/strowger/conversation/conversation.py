@@ -16,10 +16,13 @@ from strowger.conversation.decisions import (
     Decision,
     Dismissed,
     Interrupted,
+    LikelyEnded,
     StayedSilent,
     TurnEnded,
+    WentOn,
     WordsMissing,
 )
+from strowger.conversation.endpointing import is_backchannel
 from strowger.conversation.events import (
     AgentFetched,
     Answered,
@@ -29,6 +32,7 @@ from strowger.conversation.events import (
     Event,
     HungUp,
     MediaLost,
+    PauseJudged,
     ProviderFailed,
     ProviderKind,
     ReplyFinished,
@@ -42,6 +46,7 @@ from strowger.conversation.events import (
     ToolsFound,
     Transcribed,
     TransferAccepted,
+    TurnHinted,
     UtteranceEnded,
     UtteranceStarted,
 )
@@ -49,7 +54,7 @@ from strowger.conversation.failing import Failing
 from strowger.conversation.flow import FlowRunner, validate_flow
 from strowger.conversation.responder import ModelResponder, Responder, Response
 from strowger.conversation.transcript import AgentTurn, CalleeTurn
-from strowger.conversation.turn import TurnMachine
+from strowger.conversation.turn import Heard, TurnMachine
 from strowger.errors import InvalidRequest
 from strowger.lifecycle import EndReason
 from strowger.model import Turn
@@ -105,7 +110,7 @@ class Conversation:
         self._definition = definition
         self._variables = dict(variables)
         self._responder = _responder(definition, {**definition.default_variables, **variables})
-        self._turns = TurnMachine(definition.turn_taking, patience)
+        self._turns = TurnMachine(definition.turn_taking, patience, definition.language)
         self._agent = AgentSide(
             self._turns, definition, instructions=self._responder.instructions()
         )
@@ -150,10 +155,20 @@ class Conversation:
                 return self._agent.hang_up(EndReason.TRANSFERRED, now=now)
             case HungUp() | EndRequested() | MediaLost():
                 return self._agent.hang_up(ENDINGS[type(event)], now=now)
-            case SpeechStarted() | SpeechStopped() | DigitPressed() | Transcribed():
+            case (
+                SpeechStarted()
+                | SpeechStopped()
+                | DigitPressed()
+                | Transcribed()
+                | TurnHinted()
+                | PauseJudged()
+            ):
                 return self._hear(event, now=now)
             case SayRequested(text):
                 return self._agent.say_unasked(text, now=now)
+            case ReplySentence() | ReplyFinished() if self._agent.speech.drafts(event.reply):
+                self._agent.speech.note_in_draft(event)
+                return []
             case ReplySentence(reply, text):
                 return self._agent.speech.sentence(reply, text, now=now)
             case ReplyFinished(reply):
@@ -232,15 +247,13 @@ class Conversation:
         self._turns.agent_finished(now=now)
         return [self._agent.listen()]
 
-    def _hear(
-        self, event: SpeechStarted | SpeechStopped | DigitPressed | Transcribed, *, now: float
-    ) -> list[Effect]:
+    def _hear(self, event: Heard, *, now: float) -> list[Effect]:
         if self._agent.closing is not None:
             return []
-        if isinstance(event, Transcribed):
+        if isinstance(event, Transcribed | TurnHinted):
             if event.turn != self._agent.listening:
                 return []
-            if event.final:
+            if isinstance(event, Transcribed) and event.final:
                 self._failing.succeeded(ProviderKind.SPEECH_TO_TEXT)
         return self._decided(self._turns.receive(event, now=now), now=now)
 
@@ -256,6 +269,10 @@ class Conversation:
                 return self._yield_to_callee(at, now=now)
             case Dismissed():
                 return [self._agent.listen()]
+            case LikelyEnded(text):
+                return self._draft(text)
+            case WentOn():
+                return self._agent.speech.drop_draft()
             case StayedSilent():
                 return self._break_silence(now=now)
             case _:
@@ -276,7 +293,21 @@ class Conversation:
         self._call.reprompts = 0
         if ended.text:
             self._agent.transcript.add(CalleeTurn(ended, ended.text))
+        if cut is not None and self._only_listens(ended.text, cut):
+            return self._agent.resume(cut.turn, AgentTurn(words_at=now), now=now)
         return self._answer(ended, cut, question=question, now=now)
+
+    def _only_listens(self, text: str, cut: _Cut) -> bool:
+        """Whether the callee only showed that he listens, and the agent was not done."""
+        if self._turns.answers or cut.continues or not (cut.can_be_resumed or cut.generating):
+            return False
+        return is_backchannel(text, self._definition.language)
+
+    def _draft(self, text: str) -> list[Effect]:
+        """Begin on a reply, where it is the model's and the words are all that is answered."""
+        if not (self._call.opened and self._responder.drafts) or self._cut is not None:
+            return []
+        return self._agent.draft(text)
 
     def _take_back(self, turn: AgentTurn, ended: TurnEnded) -> TurnEnded:
         """Undo the answer to a turn that goes on, and join both parts if no answer was heard."""
@@ -290,9 +321,7 @@ class Conversation:
 
     def _heard_no_words(self, ended: TurnEnded, cut: _Cut | None, *, now: float) -> list[Effect]:
         """A sound without words: go on with what it interrupted, or ask again if it was long."""
-        if cut is not None and cut.generating:
-            return self._agent.perform(Response(generate=True), AgentTurn(words_at=now), now=now)
-        if cut is not None and cut.turn.unfinished():
+        if cut is not None and (cut.generating or cut.turn.unfinished()):
             return self._agent.resume(cut.turn, AgentTurn(words_at=now), now=now)
         shortest = self._definition.turn_taking.interruption_delay
         if self._call.opened and ended.ended_at - ended.started_at >= shortest:
@@ -308,7 +337,8 @@ class Conversation:
         unheard = began is None or at < began + REACTION
         continues = unheard and (turn.opens or bool(turn.question))
         continues = continues and not self._agent.transcript.acted()
-        effects, _ = self._agent.speech.stop()
+        speech = self._agent.speech
+        effects = speech.stop()[0] if continues else speech.hold()
         self._agent.interrupted(now=now)
         turn.open, turn.interrupted = False, True
         self._cut = _Cut(turn, generating, continues)
@@ -320,8 +350,9 @@ class Conversation:
             return self._open(turn, now=now)
         if self._call.reprompts >= self._definition.turn_taking.max_reprompts:
             return self._agent.close(EndReason.SILENCE, phrases.NOBODY_THERE, now=now)
+        response = self._responder.are_you_there(self._call.reprompts)
         self._call.reprompts += 1
-        return self._agent.perform(self._responder.are_you_there(), turn, now=now)
+        return self._agent.perform(response, turn, now=now)
 
     def _open(self, turn: AgentTurn, *, now: float) -> list[Effect]:
         self._call.opened = turn.opens = True
@@ -334,9 +365,15 @@ class Conversation:
         if not self._call.opened:
             return self._open(turn, now=now)
         response = self._responder.answer(question, ended.digits)
+        if response.generate and question == ended.text:
+            begun = self._agent.perform_draft(question, turn, now=now)
+            if begun is not None:
+                effects, finished = begun
+                reply = self._agent.speech.reply
+                return effects + (self._reply_finished(reply, now=now) if finished else [])
         if not response.understood and cut is not None and cut.can_be_resumed:
             self._responder.take_back()  # how could he answer what he has not heard
-            return self._agent.resume(cut.turn, turn, now=now)
+            return self._agent.say_again(cut.turn, turn, now=now)
         return self._agent.perform(response, turn, now=now)
 
     # ── tools ────────────────────────────────────────────────────────────────────────────────
@@ -385,6 +422,9 @@ class Conversation:
 
     def _reply_finished(self, reply: int, *, now: float) -> list[Effect]:
         if not self._agent.speech.writes(reply):
+            return []
+        if self._agent.speech.held:
+            self._agent.speech.finish_reply()
             return []
         if not self._agent.speech.finish_reply():
             return self._failing.failed(ProviderKind.LANGUAGE_MODEL, now=now)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from strowger.conversation.events import TurnHint
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnEnded:
@@ -34,6 +36,11 @@ class TurnSoFar:
     lost: bool = False
     """The recogniser has failed: there will be no more words."""
     digits: str = ""
+    hint: TurnHint | None = None
+    likely: float | None = None
+    """What the turn model says of the last pause."""
+    begun: str | None = None
+    """The words that a reply may have been begun to."""
     started_at: float | None = None
     """None while nothing has been heard."""
     ended_at: float = 0.0
@@ -66,6 +73,18 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class LikelyEnded:
+    """The callee may be done: a reply to these words can be begun, not yet spoken."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WentOn:
+    """The callee speaks on after what may have been the end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dismissed:
     """What the callee uttered over the agent was too short to mean anything."""
 
@@ -75,4 +94,4 @@ class StayedSilent:
     """Nobody has spoken for the silence timeout."""
 
 
-Decision = TurnEnded | WordsMissing | Interrupted | Dismissed | StayedSilent
+Decision = TurnEnded | LikelyEnded | WentOn | WordsMissing | Interrupted | Dismissed | StayedSilent

@@ -48,6 +48,33 @@ class Transcribed:
     confidence: float | None = None
 
 
+class TurnHint(StrEnum):
+    """What a recogniser that listens for ends of turns makes of the present one."""
+
+    PERHAPS_OVER = "perhaps_over"
+    OVER = "over"
+    RESUMED = "resumed"
+    """It speaks on after all."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnHinted:
+    """The recogniser has changed its mind about whether the turn is over."""
+
+    turn: int
+    hint: TurnHint
+
+
+@dataclass(frozen=True, slots=True)
+class PauseJudged:
+    """The turn model has listened to the pause that began at `at`."""
+
+    at: float
+    """As in `SpeechStopped`."""
+    over: float
+    """From 0, it goes on, to 1, it is over."""
+
+
 @dataclass(frozen=True, slots=True)
 class DigitPressed:
     digit: str
@@ -141,6 +168,8 @@ class UtteranceEnded:
     duration: float
     """Seconds it would have lasted; equal to `heard` where it was played whole."""
     complete: bool
+    words: int | None = None
+    """How many words of the text were played to their end, where the voice tells their times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +212,8 @@ Event = (
     | SpeechStarted
     | SpeechStopped
     | Transcribed
+    | TurnHinted
+    | PauseJudged
     | DigitPressed
     | ReplySentence
     | ReplyFinished
@@ -238,6 +269,10 @@ class Speak:
     text: str
     fallback: bool = False
     """Use the fallback voice: the agent's own has just failed."""
+    after: int = 0
+    """The text is the rest of this earlier utterance, whose sound goes on where it is at hand."""
+    skip: float = 0.0
+    """Seconds of that sound that were heard."""
 
 
 @dataclass(frozen=True, slots=True)

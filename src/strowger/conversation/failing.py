@@ -38,6 +38,12 @@ class Failing:
                     return []
                 return self._recogniser_failed(now=now, retryable=event.retryable)
             case ProviderKind.LANGUAGE_MODEL:
+                if speech.drafts(event.reference) or (
+                    speech.held and speech.writes(event.reference)
+                ):
+                    speech.drop_draft()  # it is asked again once the callee is done
+                    speech.drop_reply()
+                    return []
                 concerns_us = speech.writes(event.reference)
             case ProviderKind.TEXT_TO_SPEECH:
                 concerns_us = speech.waits_for(event.reference)

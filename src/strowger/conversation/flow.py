@@ -50,6 +50,10 @@ class FlowRunner:
         self._place = self._before = _Place(flow.start, variables)
 
     @property
+    def drafts(self) -> bool:
+        return False
+
+    @property
     def outcome(self) -> str | None:
         return self._place.outcome
 
@@ -90,7 +94,7 @@ class FlowRunner:
         node = self._node
         return self._ask(node, node.text) if isinstance(node, AskNode) else Response()
 
-    def are_you_there(self) -> Response:
+    def are_you_there(self, before: int) -> Response:
         return self.repeat()
 
     def instructions(self) -> tuple[Message, ...]:

@@ -30,6 +30,10 @@ class Response:
 
 class Responder(Protocol):
     @property
+    def drafts(self) -> bool:
+        """Whether the model answers what is said next, so that a reply can be begun early."""
+
+    @property
     def outcome(self) -> str | None: ...
     @property
     def extracted(self) -> Mapping[str, Scalar]:
@@ -49,8 +53,8 @@ class Responder(Protocol):
     def repeat(self) -> Response:
         """Say again what the callee is to answer."""
 
-    def are_you_there(self) -> Response:
-        """Break a silence."""
+    def are_you_there(self, before: int) -> Response:
+        """Break a silence, that has been broken so often `before`."""
 
     def instructions(self) -> tuple[Message, ...]:
         """What a language model is told before the dialogue."""
@@ -62,6 +66,13 @@ class ModelResponder:
     def __init__(self, definition: AgentDefinition, variables: Mapping[str, Scalar]) -> None:
         self._greeting = render_speech(definition.first_message, variables)
         self._prompt = render(definition.prompt, variables)
+        self._reprompts = tuple(
+            render_speech(text, variables) for text in definition.turn_taking.reprompts
+        )
+
+    @property
+    def drafts(self) -> bool:
+        return True
 
     @property
     def outcome(self) -> str | None:
@@ -86,8 +97,9 @@ class ModelResponder:
     def repeat(self) -> Response:
         return Response(texts=(SAY_IT_AGAIN,))
 
-    def are_you_there(self) -> Response:
-        return Response(texts=(ARE_YOU_THERE,))
+    def are_you_there(self, before: int) -> Response:
+        texts = self._reprompts or (ARE_YOU_THERE,)
+        return Response(texts=(texts[min(before, len(texts) - 1)],))
 
     def instructions(self) -> tuple[Message, ...]:
         return (Message(Role.SYSTEM, self._prompt),) if self._prompt else ()

@@ -4,20 +4,23 @@ Utterances are said in the order asked for. Those that were stopped are no longe
 but what was heard of them is still taken down when it becomes known.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strowger.conversation.dialogue import Message, OfferedTool
 from strowger.conversation.events import (
     CancelReply,
     Effect,
     Generate,
+    ReplyFinished,
+    ReplySentence,
     Speak,
     StopSpeaking,
+    ToolRequested,
     UtteranceEnded,
     UtteranceStarted,
 )
 from strowger.conversation.sentences import split_sentences
-from strowger.conversation.transcript import AgentTurn, Utterance
+from strowger.conversation.transcript import AgentTurn, Rest, Utterance
 
 SLOWEST = 0.2
 """Seconds per character that no voice takes: one that is not done by then has stalled."""
@@ -33,6 +36,35 @@ class _Generation:
     tools: int = 0
 
 
+@dataclass(slots=True)
+class _Draft:
+    """A reply begun before it was certain that the callee is done; nothing of it is said yet."""
+
+    number: int
+    text: str
+    """The words it answers."""
+    sentences: list[str] = field(default_factory=list)
+    tools: list[ToolRequested] = field(default_factory=list)
+    finished: bool = False
+
+
+@dataclass(slots=True)
+class _Held:
+    """What waits until it is known whether the callee has said anything."""
+
+    sentences: list[str] = field(default_factory=list)
+    tools: list[ToolRequested] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What a draft held when it became the reply."""
+
+    sentences: tuple[str, ...]
+    tools: tuple[ToolRequested, ...]
+    finished: bool
+
+
 class AgentSpeech:
     """Everything the agent says in one call, one turn of it at a time."""
 
@@ -43,6 +75,9 @@ class AgentSpeech:
         self._utterances = self._replies = 0
         """Numbers given so far."""
         self._generation: _Generation | None = None
+        self._draft: _Draft | None = None
+        self._held: _Held | None = None
+        """While the callee speaks over the agent: what the model goes on to write."""
         self._waiting: list[Utterance] = []
         self._stopped: list[Utterance] = []
         self._free_at = 0.0
@@ -63,9 +98,15 @@ class AgentSpeech:
         return self._generation is not None
 
     @property
+    def reply(self) -> int:
+        """The number of the reply that was asked for last."""
+        return self._replies
+
+    @property
     def model_deadline(self) -> float | None:
         """When the model has failed unless more of its reply comes."""
-        return None if self._generation is None else self._generation.deadline
+        generation = self._generation
+        return None if generation is None or self._held is not None else generation.deadline
 
     @property
     def voice_deadline(self) -> float | None:
@@ -88,10 +129,48 @@ class AgentSpeech:
         self, dialogue: tuple[Message, ...], tools: tuple[OfferedTool, ...] = (), *, now: float
     ) -> list[Effect]:
         """Have the model write the turn, or what is missing of it."""
-        cancelled = self._cancel()
+        cancelled = self.drop_draft() + self._cancel()
         self._replies += 1
         self._generation = _Generation(self._replies, now + self._patience)
         return [*cancelled, Generate(self._replies, dialogue, tools)]
+
+    def draft(
+        self, text: str, dialogue: tuple[Message, ...], tools: tuple[OfferedTool, ...]
+    ) -> list[Effect]:
+        """Have the model begin on a reply to these words, which may not be all."""
+        dropped = self.drop_draft()
+        self._replies += 1
+        self._draft = _Draft(self._replies, text)
+        return [*dropped, Generate(self._replies, dialogue, tools)]
+
+    def drop_draft(self) -> list[Effect]:
+        draft, self._draft = self._draft, None
+        return [] if draft is None or draft.finished else [CancelReply(draft.number)]
+
+    def drafts(self, reply: int) -> bool:
+        return self._draft is not None and self._draft.number == reply
+
+    def note_in_draft(self, event: ReplySentence | ToolRequested | ReplyFinished) -> None:
+        """Keep what the model has written in advance."""
+        draft = self._draft
+        match event:
+            case _ if draft is None:
+                pass
+            case ReplySentence(_, text):
+                draft.sentences.append(text)
+            case ToolRequested():
+                draft.tools.append(event)
+            case ReplyFinished():
+                draft.finished = True
+
+    def adopt_draft(self, text: str, *, now: float) -> Adopted | None:
+        """The draft becomes the reply, where it answers these very words."""
+        draft = self._draft
+        if draft is None or draft.text != text:
+            return None
+        self._draft = None
+        self._generation = _Generation(draft.number, now + self._patience)
+        return Adopted(tuple(draft.sentences), tuple(draft.tools), draft.finished)
 
     def tool_requested(self, *, now: float) -> None:
         """The model goes on to write after asking for a tool."""
@@ -102,6 +181,10 @@ class AgentSpeech:
     def sentence(self, reply: int, text: str, *, now: float) -> list[Effect]:
         """The model has written a sentence; one of another reply is not wanted any more."""
         if not self.writes(reply) or self._generation is None:
+            return []
+        if self._held is not None:
+            self._generation.sentences += 1
+            self._held.sentences.append(text)
             return []
         self._generation.deadline = now + self._patience
         effects = self.say(text, now=now)
@@ -129,9 +212,39 @@ class AgentSpeech:
         """What the model still has to say is not wanted; what it has said is."""
         return self._cancel()
 
+    @property
+    def held(self) -> bool:
+        return self._held is not None
+
+    def hold(self) -> list[Effect]:
+        """Cut the voice, and keep what the model still writes: it may be wanted after all."""
+        effects, _ = self.silence()
+        self._held = _Held() if self._generation is not None else None
+        return effects
+
+    def hold_tool(self, event: ToolRequested) -> bool:
+        """Keep a tool for later, where the model's words are kept too."""
+        if self._held is None or self._generation is None:
+            return False
+        self._generation.tools += 1
+        self._held.tools.append(event)
+        return True
+
+    def release(self, rests: list[Rest], *, now: float) -> tuple[list[Effect], list[ToolRequested]]:
+        """Go on where the voice was cut, with all that the model has written meanwhile."""
+        held, self._held = self._held or _Held(), None
+        effects: list[Effect] = []
+        for rest in rests:
+            effects += self._speak(rest.text, now=now, fallback=False, rest=rest)
+        for sentence in held.sentences:
+            effects += self.say(sentence, now=now)
+        if self._generation is not None:
+            self._generation.deadline = now + self._patience
+        return effects, held.tools
+
     def stop(self) -> tuple[list[Effect], list[str]]:
         """Cut everything now; the sentences that were asked for and not heard to their end."""
-        cancelled = self._cancel()
+        cancelled = self.drop_draft() + self._cancel()
         effects, unheard = self.silence()
         return cancelled + effects, unheard
 
@@ -162,7 +275,12 @@ class AgentSpeech:
                 if said.number == event.utterance:
                     if event.heard > 0 and said.started_at is None:
                         said.started_at = now - event.heard
-                    said.end(heard=event.heard, duration=event.duration, whole=event.complete)
+                    said.end(
+                        heard=event.heard,
+                        duration=event.duration,
+                        whole=event.complete,
+                        words=event.words,
+                    )
                     queue.remove(said)
                     self._free_at = now
                     return said
@@ -173,19 +291,23 @@ class AgentSpeech:
         for said in (*self._stopped, *self._waiting):
             said.break_off(now=now)
         self._waiting, self._stopped, self._generation = [], [], None
+        self._draft = self._held = None
 
-    def _speak(self, text: str, *, now: float, fallback: bool) -> list[Effect]:
+    def _speak(
+        self, text: str, *, now: float, fallback: bool, rest: Rest | None = None
+    ) -> list[Effect]:
         """Ask for a text sentence by sentence; without a letter or figure it is no speech."""
         effects: list[Effect] = []
-        for sentence in split_sentences(text):
+        for sentence in split_sentences(text) if rest is None else [text]:
             if any(letter.isalnum() for letter in sentence):
                 self._utterances += 1
                 utterance = Utterance(self._utterances, sentence, fallback, now)
                 self._waiting.append(utterance)
                 self.turn.utterances.append(utterance)
-                effects.append(Speak(utterance.number, sentence, fallback))
+                after, skip = (0, 0.0) if rest is None else (rest.after, rest.skip)
+                effects.append(Speak(utterance.number, sentence, fallback, after, skip))
         return effects
 
     def _cancel(self) -> list[Effect]:
-        generation, self._generation = self._generation, None
+        generation, self._generation, self._held = self._generation, None, None
         return [] if generation is None else [CancelReply(generation.number)]

@@ -18,14 +18,30 @@ SECONDS_PER_CHARACTER = 0.065
 """How long a voice takes for a character, where the length of an utterance was never told."""
 
 
-def heard_words(text: str, *, heard: float, duration: float) -> str:
-    """The words of an utterance of `duration` seconds that are over after `heard` seconds."""
+def heard_words(text: str, *, heard: float, duration: float, known: int | None = None) -> str:
+    """The words of an utterance of `duration` seconds that are over after `heard` seconds.
+
+    `known` is how many, where the voice has told; else all letters last equally long.
+    """
     words = text.split()
+    if known is not None:
+        return " ".join(words[:known])
     if duration <= 0 or heard >= duration:
         return " ".join(words) if heard > 0 else ""
     spoken = sum(map(len, words)) * heard / duration
     ends = accumulate(map(len, words))
     return " ".join(word for word, end in zip(words, ends, strict=True) if end <= spoken)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What was not heard of an utterance."""
+
+    text: str
+    after: int
+    """The utterance."""
+    skip: float
+    """Seconds of its sound that were heard."""
 
 
 @dataclass(slots=True)
@@ -41,16 +57,23 @@ class Utterance:
     heard: str | None = None
     """The words that were heard; None until that is known."""
     whole: bool = False
+    played: float = 0.0
+    """Seconds of its sound that were heard."""
 
-    def end(self, *, heard: float, duration: float, whole: bool) -> None:
+    def end(self, *, heard: float, duration: float, whole: bool, words: int | None = None) -> None:
+        self.played = heard
         began = self.asked_at if self.started_at is None else self.started_at
         self.ended_at = began + heard
         self.whole = whole
         self.heard = (
             " ".join(self.text.split())
             if whole
-            else heard_words(self.text, heard=heard, duration=duration)
+            else heard_words(self.text, heard=heard, duration=duration, known=words)
         )
+
+    def rest(self) -> Rest:
+        heard = len((self.heard or "").split())
+        return Rest(" ".join(self.text.split()[heard:]), self.number, self.played)
 
     def end_unheard(self) -> None:
         self.end(heard=0.0, duration=0.0, whole=False)
@@ -143,9 +166,10 @@ class AgentTurn:
     def settled(self) -> bool:
         return not self.open and all(said.heard is not None for said in self.utterances)
 
-    def unfinished(self) -> list[str]:
-        """The sentences that were not heard to their end."""
-        return [said.text for said in self.utterances if not said.whole]
+    def unfinished(self) -> list[Rest]:
+        """What of it was not heard."""
+        rests = (said.rest() for said in self.utterances if not said.whole)
+        return [rest for rest in rests if rest.text]
 
     @property
     def cut_short(self) -> bool:
@@ -262,7 +286,12 @@ class Transcript:
 
 
 def _add_text(messages: list[Message], role: Role, text: str) -> None:
-    if text:
+    if not text:
+        return
+    last = messages[-1] if messages else None
+    if last is not None and last.role is role is Role.ASSISTANT and not last.tool_calls:
+        messages[-1] = Message(role, f"{last.text} {text}")
+    else:
         messages.append(Message(role, text))
 
 

@@ -9,16 +9,32 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import assert_never
 
-from strowger.agent import TurnTaking
+from strowger.agent import Expectation, TurnTaking
+from strowger.conversation.answers import digits_wanted
 from strowger.conversation.decisions import (
     Decision,
     Dismissed,
     Interrupted,
+    LikelyEnded,
     StayedSilent,
     TurnSoFar,
+    WentOn,
     WordsMissing,
 )
-from strowger.conversation.events import DigitPressed, SpeechStarted, SpeechStopped, Transcribed
+from strowger.conversation.endpointing import (
+    delay_of,
+    finished_by_words,
+    is_backchannel,
+    words_that_count,
+)
+from strowger.conversation.events import (
+    DigitPressed,
+    PauseJudged,
+    SpeechStarted,
+    SpeechStopped,
+    Transcribed,
+    TurnHinted,
+)
 
 DIGIT_PAUSE = 3.0
 """Seconds after which no further digit is expected."""
@@ -84,7 +100,7 @@ TRANSITIONS: dict[Floor, dict[Input, Floor]] = {
 }
 
 
-Heard = SpeechStarted | SpeechStopped | Transcribed | DigitPressed
+Heard = SpeechStarted | SpeechStopped | Transcribed | TurnHinted | PauseJudged | DigitPressed
 
 
 @dataclass(slots=True)
@@ -94,8 +110,13 @@ class TurnMachine:
     taking: TurnTaking
     patience: float
     """Seconds the recogniser may take for the last words of a turn."""
+    language: str = "en-US"
     digits_wanted: int | None = None
     """How many digits make a whole answer, where that is known."""
+    digits_spoken: int | None = None
+    """The same for digits that are spoken."""
+    answers: bool = False
+    """Whether a question is open, so that a word such as `yes` says something."""
     floor: Floor = Floor.AGENT
     deadline: float | None = None
     """When `handle_timer` is to be called."""
@@ -108,12 +129,18 @@ class TurnMachine:
     def receive(self, event: Heard, *, now: float) -> Decision | None:
         match event:
             case SpeechStarted(at):
-                self._voice(at, now=now)
-                return None
+                return self._voice(at, now=now)
             case SpeechStopped(at):
                 return self._hush(at, now=now)
             case Transcribed(_, text, final, confidence):
                 return self._words(text, final, confidence, now=now)
+            case TurnHinted(_, hint):
+                self._turn.hint = hint
+                return self._reconsider(now=now)
+            case PauseJudged(at, over):
+                if self.floor is Floor.PAUSE and at == self._turn.ended_at:
+                    self._turn.likely = over
+                return self._reconsider(now=now)
             case DigitPressed(digit):
                 return self._key(digit, now=now)
             case _:
@@ -123,6 +150,9 @@ class TurnMachine:
         if self.deadline is None or now < self.deadline:
             return None
         expired = self.floor
+        if expired is Floor.OVERLAP and not self._says_enough():
+            self.deadline = None  # until there are words
+            return None
         self._step(Input.EXPIRED, now=now)
         match expired:
             case Floor.OPEN:
@@ -141,6 +171,13 @@ class TurnMachine:
                 return self._turn.ended(now=now) if self._turn.text else WordsMissing()
             case _:
                 return None
+
+    def expect(self, expectation: Expectation | None) -> None:
+        """What the agent's next question can be answered with."""
+        self.digits_wanted = digits_wanted(expectation)
+        by_digits = expectation is not None and expectation.type == "digits"
+        self.digits_spoken = self.digits_wanted if by_digits else None
+        self.answers = expectation is not None
 
     def listen(self) -> None:
         """A new turn of the callee's may begin: what came before belongs to none."""
@@ -169,14 +206,17 @@ class TurnMachine:
             self.deadline = self._turn.decided_at
         return self.floor not in (Floor.OPEN, Floor.AGENT)
 
-    def _voice(self, at: float, *, now: float) -> None:
+    def _voice(self, at: float, *, now: float) -> Decision | None:
         if self._speaking_since is not None:
-            return
+            return None
+        turn = self._turn
         self._speaking_since = at
         if self.floor in (Floor.OPEN, Floor.AGENT):
-            self._turn.started_at = at
-        self._turn.complete = False
+            turn.started_at = at
+        begun, turn.begun = turn.begun, None
+        turn.complete, turn.likely, turn.hint = False, None, None
         self._step(Input.VOICE, now=now)
+        return None if begun is None else WentOn()
 
     def _hush(self, at: float, *, now: float) -> Decision | None:
         if self._speaking_since is None:
@@ -185,7 +225,7 @@ class TurnMachine:
         if self.floor is Floor.OVERLAP:
             # The sound may have been long enough though its end is heard of before the deadline is.
             long_enough = self.deadline is not None and at >= self.deadline
-            decision = self.handle_timer(now=now) if long_enough else Dismissed()
+            decision = (self.handle_timer(now=now) if long_enough else None) or Dismissed()
         self._speaking_since = None
         self._turn.ended_at = at
         self._turn.complete = False
@@ -198,10 +238,50 @@ class TurnMachine:
         turn = self._turn
         turn.text, turn.confidence = text.strip(), confidence
         turn.complete = final  # for now: a sound that follows undoes it
+        if self.floor is Floor.OVERLAP:
+            return self._overheard(now=now)
+        if self.floor is Floor.PAUSE:
+            return self._reconsider(now=now)
         awaited = self.floor is Floor.WORDS or (self.floor is Floor.OPEN and turn.text)
         if turn.complete and awaited and self._step(Input.WORDS, now=now):
             return self._turn.ended(now=now)
         return None
+
+    def _overheard(self, *, now: float) -> Decision | None:
+        """Words over the agent: they may be what it took to make this an interruption."""
+        since = self._speaking_since
+        if since is None or self.deadline is not None or not self.taking.interruptible:
+            return None  # its duration is still to be waited for, or nothing counts
+        if not self._says_enough():
+            return None
+        self._step(Input.EXPIRED, now=now)
+        return Interrupted(since)
+
+    def _says_enough(self) -> bool:
+        """Whether the words over the agent, as far as they are known, can be an interruption."""
+        text, wanted = self._turn.text, self.taking.interruption_words
+        if self.answers and not wanted:
+            return True
+        count = words_that_count(text, self.language)
+        if wanted:
+            return count >= wanted
+        return count > 0 or not is_backchannel(text, self.language)
+
+    def _reconsider(self, *, now: float) -> Decision | None:
+        """The length of the pause that is waited for, by all that is known; a draft of a reply."""
+        turn = self._turn
+        if self.floor is not Floor.PAUSE:
+            return None
+        self.deadline = max(now, self._deadline_of(Floor.PAUSE, now=now) or now)
+        if self.deadline <= now:
+            return self.handle_timer(now=now)
+        if not self.taking.preemptive or not turn.text or turn.text == turn.begun:
+            return None
+        words = finished_by_words(turn.text, self.language, digits_wanted=self.digits_spoken)
+        if not turn.complete or words < 0:
+            return None
+        turn.begun = turn.text
+        return LikelyEnded(turn.text)
 
     def _key(self, digit: str, *, now: float) -> Decision | None:
         turn = self._turn
@@ -230,7 +310,11 @@ class TurnMachine:
             case Floor.OPEN:
                 return self._quiet_since + self.taking.silence_timeout
             case Floor.PAUSE:
-                return self._turn.ended_at + self.taking.endpointing_delay
+                turn = self._turn
+                words = finished_by_words(
+                    turn.text, self.language, digits_wanted=self.digits_spoken
+                )
+                return turn.ended_at + delay_of(self.taking, words, turn.hint, turn.likely)
             case Floor.WORDS:
                 return now if self._turn.lost else now + self.patience
             case Floor.KEYS:
