@@ -70,7 +70,7 @@ def ended_at(*script: tuple[float, Heard], taking: TurnTaking | None = None) -> 
     """Seconds from the last sound, at 2.0, to the end of the turn."""
     decided = play(
         (1.0, SpeechStarted(1.0)), (2.0, SpeechStopped(2.0)), *script,
-        machine=listening(taking),
+        machine=listening(taking or TurnTaking(complete_delay=0.25)),
     )  # fmt: skip
     (at,) = [at for at, what in decided if isinstance(what, TurnEnded)]
     return at - 2.0
@@ -193,3 +193,14 @@ def test_where_a_question_is_open_a_yes_is_an_answer_and_interrupts() -> None:
         machine=machine,
     )  # fmt: skip
     assert (1.25, Interrupted(1.0)) in decided
+
+
+def test_who_had_gone_on_before_his_turn_was_taken_for_over_is_not_kept_waiting() -> None:
+    decided = play(
+        (1.0, SpeechStarted(1.0)),
+        (2.0, SpeechStopped(2.0)),
+        (2.125, words("yes")),
+        (2.5625, SpeechStarted(2.4375)),  # the news came after the turn was over, at 2.5
+    )
+    assert [type(what) for _, what in decided] == [TurnEnded, Interrupted]
+    assert decided[1][0] == 2.5625

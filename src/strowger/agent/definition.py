@@ -106,7 +106,7 @@ class TurnTaking:
 
     endpointing_delay: float = 0.5
     """Silence, in seconds, after which the callee's turn is over where nothing tells more."""
-    complete_delay: float = 0.25
+    complete_delay: float = 0.35
     """The silence where the words, the recogniser or the turn model say that it is complete."""
     incomplete_delay: float = 1.5
     """The silence where they say that more is to come: a number half said, a name being spelled."""

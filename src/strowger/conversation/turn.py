@@ -5,6 +5,7 @@ a turn begins and ends; what the agent then says is not its business. After ever
 `Interrupted` and `Dismissed` the floor is the agent's, until `agent_finished` or `agent_passes`.
 """
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import assert_never
@@ -17,6 +18,7 @@ from strowger.conversation.decisions import (
     Interrupted,
     LikelyEnded,
     StayedSilent,
+    TurnEnded,
     TurnSoFar,
     WentOn,
     WordsMissing,
@@ -123,6 +125,8 @@ class TurnMachine:
     _turn: TurnSoFar = field(default_factory=TurnSoFar)
     _speaking_since: float | None = None
     """When the sound began that the callee is making now; counted anew once it is dealt with."""
+    _decided_at: float = -math.inf
+    """When the callee's last turn was taken for over."""
     _quiet_since: float = 0.0
     """When the agent fell silent; sounds without words do not count as speech."""
 
@@ -162,13 +166,13 @@ class TurnMachine:
             case Floor.PAUSE:
                 self._turn.decided_at = now
                 if self._turn.complete and self._step(Input.WORDS, now=now):
-                    return self._turn.ended(now=now)
+                    return self._ended(now=now)
                 return None
             case Floor.KEYS:
                 self._turn.decided_at = now
                 return self._turn.ended(now=now)
             case Floor.WORDS:  # words that were not final are better than none
-                return self._turn.ended(now=now) if self._turn.text else WordsMissing()
+                return self._ended(now=now) if self._turn.text else WordsMissing()
             case _:
                 return None
 
@@ -216,6 +220,9 @@ class TurnMachine:
         begun, turn.begun = turn.begun, None
         turn.complete, turn.likely, turn.hint = False, None, None
         self._step(Input.VOICE, now=now)
+        if self.floor is Floor.OVERLAP and at <= self._decided_at and self.taking.interruptible:
+            self._step(Input.EXPIRED, now=now)  # he had gone on before his turn was taken for over
+            return Interrupted(at)
         return None if begun is None else WentOn()
 
     def _hush(self, at: float, *, now: float) -> Decision | None:
@@ -244,8 +251,13 @@ class TurnMachine:
             return self._reconsider(now=now)
         awaited = self.floor is Floor.WORDS or (self.floor is Floor.OPEN and turn.text)
         if turn.complete and awaited and self._step(Input.WORDS, now=now):
-            return self._turn.ended(now=now)
+            return self._ended(now=now)
         return None
+
+    def _ended(self, *, now: float) -> TurnEnded:
+        ended = self._turn.ended(now=now)
+        self._decided_at = now
+        return ended
 
     def _overheard(self, *, now: float) -> Decision | None:
         """Words over the agent: they may be what it took to make this an interruption."""
