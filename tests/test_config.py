@@ -69,6 +69,7 @@ def test_every_setting_is_read_from_each_source(tmp_path: Path) -> None:
         "public_url": "https://calls.example.com/",
         "dialect_hosts": "API.vendor.example=vendor, other.example=other",
         "openai_base_url": "http://127.0.0.1:8000/v1/",
+        "turn_model": "/models/smart-turn.onnx",
         "openai_api_key": "sk-1",
         "openai_model": "m",
         "openai_speech_model": "s",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from strowger.api.services import Services, Surroundings
     from strowger.calls.numbers import DialPolicy
     from strowger.observability.figures import MediaTotals
-    from strowger.ports import Providers, Secrets, SimulatedTelephone, Toolboxes
+    from strowger.ports import Providers, Secrets, SimulatedTelephone, Toolboxes, TurnJudge
     from strowger.providers.registry import ProviderSettings
     from strowger.store.keyring import Keyring
     from strowger.telephony.telephone import SipTelephone, TelephoneSettings
@@ -427,6 +427,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
                 store=store,
                 toolboxes=await stack.enter_async_context(_toolboxes(settings, store)),
                 policy=_dial_policy(settings),
+                judge=await _turn_judge(settings, stack),
                 telephone=telephone,
                 simulated=simulated,
                 providers=providers,
@@ -493,6 +494,15 @@ async def _toolboxes(settings: Settings, secrets: "Secrets") -> AsyncIterator["T
 
     async with guarded_client(settings.allow_networks) as client:
         yield GuardedToolboxes(client, secrets)
+
+
+async def _turn_judge(settings: Settings, stack: AsyncExitStack) -> "TurnJudge | None":
+    """Raises ConfigurationError where there is no such model."""
+    if settings.turn_model is None:
+        return None
+    from strowger.providers import smart_turn
+
+    return stack.enter_context(await asyncio.to_thread(smart_turn.load, settings.turn_model))
 
 
 def _dial_policy(settings: Settings) -> "DialPolicy":

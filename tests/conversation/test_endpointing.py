@@ -20,7 +20,9 @@ from tests.conversation.test_turn import listening, play, speaking, words
     ("text", "sign"),
     [
         ("When are you open?", 1),
-        ("That's all.", 1),
+        ("That is all.", 1),
+        ("Yes.", 0),
+        ("No?", 1),
         ("I would like a table", 0),
         ("I would like a table and", -1),
         ("My name is", -1),
@@ -96,7 +98,7 @@ def test_the_turn_model_counts_as_much_as_the_words_and_never_alone() -> None:
     assert ended_at((2.125, words("a table")), (2.2, PauseJudged(2.0, 0.1))) == 1.5
     assert ended_at((2.125, words("a table")), (2.2, PauseJudged(2.0, 0.5))) == 0.5
     assert ended_at((2.125, words("a table and")), (2.2, PauseJudged(2.0, 0.9))) == 0.5
-    assert ended_at((2.125, words("a table.")), (2.2, PauseJudged(2.0, 0.1))) == 0.5
+    assert ended_at((2.125, words("a table please.")), (2.2, PauseJudged(2.0, 0.1))) == 0.5
 
 
 def test_what_the_turn_model_says_of_another_pause_does_not_count() -> None:

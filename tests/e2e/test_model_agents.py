@@ -29,6 +29,8 @@ AGENT: dict[str, Any] = {
     "transcriber": {"provider": "openai"},
     "model": {"provider": "openai"},
     "end_call_phrases": ["Goodbye."],
+    # The recogniser below hears the whole sentence in its first word already.
+    "turn_taking": {"complete_delay": 0.5},
     "limits": {"provider_deadline": 2, "max_duration": 60},
 }
 

@@ -178,7 +178,8 @@ def test_a_scripted_model_answers_what_was_said_at_its_pace(studio: Studio) -> N
     assert latency is not None
     assert latency.model is not None
     # The first sentence has 18 characters: 0.3 s, and four more tokens and a bit at 50 a second.
-    assert 0.3 + 4 / 50 - 0.001 <= latency.model <= 0.3 + 6 / 50
+    # The model began while the silence might have been a pause, so less of it is left to wait for.
+    assert 0.2 <= latency.model < 0.3 + 4 / 50
     slow = replace(scenario(MODEL), model=replace(scenario(MODEL).model, first_token=1.3))
     later = hold(slow, studio).transcript[2].latency
     assert later is not None

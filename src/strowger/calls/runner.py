@@ -52,6 +52,7 @@ from strowger.ports import (
     Telephone,
     Toolboxes,
     ToolContext,
+    TurnJudge,
 )
 
 log = structlog.get_logger()
@@ -79,6 +80,8 @@ class Workplace:
     observer: CallObserver | None = None
     toolboxes: Toolboxes | None = None
     """None where agents can use no tools."""
+    judge: TurnJudge | None = None
+    """A model that hears whether callees are done, where there is one."""
     policy: DialPolicy = field(default_factory=DialPolicy)
     """Where callees may be put through to."""
     clock: Callable[[], float] = time.time
@@ -337,6 +340,7 @@ class CallRunner:
                 providers.speech_to_text(agent.transcriber.provider),
                 agent.transcriber,
                 agent.language,
+                self._at.judge,
             ),
             voice=voice,
             mind=mind,

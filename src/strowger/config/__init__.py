@@ -193,6 +193,12 @@ class Settings(ProviderKeys):
     api_key: str | None = setting(
         None, read_text, "API key that `strowger call` uses.", form="strowger_live_…", secret=True
     )
+    turn_model: Path | None = setting(  # noqa: RUF009
+        None,
+        read_path,
+        "A Smart Turn v3 model (ONNX) that hears whether callees are done.",
+        form="FILE",
+    )
 
     @property
     def recordings(self) -> Path:

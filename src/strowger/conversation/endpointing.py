@@ -17,6 +17,8 @@ LEAST_PIECES = 2
 """Digits, or groups of them, in a row that look like the beginning of a number."""
 LEAST_WRITTEN = 5
 """Digits of one group that do so by itself: fewer are a year, a price, an age."""
+LEAST_WORDS = 3
+"""Of a sentence that is whole: after a single `Yes.` more often follows."""
 LIKELY_OVER, LIKELY_ON = 0.6, 0.4
 """What the turn model says of a pause, beyond which it counts."""
 
@@ -56,7 +58,9 @@ def finished_by_words(text: str, language: str, *, digits_wanted: int | None = N
     unfinished = UNFINISHED.get(_of(language), frozenset())
     if words[-1] in unfinished and ending != "?":
         return -1
-    return 1 if ending in "?!.。？！" else 0
+    if ending in "?？":
+        return 1
+    return 1 if ending in "!.。！" and len(words) >= LEAST_WORDS else 0
 
 
 def delay_of(taking: TurnTaking, words: int, hint: TurnHint | None, likely: float | None) -> float:
