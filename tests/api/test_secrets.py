@@ -41,6 +41,8 @@ def test_what_is_wrong_with_tools_is_told_field_by_field(api: Api) -> None:
         ([{**book, "url": "https://{{arguments.host}}/"}], "tools.0.url"),
         ([{**book, "url": "https://u:p@example.com/"}], "tools.0.url"),
         ([{**book, "headers": {"Host": "evil"}}], "tools.0.headers.Host"),
+        ([{**book, "signature": {"header": "Host", "secret": "K"}}], "tools.0.signature.header"),
+        ([{**book, "signature": {"header": "X", "secret": "a b"}}], "tools.0.signature.secret"),
         ([{**book, "headers": {"X": "{{oops"}}], "tools.0.headers.X"),
         ([{**book, "deadline": 600}], "tools.0.deadline"),
         ([{**book, "parameters": {"type": "array"}}], "tools.0.parameters.type"),

@@ -1,6 +1,9 @@
 """Tools used on a customer's server on loopback, over the guarded client that calls use."""
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +12,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from strowger.agent import HttpTool, McpTool, Scalar
+from strowger.agent import BodySignature, HttpTool, McpTool, Scalar
 from strowger.errors import ToolFailed
 from strowger.model import DEFAULT_WORKSPACE, WorkspaceId
 from strowger.ports import Toolbox, ToolContext
@@ -20,11 +23,12 @@ from tests.webhooks.server import Answer, Endpoint, Received, listening, says
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 TOOL = HttpTool(type="http", name="book", description="Book.", url="")
 SECRET = "k-123456"
+SIGNING = base64.b64encode(b"0123456789abcdef").decode()
 
 
 class FixedSecrets:
     async def secrets(self, workspace: WorkspaceId, names: Sequence[str]) -> Mapping[str, str]:
-        known = {"CRM_KEY": SECRET, "BAD": "line\nbreak"}
+        known = {"CRM_KEY": SECRET, "BAD": "line\nbreak", "SIGNING": SIGNING}
         return {name: known[name] for name in names if name in known}
 
 
@@ -85,6 +89,34 @@ def test_without_a_body_of_its_own_a_tool_sends_its_arguments_and_a_get_sends_no
             posted, got = server.received
         assert json.loads(posted.body) == {"day": "friday"}
         assert (got.request_line[:4], got.body) == ("GET ", b"")
+
+    run(main)
+
+
+def test_a_body_is_signed_as_it_is_sent_and_may_hold_all_arguments() -> None:
+    async def main() -> None:
+        async with at_work(says(answer(200, b"ok")), call_uuid="0192") as (box, server):
+            tool = replace(
+                TOOL,
+                url=server.url,
+                body={"call": "{{call_uuid}}", "payload": "{{arguments}}"},
+                signature=BodySignature(header="X-Signature", secret="SIGNING"),
+            )
+            await box.use(tool, "", '{"day": "friday", "guests": 2}', key="k")
+            (received,) = server.received
+            unknown = replace(tool, signature=BodySignature(header="X", secret="GONE"))
+            with pytest.raises(ToolFailed, match="there is no secret GONE"):
+                await box.use(unknown, "", "{}", key="k")
+            unfit = replace(tool, signature=BodySignature(header="X", secret="CRM_KEY"))
+            with pytest.raises(ToolFailed, match="not base64"):
+                await box.use(unfit, "", "{}", key="k")
+            assert len(server.received) == 1
+        assert json.loads(received.body) == {
+            "call": "0192",
+            "payload": {"day": "friday", "guests": 2},
+        }
+        code = hmac.digest(b"0123456789abcdef", received.body, hashlib.sha256)
+        assert base64.b64decode(received.headers["x-signature"]) == code
 
     run(main)
 

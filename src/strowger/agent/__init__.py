@@ -22,6 +22,7 @@ from strowger.agent.definition import (
     VoiceSettings,
 )
 from strowger.agent.tools import (
+    BodySignature,
     DigitsTool,
     EndCallTool,
     HandoffTarget,
@@ -38,6 +39,7 @@ from strowger.agent.tools import (
 __all__ = [
     "AgentDefinition",
     "AskNode",
+    "BodySignature",
     "BranchNode",
     "DigitsTool",
     "EndCallTool",

@@ -25,6 +25,18 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BodySignature:
+    """A header by which your server knows that a request is an agent's of yours."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    header: str
+    """Its value is the HMAC-SHA256 of the body as it is sent, in base64."""
+    secret: str
+    """The name of the secret that holds the key, in base64."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpTool:
     """A request to a server of yours. Its answer goes to the language model."""
 
@@ -47,7 +59,10 @@ class HttpTool:
     query: Mapping[str, str] = field(default_factory=dict)
     """Added to the URL; may hold the same places. One that is empty is left out."""
     body: Mapping[str, object] | None = None
-    """JSON whose texts may hold the same places; none sends the arguments as they are."""
+    """JSON whose texts may hold the same places; none sends the arguments as they are. A text that
+    is nothing but `{{arguments}}` becomes all of them."""
+    signature: BodySignature | None = None
+    """Signs the body, of whatever sends one."""
     deadline: float = 10.0
     """Seconds the answer may take; then the model is told that it did not come."""
     progress: Progress = field(default_factory=Progress)

@@ -286,6 +286,7 @@ class CallRunner:
             **call.variables,
             "now": datetime.fromtimestamp(self._at.clock(), zone).isoformat(timespec="seconds"),
             "call_id": call.id,
+            "call_uuid": _as_uuid(call.id),
             "direction": call.direction,
             "user_number": call.to,
             "agent_number": call.from_,
@@ -371,3 +372,9 @@ def _perform(command: CallCommand, session: CallSession) -> None:
         session.send_digits(command.text)
     else:
         session.tell(SayRequested(command.text))
+
+
+def _as_uuid(call_id: str) -> str:
+    """The id in the form that other systems keep ids in."""
+    digits = call_id.partition("_")[2]
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

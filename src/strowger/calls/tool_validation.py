@@ -30,6 +30,7 @@ LONGEST_URL = 2048
 MOST_PROGRESS = 10
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SERVER_NAME = re.compile(r"[A-Za-z0-9_-]{1,24}")
+SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 OURS = frozenset({
     "host", "content-length", "transfer-encoding", "connection", "idempotency-key", "upgrade",
@@ -101,6 +102,10 @@ def _http(tool: HttpTool) -> _Problems:
         yield from _json("body", tool.body)
         for text in texts_within(tool.body):
             yield from _places("body", text)
+    if tool.signature is not None:
+        yield from _header_name("signature.header", tool.signature.header)
+        if not SECRET_NAME.fullmatch(tool.signature.secret):
+            yield "signature.secret", "expected the name of a secret"
     yield from _deadline(tool.deadline)
     yield from _progress(tool.progress)
 
@@ -159,13 +164,17 @@ def _headers(headers: Mapping[str, str], *, kinds: set[str]) -> _Problems:
     if len(headers) > MOST_HEADERS:
         yield "headers", f"expected at most {MOST_HEADERS}"
     for name, text in headers.items():
-        if not HEADER_NAME.fullmatch(name):
-            yield f"headers.{name}", "this is no name of a header"
-        elif name.lower() in OURS:
-            yield f"headers.{name}", "this header is not yours to set"
+        yield from _header_name(f"headers.{name}", name)
         if not text.isascii() or not text.isprintable():
             yield f"headers.{name}", "expected printable ASCII"
         yield from _places(f"headers.{name}", text, kinds=kinds)
+
+
+def _header_name(path: str, name: str) -> _Problems:
+    if not HEADER_NAME.fullmatch(name):
+        yield path, "this is no name of a header"
+    elif name.lower() in OURS:
+        yield path, "this header is not yours to set"
 
 
 def _places(path: str, text: str, *, kinds: set[str] | None = None) -> _Problems:

@@ -20,7 +20,7 @@ _WEEKDAYS = (
 )  # fmt: skip
 
 ALWAYS_PRESENT = frozenset({
-    "now", "call_id", "direction", "user_number", "agent_number", "timezone",
+    "now", "call_id", "call_uuid", "direction", "user_number", "agent_number", "timezone",
 })  # fmt: skip
 """Variables that every call has."""
 

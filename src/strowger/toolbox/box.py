@@ -6,6 +6,10 @@ alone, and are blacked out of whatever it answers.
 """
 
 import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -72,13 +76,17 @@ class CallToolbox:
 
     async def _request(self, tool: HttpTool, arguments: Mapping[str, object], key: str) -> str:
         texts = (tool.url, *tool.headers.values(), *tool.query.values(), *texts_within(tool.body))
-        filling = await self._filling(texts, arguments)
+        signing = () if tool.signature is None else (tool.signature.secret,)
+        filling = await self._filling(texts, arguments, *signing)
         content = None
         headers = {"accept": ACCEPTED, **filling.headers(tool.headers), "idempotency-key": key}
         if tool.method in ("POST", "PUT", "PATCH"):
             body = arguments if tool.body is None else filling.value(tool.body)
             content = json.dumps(body).encode()
             headers.setdefault("content-type", "application/json")
+            if tool.signature is not None:
+                key_of = filling.secret(tool.signature.secret)
+                headers[tool.signature.header.lower()] = signature_of(content, key_of)
         asking = Asking(self._client, filling.blacked_out)
         answer = await asking.ask(
             tool.method,
@@ -102,9 +110,13 @@ class CallToolbox:
             self._sessions[server.name] = session
         return session
 
-    async def _filling(self, texts: Iterable[str], arguments: Mapping[str, object]) -> Filling:
-        """Looks up the secrets that the texts name. Raises ToolFailed where one is missing."""
+    async def _filling(
+        self, texts: Iterable[str], arguments: Mapping[str, object], *secrets: str
+    ) -> Filling:
+        """Looks up the secrets that the texts name, and `secrets` besides. Raises ToolFailed where
+        one is missing."""
         wanted = {name for text in texts for kind, name in places_in(text) if kind == "secrets"}
+        wanted |= set(secrets)
         found = (
             await self._secrets.secrets(self._context.workspace_id, sorted(wanted))
             if wanted
@@ -114,3 +126,14 @@ class CallToolbox:
         if missing:
             raise ToolFailed(f"this tool is not set up: there is no secret {', '.join(missing)}")
         return Filling(arguments, self._context.variables, found)
+
+
+def signature_of(body: bytes, key: str) -> str:
+    """HMAC-SHA256 (RFC 2104) in base64, by a key in base64. Raises ToolFailed."""
+    try:
+        raw = base64.b64decode(key, validate=True)
+    except binascii.Error:
+        raise ToolFailed(
+            "this tool is not set up: the key of its signature is not base64"
+        ) from None
+    return base64.b64encode(hmac.digest(raw, body, hashlib.sha256)).decode()

@@ -13,6 +13,10 @@ SHORTEST_BLACKED = 4
 """Characters of a secret that is blacked out: a shorter one would take half the text with it."""
 
 
+ALL_ARGUMENTS = "arguments"
+"""`{{arguments}}` without a name is all of them."""
+
+
 class Filling:
     """The values of one use."""
 
@@ -47,6 +51,10 @@ class Filling:
                 raise ToolFailed(f"the value for the header {name} has characters no header has")
         return filled
 
+    def secret(self, name: str) -> str:
+        """One that was looked up."""
+        return str(self._values["secrets"][name])
+
     def value(self, template: object) -> object:
         return fill_value(template, self._lookup, _written)
 
@@ -60,6 +68,8 @@ class Filling:
         return fill(template, self._lookup, _written)
 
     def _lookup(self, kind: str, name: str) -> object:
+        if kind == "variable" and name == ALL_ARGUMENTS:
+            return self._values["arguments"]
         return self._values[kind].get(name)
 
 
