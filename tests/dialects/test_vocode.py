@@ -349,7 +349,7 @@ def test_updates_change_what_is_given_and_nothing_else(vocode: Vocode) -> None:
 
 
 def test_nested_updates_change_the_parts_the_agent_has(vocode: Vocode, shop: Shop) -> None:
-    action = {"type": "action_transfer_call", "config": {"phone_number": "1"}}
+    action = {"type": "action_transfer_call", "config": {"phone_number": "14155550111"}}
     agent = vocode.agent(actions=[action])
     changed = vocode.post(
         "agents/update",
@@ -358,7 +358,7 @@ def test_nested_updates_change_the_parts_the_agent_has(vocode: Vocode, shop: Sho
             "voice": {"type": "voice_azure", "rate": "20"},
             "actions": [
                 {"type": "action_dtmf"},
-                {"type": "action_transfer_call", "config": {"phone_number": "2"}},
+                {"type": "action_transfer_call", "config": {"phone_number": "14155550112"}},
             ],
             "webhook": {"subscriptions": ["event_message"], "url": "https://example.com"},
         },
@@ -367,7 +367,7 @@ def test_nested_updates_change_the_parts_the_agent_has(vocode: Vocode, shop: Sho
     assert changed["prompt"] == {**agent["prompt"], "content": "New."}
     assert changed["voice"] == {**agent["voice"], "rate": 20}
     assert changed["actions"][1]["id"] == agent["actions"][0]["id"]
-    assert changed["actions"][1]["config"] == {"phone_number": "2"}
+    assert changed["actions"][1]["config"] == {"phone_number": "14155550112"}
     assert changed["actions"][0]["type"] == "action_dtmf"
     assert native_agent(shop, agent["id"])["prompt"] == "New."
     assert vocode.get("webhooks", id=changed["webhook"]["id"]) == changed["webhook"]
@@ -528,6 +528,94 @@ def test_an_external_action_keeps_the_secret_it_was_given(vocode: Vocode) -> Non
         assert places(error)[0][-1] == next(iter(wrong))
 
 
+EXTERNAL: dict[str, Any] = {
+    "type": "action_external",
+    "config": {
+        "name": "book table",
+        "description": "Books a table.",
+        "url": "https://example.com/book",
+        "input_schema": {"type": "object", "properties": {"day": {"type": "string"}}},
+        "speak_on_send": False,
+        "speak_on_receive": False,
+    },
+}
+
+
+def transfer(number: str, *phrases: str) -> dict[str, Any]:
+    action: dict[str, Any] = {
+        "type": "action_transfer_call",
+        "config": {"phone_number": number},
+    }
+    if phrases:
+        triggers = [
+            {"phrase": phrase, "conditions": ["phrase_condition_type_contains"]}
+            for phrase in phrases
+        ]
+        action["action_trigger"] = {
+            "type": "action_trigger_phrase_based",
+            "config": {"phrase_triggers": triggers},
+        }
+    return action
+
+
+def test_actions_are_the_tools_of_the_native_agent(vocode: Vocode, shop: Shop) -> None:
+    agent = vocode.agent(
+        actions=[
+            transfer("14155550111"),
+            transfer("+14155550112"),
+            {"type": "action_end_conversation"},
+            {"type": "action_dtmf"},
+            {"type": "action_set_hold"},
+            EXTERNAL,
+        ]
+    )
+    tools = {tool["name"]: tool for tool in native_agent(shop, agent["id"])["tools"]}
+    assert set(tools) == {"transfer_call", "end_call", "press_keys", "book_table"}
+    assert [target["to"] for target in tools["transfer_call"]["targets"]] == [
+        "+14155550111",
+        "+14155550112",
+    ]
+    book = tools["book_table"]
+    assert book["body"] == {"call_id": "{{call_uuid}}", "payload": "{{arguments}}"}
+    assert book["parameters"] == EXTERNAL["config"]["input_schema"]
+    assert book["progress"]["texts"] == []
+    (secret,) = shop.native("GET", "/v1/secrets")["data"]
+    assert book["signature"] == {"header": "x-vocode-signature", "secret": secret["name"]}
+
+
+def test_a_changed_action_changes_the_tool_and_leaves_native_ones(
+    vocode: Vocode, shop: Shop
+) -> None:
+    action = vocode.post("actions/create", EXTERNAL)["id"]
+    agent = vocode.agent(actions=[action])["id"]
+    path = f"/v1/agents/{id_of('agent', agent)}"
+    own = {"type": "digits", "name": "keys", "description": "Press keys."}
+    shop.native("PATCH", path, {"tools": [own, *shop.native("GET", path)["tools"]]})
+    config = {**EXTERNAL["config"], "name": "reserve", "speak_on_send": True}
+    vocode.post("actions/update", {"type": "action_external", "config": config}, id=action)
+    tools = shop.native("GET", path)["tools"]
+    assert [tool["name"] for tool in tools] == ["keys", "reserve"]
+    assert tools[1]["progress"]["texts"]
+    assert len(shop.native("GET", "/v1/secrets")["data"]) == 1
+    vocode.post("agents/update", {"actions": []}, id=agent)
+    assert [tool["name"] for tool in shop.native("GET", path)["tools"]] == ["keys"]
+
+
+def test_actions_that_cannot_be_tools_are_told_by_field(vocode: Vocode, shop: Shop) -> None:
+    def wrong(*actions: Any) -> Any:
+        body = {"prompt": "x", "voice": AZURE, "actions": actions}
+        return places(vocode.post("agents/create", body, 422))
+
+    assert wrong(transfer("12")) == [["body", "actions", 0, "targets", 0, "to"]]
+    assert wrong(EXTERNAL, EXTERNAL) == [["body", "actions", 1, "name"]]
+    key = {**EXTERNAL, "config": {**EXTERNAL["config"], "signature_secret": "no base64!"}}
+    assert wrong(key) == [["body", "actions", 0, "config", "signature_secret"]]
+    assert shop.native("GET", "/v1/secrets")["data"] == []
+    spoken = vocode.agent(actions=[transfer("14155550111", "transferring you now")])["id"]
+    (tool,) = native_agent(shop, spoken)["tools"]
+    assert "transferring you now" in tool["description"]
+
+
 def test_a_prompt_template_is_whole_by_itself_and_an_id_in_lists(vocode: Vocode) -> None:
     template = {"id": str(uuid.uuid4()), "user_id": NOBODY, "required_context_keys": ["name"]}
     made = vocode.post("prompts/create", {"content": "Hi", "prompt_template": template})
@@ -682,7 +770,8 @@ def test_each_subscription_becomes_a_native_webhook_of_the_agents_calls(
 
 
 def test_a_native_webhook_is_shown_and_can_be_changed(vocode: Vocode, shop: Shop) -> None:
-    body = {"url": "https://example.com/n", "events": ["call.answered", "call.turn"]}
+    events = ["call.answered", "call.turn", "call.tool_called"]
+    body = {"url": "https://example.com/n", "events": events}
     id = uuid_of(shop.native("POST", "/v1/webhooks", body)["id"])
     shown = vocode.get("webhooks", id=id)
     assert shown["subscriptions"] == [
@@ -730,7 +819,7 @@ def test_a_turn_is_a_message_and_a_recording_has_an_address(vocode: Vocode, shop
     id = id_of("call", vocode.call(vocode.agent()["id"])["id"])
     shop.conduct(id)
     record_silence(shop, id)
-    turn = {"role": "callee", "text": "Yes.", "started_at": 2.0, "ended_at": 3.0}
+    turn: dict[str, Any] = {"role": "callee", "text": "Yes.", "started_at": 2.0, "ended_at": 3.0}
     sent = shop.composed("vocode:event_message", id, "call.turn", payload={"turn": turn})
     assert sent is not None
     assert json.loads(sent.body)["payload"] == {
@@ -739,6 +828,14 @@ def test_a_turn_is_a_message_and_a_recording_has_an_address(vocode: Vocode, shop
         "timestamp": NOW + 5.0,
     }
     assert shop.composed("vocode:event_action", id, "call.turn", payload={"turn": turn}) is None
+    used = {"name": "book_table", "arguments": '{"day": "friday"}', "ok": True}
+    turn = {**turn, "role": "tool", "text": '{"table": 4}', "tool": used}
+    sent = shop.composed("vocode:event_action", id, "call.tool_called", payload={"turn": turn})
+    assert sent is not None
+    assert json.loads(sent.body)["payload"] == {
+        "action_input": {"action": "book_table", "params": {"day": "friday"}},
+        "action_output": {"response": '{"table": 4}', "ok": True},
+    }
     told = shop.composed("vocode", id, "call.recording_ready")
     assert told is not None
     heard = shop.client.get(json.loads(told.body)["payload"]["recording_url"])

@@ -3,7 +3,6 @@
 It is used as its users use it; each answer is held against the specification on its way.
 """
 
-import warnings
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -12,16 +11,9 @@ import pytest
 from strowger.api.dialects.forms import id_of
 from tests.api.house import served
 from tests.dialects.conftest import NOW, Shop, record_silence
+from tests.dialects.vocode_client import ApiError, held_to_the_contract, old_fashioned, vocode
 
-with warnings.catch_warnings():  # the client was generated for two versions of pydantic at once
-    warnings.simplefilter("ignore")
-    import vocode
-    from vocode.core.api_error import ApiError
-    from vocode.errors import UnprocessableEntityError
-
-    from tests.dialects.vocode_client import held_to_the_contract
-
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+pytestmark = old_fashioned
 
 FROM, TO = "14155550000", "14155550100"
 
@@ -184,7 +176,7 @@ def test_prompts_vector_databases_and_external_actions(client: vocode.Vocode) ->
 
 
 def test_what_goes_wrong_is_raised_as_the_client_documents(client: vocode.Vocode) -> None:
-    with pytest.raises(UnprocessableEntityError) as invalid:
+    with pytest.raises(vocode.UnprocessableEntityError) as invalid:
         client.calls.create_call(from_number=FROM, to_number="12", agent="Bob")
     assert invalid.value.body.detail[0].loc == ["body", "agent"]
     with pytest.raises(ApiError) as missing:

@@ -28,6 +28,7 @@ from strowger.api.dialects.vocode.parts import (
     find,
     find_all,
     hooks_in,
+    keep,
     new_id,
 )
 from strowger.api.dialects.vocode.shapes import HOUSE_VOICE, Json
@@ -56,7 +57,11 @@ PARTS: Mapping[str, Kind] = {
 PLACEHOLDER = "00000000-0000-0000-0000-000000000000"
 """Stands for a part that was not understood while the rest is read, so that all is found wrong
 that is."""
-WORDS = {"first_message": "initial_message", "model": "openai_model_name_override"}
+WORDS = {
+    "first_message": "initial_message",
+    "model": "openai_model_name_override",
+    "tools": "actions",
+}
 
 
 # ── reading what a client wants ──────────────────────────────────────────────────────────────
@@ -191,7 +196,8 @@ async def create(asked: Asked, raw: Json) -> Agent:
     with wire_names(WORDS):
         agent = await asked.services.agents.create(asked.workspace, definition)
     hooks = await _subscribe(asked, agent.id, wanted.body, old=[])
-    await AGENTS.put(asked, agent.id, {**wanted.body, "native": native, "hooks": hooks})
+    written = translation.as_kept(native)
+    await AGENTS.put(asked, agent.id, {**wanted.body, "native": written, "hooks": hooks})
     return agent
 
 
@@ -235,23 +241,25 @@ async def _rewrite(
     native = await _native(asked, body)
     meant = {name for field in touched for name in translation.MEANT_BY.get(field, ())}
     values = {name: value for name, value in native.items() if name in meant}
+    before = _written(kept) or {
+        name: translation.value_of(agent.definition, name) for name in native if name != "tools"
+    }
+    whole = translation.with_others(agent.definition, values, before)
     with wire_names(WORDS):
         changed = await asked.services.agents.update(
-            asked.workspace, agent.id, translation.applied(agent.definition, values)
+            asked.workspace, agent.id, translation.applied(agent.definition, whole)
         )
-    before = _written(kept) or {
-        name: translation.value_of(agent.definition, name) for name in native
-    }
     hooks = hooks_in(kept or {})
+    written = {**before, **translation.as_kept(values)}
     if "webhook" in touched:
         hooks = await _subscribe(asked, agent.id, body, old=hooks)
-    await AGENTS.put(asked, agent.id, {**body, "native": {**before, **values}, "hooks": hooks})
+    await AGENTS.put(asked, agent.id, {**body, "native": written, "hooks": hooks})
     return changed
 
 
 async def _keep_parts(asked: Asked, wanted: Wanted) -> None:
     for id, (kind, body) in wanted.parts.items():
-        await kind.shelf.put(asked, id, body)
+        await keep(asked, kind, id, body)
 
 
 async def _subscribe(asked: Asked, agent: AgentId, body: Json, *, old: list[str]) -> list[str]:
@@ -267,7 +275,7 @@ async def _native(asked: Asked, body: Json) -> translation.Native:
     parts = translation.Parts(
         prompt=await find(asked, PROMPTS, str(body["prompt"])),
         voice=voice,
-        actions=tuple((await find_all(asked, ACTIONS, actions)).values()),
+        actions=tuple((await find_all(asked, ACTIONS, actions)).items()),
         settings=await voice_named(asked, None),
         model=await model_named(asked, _text(body["openai_model_name_override"])),
     )

@@ -24,7 +24,7 @@ from strowger.ports import Delivery, OutgoingRequest
 NAMES: tuple[str, ...] = get_args(EventType)
 NATIVE = {
     "event_message": ("call.turn",),
-    "event_action": ("call.turn",),
+    "event_action": ("call.tool_called",),
     "event_phone_call_connected": ("call.answered",),
     "event_phone_call_ended": ("call.completed", "call.failed"),
     "event_phone_call_did_not_connect": ("call.failed",),
@@ -34,6 +34,7 @@ NATIVE = {
 }
 FIRST = {
     "call.turn": "event_message",
+    "call.tool_called": "event_action",
     "call.answered": "event_phone_call_connected",
     "call.completed": "event_phone_call_ended",
     "call.recording_ready": "event_recording",
@@ -153,9 +154,20 @@ def _message(backing: Backing, event: Event, call: Call) -> Wire | None:
 
 def _action(backing: Backing, event: Event, call: Call) -> Wire | None:
     turn = event.payload.get("turn")
-    if not isinstance(turn, Mapping) or turn.get("role") != "tool":
+    used = turn.get("tool") if isinstance(turn, Mapping) else None
+    if not isinstance(turn, Mapping) or not isinstance(used, Mapping):
         return None
-    return {"action_input": None, "action_output": turn["text"]}
+    given = {"action": used["name"], "params": _read(str(used["arguments"]))}
+    return {"action_input": given, "action_output": {"response": turn["text"], "ok": used["ok"]}}
+
+
+def _read(arguments: str) -> object:
+    """What the model wrote, as JSON where it is."""
+    try:
+        found: object = json.loads(arguments or "{}")
+    except ValueError:
+        return arguments
+    return found
 
 
 def _connected(backing: Backing, event: Event, call: Call) -> Wire | None:

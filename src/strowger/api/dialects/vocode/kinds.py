@@ -101,7 +101,16 @@ def _action(raw: Json, current: Mapping[str, object]) -> Json:
     before = current.get("config")
     kept = before.get("signature_secret") if isinstance(before, Mapping) else None
     secret = config.get("signature_secret") or kept or new_signature_secret()
+    if isinstance(secret, str) and not _is_base64(secret):
+        raise wrong_field("expected bytes in base64", "config", "signature_secret")
     return {**raw, "config": {**config, "signature_secret": secret}}
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
 
 
 def new_signature_secret() -> str:

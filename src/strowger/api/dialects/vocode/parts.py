@@ -14,7 +14,8 @@ from strowger.api.dialects.forms import id_of, uuid_of
 from strowger.api.dialects.keeping import Shelf
 from strowger.api.dialects.lists import everything
 from strowger.api.dialects.vocode import events
-from strowger.api.dialects.vocode.kinds import PROMPTS, VOICES, WEBHOOKS, Kind
+from strowger.api.dialects.vocode.actions import keep_key
+from strowger.api.dialects.vocode.kinds import ACTIONS, PROMPTS, VOICES, WEBHOOKS, Kind
 from strowger.api.dialects.vocode.shapes import HOUSE_VOICE, Agent, Json, Prompt
 from strowger.api.dialects.vocode.translation import PROMPT, given_by
 from strowger.api.dialects.vocode.wire import NAME
@@ -49,6 +50,13 @@ async def find(asked: Asked, kind: Kind, id: str) -> Json:
         if events.is_shown(webhook):
             return events.from_native(webhook)
     raise NotFound(f"there is no {_words(kind)} {id}")
+
+
+async def keep(asked: Asked, kind: Kind, id: str, body: Json) -> None:
+    """Put a thing, new or changed, in its place."""
+    if kind is ACTIONS:
+        await keep_key(asked, id, body)
+    await kind.shelf.put(asked, id, body)
 
 
 async def find_all(asked: Asked, kind: Kind, ids: Iterable[str]) -> dict[str, Json]:

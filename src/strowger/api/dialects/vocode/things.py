@@ -18,7 +18,7 @@ from strowger.api.dialects.vocode.kinds import (
     WEBHOOKS,
     Kind,
 )
-from strowger.api.dialects.vocode.parts import find, natives, new_id
+from strowger.api.dialects.vocode.parts import find, keep, natives, new_id
 from strowger.api.dialects.vocode.shapes import Json, SteeringNumber
 from strowger.api.dialects.vocode.wire import (
     Wire,
@@ -70,7 +70,8 @@ def _list(kind: Kind) -> Handler:
 def _create(kind: Kind) -> Handler:
     async def create(asked: Asked) -> Response:
         body, id = kind.new(await object_of(asked)), new_id(asked)
-        await kind.shelf.put(asked, id, body)
+        async with asked.services.records.together():
+            await keep(asked, kind, id, body)
         return answer(asked, _shown(asked, kind, id, body))
 
     return create
@@ -90,7 +91,7 @@ def _update(kind: Kind) -> Handler:
 async def _put(asked: Asked, kind: Kind, id: str, body: Json, raw: Json) -> None:
     """Keep a changed thing, and write it to the agents that have it."""
     if id in await kind.shelf.find(asked, [id]):
-        await kind.shelf.put(asked, id, body)
+        await keep(asked, kind, id, body)
         await refresh(asked, kind, id)
     elif kind is WEBHOOKS:
         await _put_native(asked, id, body)
@@ -162,7 +163,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ACTIONS,
         "actions",
         "agents",
-        "Ending the conversation on phrases the agent says; others are kept and do nothing yet.",
+        "Ending, transferring, keys and external requests are tools of the native agent;"
+        " action_add_to_conference and action_set_hold are kept, come back, and do nothing.",
     ),
     *endpoints_of(
         VOICES,

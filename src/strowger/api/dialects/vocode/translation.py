@@ -7,14 +7,14 @@ written, because somebody has changed it over the native API.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Any, get_args
 
 from strowger.agent import AgentDefinition, ModelSettings, VoiceSettings
+from strowger.api.dialects.vocode.actions import Body, Named, farewells, tools_of
 from strowger.api.dialects.vocode.shapes import HOUSE_VOICE, Json, Language
 from strowger.calls.validation import VARIABLE_NAME
 
-Body = Mapping[str, object]
 Native = dict[str, object]
 """Values of a definition by dotted names, such as `turn_taking.silence_timeout`."""
 
@@ -48,6 +48,25 @@ def variables_of(context: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in context.items() if VARIABLE_NAME.fullmatch(name)}
 
 
+def as_kept(native: Native) -> Json:
+    """The same as plain JSON."""
+    tools = native.get("tools")
+    if not isinstance(tools, tuple):
+        return native
+    return {**native, "tools": [asdict(tool) for tool in tools]}
+
+
+def with_others(definition: AgentDefinition, native: Native, written: Body) -> Native:
+    """Beside the agent's actions, the tools that it was given over the native API."""
+    tools, before = native.get("tools"), written.get("tools", [])
+    if not isinstance(tools, tuple):
+        return native
+    assert isinstance(before, list)
+    ours = {tool["name"] for tool in before} | {tool.name for tool in tools}
+    others = tuple(tool for tool in definition.tools if tool.name not in ours)
+    return {**native, "tools": (*others, *tools)}
+
+
 # ── from the vendor's fields ─────────────────────────────────────────────────────────────────
 
 
@@ -57,7 +76,7 @@ class Parts:
 
     prompt: Body
     voice: Body
-    actions: tuple[Body, ...]
+    actions: tuple[Named, ...]
     settings: VoiceSettings
     model: ModelSettings
 
@@ -82,7 +101,8 @@ def native_of(agent: Body, parts: Parts) -> Native:
         "turn_taking.endpointing_delay": round(ENDPOINTING[sensitivity] / speed, 3),
         "turn_taking.interruption_delay": INTERRUPTION[str(agent["interrupt_sensitivity"])],
         **_idle(agent),
-        "end_call_phrases": _farewells(parts.actions),
+        "end_call_phrases": farewells(parts.actions),
+        "tools": tools_of(parts.actions),
     }
 
 
@@ -126,21 +146,6 @@ def voice_names(voice: Body) -> Iterable[str]:
             yield str(voice["voice_id"])
         case _:
             return
-
-
-def _farewells(actions: Iterable[Body]) -> list[str]:
-    """Phrases after which the agent hangs up."""
-    found = []
-    for action in actions:
-        trigger = _mapping(action["action_trigger"])
-        if action["type"] == "action_end_conversation" and trigger["type"] == PHRASES:
-            wanted = _mapping(trigger["config"])["phrase_triggers"]
-            assert isinstance(wanted, list)
-            found += [one["phrase"] for one in wanted if one["phrase"].strip()]
-    return found
-
-
-PHRASES = "action_trigger_phrase_based"
 
 
 def _mapping(value: object) -> Mapping[str, object]:
@@ -222,7 +227,7 @@ MEANT_BY = {
     "voice": (*VOICE.names, "voice.speed"),
     "initial_message": ("first_message", "turn_taking.who_speaks_first"),
     "ivr_navigation_mode": SILENCE,
-    "actions": ("end_call_phrases",),
+    "actions": ("end_call_phrases", "tools"),
 }
 """The native values that a field of the vendor's decides, or has a part in."""
 
