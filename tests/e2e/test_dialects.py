@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 import httpx2
 import pytest
 
+from strowger.api.dialects.forms import id_of, uuid_of
+from tests.dialects import vocode_contract as contract
+from tests.dialects.vocode_client import held_to_the_contract, old_fashioned
 from tests.e2e.dialects import FROM, TO, Exchange, exchange
 from tests.webhooks.server import Received
 
@@ -178,3 +181,52 @@ def test_revring(running: Exchange) -> None:
         f"-H 'x-api-key: {running.server.key}'"
     )["data"]
     assert read["status"] == "COMPLETED"
+
+
+@old_fashioned
+def test_vocode(running: Exchange) -> None:
+    """The page's line, with its agent as the id of a native one."""
+    line = f"""curl --request POST \\
+  --url {running.server.url}/vocode/v1/calls/create \\
+  --header 'Authorization: Bearer {running.server.key}' \\
+  --header 'Content-Type: application/json' \\
+  --data '{{
+  "from_number": "{FROM}",
+  "to_number": "+1234567890",
+  "agent": "{uuid_of(running.agent)}"
+}}'"""
+    for format in ("vocode:event_phone_call_ended", "vocode:event_transcript:get"):
+        running.server.client.post(
+            "/v1/webhooks", {"url": f"{running.hooks.url}?who=vocode", "format": format}
+        )
+    answer = running.curl(line)
+    contract.validator("Call").validate(answer)
+    assert (answer["status"], answer["to_number"]) == ("not_started", "+1234567890")
+    assert answer["agent"]["id"] == uuid_of(running.agent)
+    native = running.wait(id_of("call", answer["id"]))
+    assert (native["status"], native["outcome"]) == ("completed", "good")
+    with held_to_the_contract(f"{running.server.url}/vocode", running.server.key) as client:
+        call = client.calls.get_call(id=answer["id"])
+        assert (call.status, call.stage, call.stage_outcome) == (
+            "ended",
+            "picked_up",
+            "bot_disconnected",
+        )
+        assert (
+            call.transcript is not None and "BOT: Hello, this is Bright Dental." in call.transcript
+        )
+        assert "HUMAN: " in call.transcript
+        assert len(b"".join(client.calls.get_recording(id=call.id))) > 10_000
+    ended = running.hook(
+        lambda received: (
+            b"event_phone_call_ended" in received.body and call.id.encode() in received.body
+        )
+    )
+    assert json.loads(ended.body)["payload"]["conversation_minutes"] > 0
+    told = running.hook(
+        lambda received: (
+            "event_transcript" in received.request_line and call.id in received.request_line
+        )
+    )
+    assert told.request_line.startswith("GET /hook?who=vocode&type=event_transcript&call_id=")
+    assert told.body == b""
