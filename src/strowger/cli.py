@@ -146,6 +146,18 @@ def call(
 @app.command()
 def replay(
     call: Annotated[str, typer.Argument(help="A call's id, or a file with its journal.")],
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            "--agent", help="Another agent: a YAML or JSON file, or ID, or ID@VERSION of one."
+        ),
+    ] = None,
+    replies: Annotated[
+        str,
+        typer.Option(
+            "--replies", help="With --agent: `model` asks its model, `recorded` takes the call's."
+        ),
+    ] = "model",
     as_json: Annotated[bool, typer.Option("--json", help="Answer as one JSON object.")] = False,
     save: Annotated[
         Path | None, typer.Option("--save", help="Also write the journal to this file.")
@@ -165,11 +177,22 @@ def replay(
     strowger replay call_0197a6…            a call out of the database
     strowger replay journal.jsonl --json    a journal that was saved
 
+    With --agent another agent takes the call, such as the next version of a prompt. The callee says
+    the same words, after the same pauses, and both transcripts are held against each other:
+
+    \b
+    strowger replay call_0197a6… --agent next.yaml
+    strowger replay call_0197a6… --agent agent_0197…@3
+    strowger replay call_0197a6… --agent next.yaml --replies recorded
+
     Exit status 0 for the same decisions, 1 for others, 2 where the call cannot be replayed.
     """
     from strowger.commands.replay import replay as run
+    from strowger.commands.replay_with import replay_with
 
     settings = settings_of(config, data=data, database_url=database_url)
+    if agent is not None:
+        raise typer.Exit(replay_with(settings, call, agent, replies, as_json=as_json))
     raise typer.Exit(run(settings, call, save, as_json=as_json))
 
 

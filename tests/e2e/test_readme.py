@@ -22,14 +22,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def blocks() -> list[str]:
-    """The README's fenced blocks of commands."""
-    return re.findall(r"^```\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M)
+def blocks(language: str = "") -> list[str]:
+    """The README's fenced blocks in that language; those of commands name none."""
+    text = (ROOT / "README.md").read_text()
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.S | re.M)
+    return [block for kind, block in found if kind == language]
 
 
 def python_block() -> str:
-    (found,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M)
-    return str(found)
+    (found,) = blocks("python")
+    return found
 
 
 def block_with(words: str) -> str:
@@ -99,3 +101,16 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path: Path) -> None:
     assert kept["status"] == "completed"
     with wave.open(str(tmp_path / "call.wav")) as file:
         assert file.getnframes() > 8000
+
+
+def test_an_agent_is_rehearsed_as_printed(tmp_path: Path) -> None:
+    for name in (".venv", "examples", "src"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    commands = block_with("simulate run")
+    done = subprocess.run(
+        ["bash", "-euc", commands],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "50 calls, all as expected" in done.stdout
+    assert "the same decisions at the same times" in done.stdout
