@@ -10,6 +10,7 @@ from strowger.errors import ProviderError
 from strowger.ports import ProviderDescription
 from strowger.providers.espeak import find_espeak, voices_of
 from strowger.providers.flite import find_flite
+from strowger.providers.local_models import KOKORO_VOICES, find_kokoro, find_piper, find_whisper
 from strowger.providers.pocketsphinx import find_pocketsphinx
 from strowger.providers.settings import OPENAI_URL, ProviderSettings
 
@@ -24,7 +25,9 @@ SPEECH, EARS, MODEL = (
 
 
 def describe(settings: ProviderSettings) -> list[ProviderDescription]:
-    openai = settings.openai
+    openai, models = settings.openai, settings.models
+    piper_problem = problem_with(lambda: find_piper(models.piper))
+    piper_voices = () if piper_problem else find_piper(models.piper)[1]
     remote = None if openai.configured else "no API key and no base_url of one's own"
     own = OPENAI_VOICES if openai.base_url == OPENAI_URL else (openai.speech_voice,)
     deepgram, eleven, cartesia = settings.deepgram, settings.elevenlabs, settings.cartesia
@@ -39,6 +42,13 @@ def describe(settings: ProviderSettings) -> list[ProviderDescription]:
         described(
             SPEECH, "deepgram", key_of(deepgram.configured), (deepgram.voice,), deepgram.voice
         ),
+        described(SPEECH, "piper", piper_problem, piper_voices),
+        described(
+            SPEECH, "kokoro",
+            problem_with(lambda: find_kokoro(models.kokoro, models.kokoro_voices)),
+            tuple(KOKORO_VOICES.values()),
+        ),
+        described(EARS, "whisper", problem_with(lambda: find_whisper(models.whisper))),
         described(EARS, "local", problem_with(find_pocketsphinx)),
         described(EARS, "openai", remote, default=openai.transcription_model),
         described(EARS, "openai-realtime", remote, default=openai.realtime_model),

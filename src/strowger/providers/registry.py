@@ -37,6 +37,13 @@ from strowger.providers.fallback_voice import FallbackVoice
 from strowger.providers.flite import FliteSpeech, find_flite
 from strowger.providers.google import Gemini
 from strowger.providers.http import HttpConnection, HttpPolicy, HttpService
+from strowger.providers.local_models import (
+    ModelVoice,
+    WhisperEars,
+    find_whisper,
+    kokoro_voice,
+    piper_voice,
+)
 from strowger.providers.openai_chat import OpenAIChat
 from strowger.providers.openai_realtime_ears import RealtimeEars, RealtimeSettings
 from strowger.providers.openai_speech import OpenAISpeech
@@ -82,6 +89,7 @@ class ConfiguredProviders:
             "deepgram": lambda: self._streamed_ears(DeepgramEars(settings.deepgram)),
             "deepgram-flux": lambda: self._streamed_ears(FluxEars(settings.deepgram)),
             "assemblyai": lambda: self._streamed_ears(AssemblyAIEars(settings.assemblyai)),
+            "whisper": self._whisper,
             "soniox": lambda: self._streamed_ears(SonioxEars(settings.soniox)),
         }
         self._make_voices: Mapping[str, Callable[[], TextToSpeech]] = {
@@ -90,6 +98,8 @@ class ConfiguredProviders:
             "openai": self._openai_speech,
             "elevenlabs": lambda: self._streamed_voice(ElevenLabsVoice(settings.elevenlabs)),
             "cartesia": lambda: self._streamed_voice(CartesiaVoice(settings.cartesia)),
+            "piper": self._piper,
+            "kokoro": self._kokoro,
             "deepgram": lambda: self._streamed_voice(AuraVoice(settings.deepgram)),
         }
         self._make_models: Mapping[str, Callable[[], LanguageModel]] = {
@@ -169,6 +179,23 @@ class ConfiguredProviders:
         ears = PocketsphinxRecogniser(find_pocketsphinx(), policy, size=settings.recognisers)
         self._opened.push_async_callback(ears.close)
         return ears
+
+    def _whisper(self) -> WhisperEars:
+        model = find_whisper(self._settings.models.whisper)
+        ears = WhisperEars(model, size=self._settings.recognisers)
+        self._opened.push_async_callback(ears.close)
+        return ears
+
+    def _piper(self) -> ModelVoice:
+        return self._kept(piper_voice(self._settings.models.piper))
+
+    def _kokoro(self) -> ModelVoice:
+        models = self._settings.models
+        return self._kept(kokoro_voice(models.kokoro, models.kokoro_voices))
+
+    def _kept(self, voice: ModelVoice) -> ModelVoice:
+        self._opened.push_async_callback(voice.close)
+        return voice
 
     def _streamed_ears(self, vendor: EarVendor) -> StreamedEars:
         ears = StreamedEars(vendor, self._connector)
