@@ -37,6 +37,7 @@ from strowger.providers.fallback_voice import FallbackVoice
 from strowger.providers.flite import FliteSpeech, find_flite
 from strowger.providers.google import Gemini
 from strowger.providers.http import HttpConnection, HttpPolicy, HttpService
+from strowger.providers.livekit_bridge import PREFIX, LivekitPlugins
 from strowger.providers.local_models import (
     ModelVoice,
     WhisperEars,
@@ -74,6 +75,7 @@ class ConfiguredProviders:
         self._opened = AsyncExitStack()
         self._tasks: asyncio.TaskGroup | None = None
         self._openai_http: HttpConnection | None = None
+        self._livekit: LivekitPlugins | None = None
         self._connector = Connector(settings.sockets)
         self._health = {kind: Health(kind, observer) for kind in ProviderKind}
         self._ears: dict[str, SpeechToText] = {}
@@ -145,14 +147,20 @@ class ConfiguredProviders:
 
     def own_ears(self, name: str) -> SpeechToText:
         """A recogniser without its fallbacks. Raises ProviderError."""
+        if name.startswith(PREFIX):
+            return self._ears.setdefault(name, self._plugins().ears(name))
         return made(name, ProviderKind.SPEECH_TO_TEXT, self._ears, self._make_ears)
 
     def own_voice(self, name: str) -> TextToSpeech:
         """A voice without its fallbacks. Raises ProviderError."""
+        if name.startswith(PREFIX):
+            return self._voices.setdefault(name, self._plugins().voice(name))
         return made(name, ProviderKind.TEXT_TO_SPEECH, self._voices, self._make_voices)
 
     def own_model(self, name: str) -> LanguageModel:
         """A model without its fallbacks. Raises ProviderError."""
+        if name.startswith(PREFIX):
+            return self._models.setdefault(name, self._plugins().model(name))
         return made(name, ProviderKind.LANGUAGE_MODEL, self._models, self._make_models)
 
     def fallback_voice(self) -> TextToSpeech | None:
@@ -179,6 +187,12 @@ class ConfiguredProviders:
         ears = PocketsphinxRecogniser(find_pocketsphinx(), policy, size=settings.recognisers)
         self._opened.push_async_callback(ears.close)
         return ears
+
+    def _plugins(self) -> LivekitPlugins:
+        if self._livekit is None:
+            self._livekit = LivekitPlugins()
+            self._opened.push_async_callback(self._livekit.close)
+        return self._livekit
 
     def _whisper(self) -> WhisperEars:
         model = find_whisper(self._settings.models.whisper)

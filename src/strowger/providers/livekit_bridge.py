@@ -1,0 +1,465 @@
+"""livekit's plugins as providers: `livekit/NAME` is the package `livekit-plugins-NAME`.
+
+For what has no provider of its own here. Nothing of livekit is imported before somebody asks for
+such a provider, and nothing of it is in the default installation: its model licence binds whoever
+installs it (`pip install strowger[livekit-plugins] livekit-plugins-NAME`). A plugin finds its API
+key where its own documents say, mostly in the environment.
+
+Plugins work without a room and without a job. What they lack there is an HTTP session, which is
+handed to them, or bound around them where they take none.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
+from strowger.conversation.dialogue import Message, OfferedTool, Role, ToolCall
+from strowger.errors import ProviderError
+from strowger.media.resample import Resampler
+from strowger.ports import (
+    LINE_RATE,
+    LanguageModel,
+    Recognised,
+    Recognition,
+    ReplyEnd,
+    ReplyPart,
+    ReplyText,
+    SpeechToText,
+    TextToSpeech,
+    TurnSign,
+    Word,
+)
+from strowger.providers.streamed_ears import UNSURE
+from strowger.providers.turn import WholeTurn
+
+PREFIX = "livekit/"
+NAME = re.compile(r"livekit/([a-z][a-z0-9_]{0,40})")
+EAR_RATE = 16000
+"""What most recognisers want; others convert it."""
+PAUSE = bytes(2 * EAR_RATE * 8 // 10)
+"""Silence sent at a pause, so that a recogniser that waits for one answers."""
+SETTLE = 1.5
+"""Seconds from a pause to when no more words are waited for."""
+TIMED = "lk.timed_transcripts"
+"""Where livekit's frames keep the words spoken in them."""
+LONGEST_TURN = 60
+INSTALL = "pip install strowger[livekit-plugins] livekit-plugins-{}"
+
+# livekit brings its own types, which are not there where it is not installed.
+Plugin = Any
+
+
+class LivekitPlugins:
+    """Makes providers of plugins. Close it with the process."""
+
+    def __init__(self) -> None:
+        self._session: Any = None
+        self._made: dict[tuple[object, ...], Plugin] = {}
+
+    def ears(self, name: str) -> SpeechToText:
+        """Raises ProviderError where the plugin is not installed or hears nothing."""
+        plugin_class(name, "STT")
+        return LivekitEars(name, self)
+
+    def voice(self, name: str) -> TextToSpeech:
+        """Raises ProviderError where the plugin is not installed or says nothing."""
+        plugin_class(name, "TTS")
+        return LivekitVoice(name, self)
+
+    def model(self, name: str) -> LanguageModel:
+        """Raises ProviderError where the plugin is not installed or does not think."""
+        plugin_class(name, "LLM")
+        return LivekitModel(name, self)
+
+    def plugin(self, name: str, kind: str, **wanted: object) -> Plugin:
+        """The plugin's object with these settings, made once. Raises ProviderError."""
+        key = (name, kind, *sorted(wanted.items(), key=lambda item: item[0]))
+        if key not in self._made:
+            self._made[key] = self._make(name, kind, wanted)
+        return self._made[key]
+
+    async def close(self) -> None:
+        for plugin in self._made.values():
+            with contextlib.suppress(Exception):  # what a plugin does at its end is no concern
+                await plugin.aclose()
+        if self._session is not None:
+            await self._session.close()
+
+    def _make(self, name: str, kind: str, wanted: Mapping[str, object]) -> Plugin:
+        made_by = plugin_class(name, kind)
+        takes = inspect.signature(made_by).parameters
+        fields = {field: value for field, value in wanted.items() if value is not None}
+        if "voice" in fields and "voice" not in takes:
+            fields["voice_id"] = fields.pop("voice")
+        if "language" in fields and "language" not in takes:
+            del fields["language"]  # the model knows, or hears it from the text
+        if unknown := [field for field in fields if field not in takes]:
+            raise ProviderError(f"{name} takes no {', '.join(unknown)}", retryable=False)
+        if "http_session" in takes:
+            fields["http_session"] = self._http_session()
+        try:
+            return made_by(**fields)
+        except (ValueError, TypeError, ImportError) as error:  # a key that is missing, mostly
+            raise ProviderError(f"{name} cannot be used: {error}", retryable=False) from error
+
+    def _http_session(self) -> object:
+        if self._session is None:
+            self._session = import_module("aiohttp").ClientSession()
+        return self._session
+
+
+def plugin_class(name: str, kind: str) -> Callable[..., Plugin]:
+    """STT, TTS or LLM of `livekit/NAME`. Raises ProviderError."""
+    match = NAME.fullmatch(name)
+    if match is None:
+        raise ProviderError(f"{name!r} is no name of a plugin of livekit's", retryable=False)
+    package = f"livekit.plugins.{match[1]}"
+    try:
+        found = find_spec("livekit.agents") is not None
+        module = import_module(package) if found else None
+    except ImportError:
+        module = None
+    if module is None:
+        install = INSTALL.format(match[1].replace("_", "-"))
+        raise ProviderError(f"{name} is not installed: {install}", retryable=False)
+    made_by: Callable[..., Plugin] | None = getattr(module, kind, None)
+    if made_by is None:
+        raise ProviderError(f"{name} has no {kind}", retryable=False)
+    return made_by
+
+
+@asynccontextmanager
+async def blaming(name: str) -> AsyncIterator[None]:
+    """Whatever a plugin raises is its provider's error."""
+    api_error = import_module("livekit.agents").APIError
+    status_error = import_module("livekit.agents").APIStatusError
+    try:
+        yield
+    except (ProviderError, asyncio.CancelledError, GeneratorExit):
+        raise
+    except api_error as error:
+        fatal = isinstance(error, status_error) and error.status_code in {400, 401, 403, 404}
+        retryable = bool(error.retryable) and not fatal
+        raise ProviderError(f"{name}: {error}", retryable=retryable) from error
+    except Exception as error:  # plugins are other people's code: the call must go on
+        raise ProviderError(f"{name}: {error!r}", retryable=True) from error
+
+
+def one_attempt() -> object:
+    """Who asks a second time is ours to decide."""
+    return import_module("livekit.agents").APIConnectOptions(max_retry=0, timeout=5.0)
+
+
+@asynccontextmanager
+async def bound_session(plugin: Plugin) -> AsyncIterator[None]:
+    """An HTTP session for plugins that take none and look for one around them."""
+    if "http_session" in inspect.signature(type(plugin)).parameters:
+        yield
+        return
+    async with import_module("livekit.agents.utils.http_context").open():
+        yield
+
+
+# ── recognition ──────────────────────────────────────────────────────────────────────────────
+
+
+class LivekitEars:
+    """SpeechToText by a plugin's `STT`."""
+
+    def __init__(self, name: str, plugins: LivekitPlugins) -> None:
+        self._name = name
+        self._plugins = plugins
+
+    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
+        """Plugins connect when they are asked."""
+
+    @asynccontextmanager
+    async def recognise(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
+    ) -> AsyncIterator[Recognition]:
+        plugin = self._plugins.plugin(
+            self._name, "STT", model=settings.model, language=language_of(language)
+        )
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(bound_session(plugin))
+            if not plugin.capabilities.streaming:
+                turn = WholeTurn(partial(self._transcribe, plugin), longest=LONGEST_TURN)
+                stack.callback(turn.close)
+                yield turn
+                return
+            async with blaming(self._name):
+                stream = plugin.stream(conn_options=one_attempt())
+            stack.push_async_callback(stream.aclose)
+            yield LivekitTurn(self._name, stream)
+
+    async def _transcribe(self, plugin: Plugin, pcm: bytes) -> Recognised:
+        async with blaming(self._name):
+            event = await plugin.recognize(
+                audio_frame(wide(pcm), EAR_RATE), conn_options=one_attempt()
+            )
+        best = event.alternatives[0] if event.alternatives else None
+        return Recognised(best.text.strip() if best else "", final=True)
+
+
+class LivekitTurn:
+    """One turn on a plugin's stream."""
+
+    def __init__(self, name: str, stream: Any) -> None:
+        self._name = name
+        self._stream = stream
+        self._resampler = Resampler(LINE_RATE, EAR_RATE)
+        self._finals: list[str] = []
+        self._words: list[Word] = []
+        self._sent = 0
+        self._heard = False
+        self._due: float | None = None
+        self._waiting: asyncio.Timeout | None = None
+
+    async def send(self, pcm: bytes) -> None:
+        self._sent += len(pcm) // 2
+        self._due = None
+        if loud := self._resampler.process(pcm):
+            await self._push(loud)
+
+    async def flush(self) -> None:
+        await self._push(PAUSE)
+        async with blaming(self._name):
+            self._stream.flush()
+        self._due = asyncio.get_running_loop().time() + SETTLE
+        if self._waiting is not None and not self._waiting.expired():
+            self._waiting.reschedule(self._due)
+
+    async def results(self) -> AsyncIterator[Recognised]:
+        while True:
+            try:
+                async with blaming(self._name), asyncio.timeout_at(self._due) as self._waiting:
+                    event = await anext(self._stream, None)
+            except ProviderError as error:
+                if not isinstance(error.__cause__, TimeoutError):
+                    raise
+                self._due = None
+                if not self._heard and self._sent > UNSURE:
+                    problem = f"{self._name} did not answer within {SETTLE:g} s"
+                    raise ProviderError(problem, retryable=True) from None
+                self._sent = 0
+                yield self._result("", final=True)
+                continue
+            finally:
+                self._waiting = None
+            if event is None:
+                raise ProviderError(f"{self._name} ended its stream", retryable=True)
+            if (result := self._take(event)) is not None:
+                yield result
+
+    async def _push(self, pcm: bytes) -> None:
+        async with blaming(self._name):
+            self._stream.push_frame(audio_frame(pcm, EAR_RATE))
+
+    def _take(self, event: Any) -> Recognised | None:
+        self._heard = True
+        best = event.alternatives[0] if event.alternatives else None
+        match str(event.type.value):
+            case "final_transcript" if best is not None:
+                if best.text.strip():
+                    self._finals.append(best.text.strip())
+                self._words += timed(best.words or ())
+                asked, self._due = self._due is not None, None
+                return self._result("", final=asked)
+            case "interim_transcript" | "preflight_transcript" if best is not None:
+                return self._result(best.text.strip(), final=False)
+            case "end_of_speech":
+                return self._result("", final=False, sign=TurnSign.OVER)
+        return None
+
+    def _result(self, open: str, *, final: bool, sign: TurnSign | None = None) -> Recognised:
+        text = " ".join([*self._finals, *([open] if open else [])])
+        return Recognised(text, final=final, words=tuple(self._words), sign=sign)
+
+
+# ── speech ───────────────────────────────────────────────────────────────────────────────────
+
+
+class LivekitVoice:
+    """TextToSpeech by a plugin's `TTS`."""
+
+    def __init__(self, name: str, plugins: LivekitPlugins) -> None:
+        self._name = name
+        self._plugins = plugins
+
+    async def speak(
+        self, text: str, settings: VoiceSettings, *, language: str
+    ) -> AsyncIterator[bytes | Word]:
+        plugin = self._plugins.plugin(
+            self._name,
+            "TTS",
+            model=settings.model,
+            voice=settings.voice_id,
+            language=language_of(language),
+            speed=settings.speed if settings.speed != 1.0 else None,
+        )
+        resampler: Resampler | None = None
+        spoke = False
+        async with bound_session(plugin), aclosing(self._frames(plugin, text)) as frames:
+            async for frame in frames:
+                if resampler is None:
+                    resampler = Resampler(frame.sample_rate, LINE_RATE)
+                for word in timed(frame.userdata.get(TIMED) or ()):
+                    yield word
+                if pcm := resampler.process(mono(frame)):
+                    spoke = True
+                    yield pcm
+            if resampler is not None and (pcm := resampler.flush()):
+                spoke = True
+                yield pcm
+        if not spoke:
+            raise ProviderError(f"{self._name} sent no sound", retryable=True)
+
+    async def _frames(self, plugin: Plugin, text: str) -> AsyncGenerator[Any, None]:
+        async with blaming(self._name):
+            stream = plugin.synthesize(text, conn_options=one_attempt())
+            try:
+                async for audio in stream:
+                    yield audio.frame
+            finally:
+                await stream.aclose()
+
+
+# ── models ───────────────────────────────────────────────────────────────────────────────────
+
+
+class LivekitModel:
+    """LanguageModel by a plugin's `LLM`."""
+
+    def __init__(self, name: str, plugins: LivekitPlugins) -> None:
+        self._name = name
+        self._plugins = plugins
+
+    async def reply(
+        self,
+        dialogue: Sequence[Message],
+        settings: ModelSettings,
+        *,
+        tools: Sequence[OfferedTool] = (),
+    ) -> AsyncIterator[ReplyPart]:
+        plugin = self._plugins.plugin(
+            self._name, "LLM", model=settings.model, temperature=settings.temperature
+        )
+        end, empty = ReplyEnd(), True
+        async with bound_session(plugin), aclosing(self._chunks(plugin, dialogue, tools)) as chunks:
+            async for chunk in chunks:
+                if chunk.usage is not None:
+                    end = ReplyEnd(
+                        input_tokens=chunk.usage.prompt_tokens,
+                        output_tokens=chunk.usage.completion_tokens,
+                        cached_tokens=chunk.usage.prompt_cached_tokens,
+                    )
+                if chunk.delta is None:
+                    continue
+                if chunk.delta.content:
+                    empty = False
+                    yield ReplyText(chunk.delta.content)
+                for call in chunk.delta.tool_calls:
+                    empty = False
+                    yield ToolCall(call.call_id, call.name, call.arguments or "{}")
+        if empty:
+            raise ProviderError(f"{self._name} replied without any text", retryable=True)
+        yield end
+
+    async def _chunks(
+        self, plugin: Plugin, dialogue: Sequence[Message], tools: Sequence[OfferedTool]
+    ) -> AsyncGenerator[Any, None]:
+        async with blaming(self._name):
+            stream = plugin.chat(
+                chat_ctx=chat_context(dialogue),
+                tools=[raw_tool(tool) for tool in tools],
+                conn_options=one_attempt(),
+            )
+            try:
+                async for chunk in stream:
+                    yield chunk
+            finally:
+                await stream.aclose()
+
+
+def chat_context(dialogue: Sequence[Message]) -> object:
+    """The dialogue in livekit's form."""
+    llm = import_module("livekit.agents.llm")
+    context = llm.ChatContext.empty()
+    names = {call.id: call.name for said in dialogue for call in said.tool_calls}
+    for said in dialogue:
+        if said.role is Role.TOOL:
+            id = said.tool_call_id or ""
+            context.insert(
+                llm.FunctionCallOutput(
+                    call_id=id, name=names.get(id, ""), output=said.text, is_error=False
+                )
+            )
+            continue
+        if said.text.strip():
+            context.add_message(role=said.role.value, content=said.text)
+        for call in said.tool_calls:
+            context.insert(
+                llm.FunctionCall(call_id=call.id, name=call.name, arguments=call.arguments)
+            )
+    return context
+
+
+def raw_tool(tool: OfferedTool) -> object:
+    """A tool that livekit only tells of: who runs it is not its concern."""
+
+    async def never(raw_arguments: dict[str, object]) -> None:
+        raise AssertionError("tools are run by the conversation")
+
+    schema = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": dict(tool.parameters),
+    }
+    made: object = import_module("livekit.agents.llm").function_tool(never, raw_schema=schema)
+    return made
+
+
+# ── sound ────────────────────────────────────────────────────────────────────────────────────
+
+
+def audio_frame(pcm: bytes, rate: int) -> object:
+    made: object = import_module("livekit.rtc").AudioFrame(
+        data=pcm, sample_rate=rate, num_channels=1, samples_per_channel=len(pcm) // 2
+    )
+    return made
+
+
+def wide(pcm: bytes) -> bytes:
+    """A whole turn at the rate that recognisers want."""
+    resampler = Resampler(LINE_RATE, EAR_RATE)
+    return resampler.process(pcm) + resampler.flush()
+
+
+def mono(frame: Any) -> bytes:
+    """The first channel of a frame."""
+    import numpy as np
+
+    samples = np.frombuffer(bytes(frame.data), "<i2")
+    return samples[:: frame.num_channels].tobytes()
+
+
+def timed(words: Sequence[Any]) -> list[Word]:
+    """The words that have times."""
+    found = []
+    for word in words:
+        start, end = getattr(word, "start_time", None), getattr(word, "end_time", None)
+        if isinstance(start, int | float) and isinstance(end, int | float) and word.strip():
+            found.append(Word(str(word).strip(), float(start), float(end)))
+    return found
+
+
+def language_of(language: str) -> str:
+    return language.lower().partition("-")[0]
