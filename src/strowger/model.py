@@ -363,6 +363,8 @@ class Actor:
 
     key_id: KeyId
     request_id: str
+    test: bool = False
+    """It comes with a test key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -515,7 +515,8 @@ class RateStore(Protocol):
 
 
 ACTOR: ContextVar[Actor | None] = ContextVar("actor", default=None)
-"""Who the present request comes from, for the audit log; None outside of requests.
+"""Who the present request comes from, for the audit log and for what a test key may not do; None
+outside of requests.
 
 Bound to a request's task as its log context is, so that what changes things need not be handed
 something that only their record of it wants to know.

@@ -22,18 +22,22 @@ from strowger.calls.numbers import (
 from strowger.calls.service import CallService, NewCall
 from strowger.calls.simulated import SIMULATED_CALLEES
 from strowger.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from strowger.lifecycle import CallStatus
 from strowger.model import (
     DEFAULT_WORKSPACE,
+    Actor,
     Agent,
     AgentId,
     Call,
     CallId,
+    KeyId,
     NumberId,
     PhoneNumber,
     Trunk,
     TrunkId,
     WorkspaceId,
 )
+from strowger.ports import ACTOR
 from tests.fakes import InMemoryRecords
 
 T = TypeVar("T")
@@ -191,6 +195,27 @@ def test_a_test_call_is_checked_as_a_live_one_but_for_the_simulated_numbers(
     unknown = NewCall(to="+15005550001", from_="+14155550177", agent=DEFINITION, test=True)
     with pytest.raises(InvalidRequest):
         run(placing.create(HOME, unknown))
+
+
+def test_what_a_test_key_asks_for_by_any_door_is_a_test_call(records: InMemoryRecords) -> None:
+    placing = service(records)
+    live = run(placing.create(HOME, NewCall(to="+14155550100", agent=DEFINITION)))
+    asking = ACTOR.set(Actor(key_id=KeyId("key_t"), request_id="request_1", test=True))
+    try:
+        forgetful = NewCall(to="+14155550100", agent=DEFINITION, test=False)
+        call = run(placing.create(HOME, forgetful))
+        assert (call.test, call.trunk_id) == (True, None)
+        for verb in (
+            placing.end(HOME, live.id),
+            placing.cancel(HOME, live.id),
+            placing.say(HOME, live.id, "Hi."),
+            placing.send_digits(HOME, live.id, "1"),
+        ):
+            with pytest.raises(Forbidden):
+                run(verb)
+        assert run(placing.end(HOME, call.id)).status is CallStatus.CANCELED
+    finally:
+        ACTOR.reset(asking)
 
 
 def test_the_manual_lists_who_answers_test_calls() -> None:

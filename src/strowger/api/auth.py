@@ -85,7 +85,7 @@ async def authenticate(request: Request, scope: str) -> ApiKey:
         raise Forbidden(f"this API key lacks the scope {scope}", code="missing_scope")
     if key.test and scope in LIVE_ONLY:
         raise Forbidden("a test key can change no trunk or number, or check one", code="test_key")
-    ACTOR.set(Actor(key_id=key.id, request_id=request_id(request)))
+    ACTOR.set(Actor(key_id=key.id, request_id=request_id(request), test=key.test))
     return key
 
 
