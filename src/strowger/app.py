@@ -389,7 +389,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 async def run_worker(settings: Settings, number: int, ready: Ready, stopped: UntilStopped) -> None:
-    """Conduct calls until told to stop; then let them end."""
+    """Conduct calls until told to stop; then let them end. Analyses those that are over, too."""
     from strowger.calls.dispatcher import Dispatcher
     from strowger.calls.on_demand import TelephoneOnDemand
     from strowger.calls.runner import Workplace
@@ -441,8 +441,9 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
         await dispatcher.introduce()
         if settings.metrics is not None:
             at = settings.metrics
-            page = partial(exposition, figures.registry)
-            await stack.enter_async_context(serve_figures(at.host, at.port + number - 1, page))
+            await stack.enter_async_context(
+                serve_figures(at.host, at.port + number - 1, partial(exposition, figures.registry))
+            )
         settle_memory()
         async with asyncio.TaskGroup() as tasks:
             lag = tasks.create_task(watch_loop(figures.loop_lag), name="loop lag")
@@ -453,15 +454,33 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
                 JobQueue(url).run({Kind.DIAL: dispatcher.dial}, capacity=dispatcher.free_lines),
                 name="dial jobs",
             )
+            analysing = tasks.create_task(_analyse(url, engine, providers), name="analyses")
             host, port = settings.sip.host, settings.sip.port + number - 1
             ready(f"sip:{host}:{port}")
             await stopped()
             dispatcher.take_no_more()
             jobs.cancel()
+            analysing.cancel()
             await asyncio.wait([jobs])  # what is in hand may still become a call
             await dispatcher.drain(settings.stop_timeout)
             for task in (calls, simulating, ringing, lag):
                 task.cancel()
+
+
+async def _analyse(url: str, engine: "AsyncEngine", providers: "Providers") -> None:
+    """Analyse calls that are over, until cancelled.
+
+    A queue apart from that of the calls: a model's answer is not waited for when this process is
+    to end, another will ask again.
+    """
+    from strowger.calls.analysis import Analyst
+    from strowger.store.analyses import PostgresAnalyses
+    from strowger.store.jobs import JobQueue
+    from strowger.store.queue import Kind
+
+    analyst = Analyst(PostgresAnalyses(engine), providers, clock=time.time)
+    handlers = {Kind.ANALYZE: analyst.analyze}
+    await JobQueue(url, patience=0.0).run(handlers, capacity=lambda: 0)
 
 
 def _simulated_telephone(

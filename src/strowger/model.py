@@ -188,6 +188,27 @@ class LineFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallAnalysis:
+    """What a language model made of a call that is over; its agent says what it is asked."""
+
+    status: Literal["pending", "completed", "failed"] = "pending"
+    attempts: int = 0
+    """How often it was tried so far."""
+    error: str | None = None
+    """Why the last try failed."""
+    success: bool | None = None
+    """Whether the call met the agent's criteria; None where it was not asked, or cannot be told:
+    then `success_reason` says why."""
+    success_reason: str | None = None
+    sentiment: Literal["positive", "neutral", "negative"] | None = None
+    """The callee's mood."""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """To the agent's own questions, by their names."""
+    extracted: Mapping[str, object] = field(default_factory=dict)
+    """Plain JSON values that fit the agent's schema."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     id: CallId
     workspace_id: WorkspaceId
@@ -233,7 +254,12 @@ class Call:
     transcript: tuple[Turn, ...] = ()
     outcome: str | None = None
     extracted: Mapping[str, Scalar] = field(default_factory=dict)
-    """Variables that the conversation set."""
+    """Variables that the conversation set; once the call is analysed, also those plain values of
+    the analysis whose names the conversation has not used."""
+    summary: str | None = None
+    """Of the call, by its analysis."""
+    analysis: CallAnalysis | None = None
+    """None where the agent wants none, nobody answered or nothing was said."""
     recording: Recording = field(default_factory=Recording)
     worker_id: WorkerId | None = None
 

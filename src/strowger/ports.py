@@ -31,6 +31,7 @@ from strowger.model import (
     ApiKey,
     AuditEntry,
     Call,
+    CallAnalysis,
     CallCommand,
     CallId,
     CallResult,
@@ -464,6 +465,27 @@ class CallStore(Protocol):
 
     async def obeyed(self, ids: Sequence[int]) -> None:
         """The commands with these ids need not be handed out any more."""
+
+
+class Analyses(Protocol):
+    """What is made of calls that are over. Each method is one transaction."""
+
+    async def due(self, job: str) -> Call | None:
+        """The call that a job is to analyse, with its transcript. None for one that is gone or
+        has been analysed, and for a try that has been made."""
+
+    async def write(
+        self,
+        call_id: CallId,
+        analysis: CallAnalysis,
+        summary: str | None,
+        *,
+        retry_at: float | None,
+        now: float,
+    ) -> None:
+        """What came of a try, whose number is `analysis.attempts`; where that has been written
+        before, nothing happens. One that is `pending` still has its next try planned at
+        `retry_at`; else the event `call.analyzed` goes with it."""
 
 
 class WaitingCalls(Protocol):

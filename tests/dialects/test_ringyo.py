@@ -176,7 +176,13 @@ def test_a_call_has_what_include_names(shop: Shop) -> None:
     assert (plain["status"], plain["duration"]) == ("completed", 5)
     whole = good(ask(shop, "GET", f"/calls/{call}?include=transcript,recording,analysis"))["data"]
     assert whole["transcript"][1] == {"role": "user", "content": "Yes, it is.", "timestamp": 2.0}
-    assert whole["analysis"] == {"outcome": None, "extracted_data": {}}
+    assert whole["analysis"] == {
+        "outcome": None,
+        "extracted_data": {},
+        "summary": None,
+        "sentiment": None,
+        "success": None,
+    }
     assert shop.client.get(whole["recording_url"]).headers["content-type"] == "audio/mpeg"
 
 

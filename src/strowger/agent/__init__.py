@@ -2,6 +2,7 @@
 
 from strowger.agent.definition import (
     AgentDefinition,
+    Analysis,
     AskNode,
     BranchNode,
     EndNode,
@@ -38,6 +39,7 @@ from strowger.agent.tools import (
 
 __all__ = [
     "AgentDefinition",
+    "Analysis",
     "AskNode",
     "BodySignature",
     "BranchNode",

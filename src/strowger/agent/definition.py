@@ -290,6 +290,32 @@ class VoicemailPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What a language model is asked of an answered call once it is over; nothing by default."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    summary: bool = False
+    """Whether the call is summed up, for who was not there."""
+    extract: Mapping[str, object] | None = None
+    """JSON schema, of an object, of what to look for in what was said."""
+    success: str | None = None
+    """What makes the call a success, in words."""
+    sentiment: bool = False
+    """Whether to tell the callee's mood: positive, neutral or negative."""
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """Questions about the call, by the names that their answers are to have."""
+    model: ModelSettings | None = None
+    """Which language model is asked; none for the agent's own."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to ask."""
+        asked = (self.summary, self.sentiment, self.extract is not None, self.success, self.prompts)
+        return any(asked)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentDefinition:
     """Everything that decides how an agent behaves on a call."""
 
@@ -321,6 +347,8 @@ class AgentDefinition:
     """Bounds on what a call may take; a call can set its own."""
     voicemail: VoicemailPolicy = field(default_factory=VoicemailPolicy)
     """What to do when a machine answers."""
+    analysis: Analysis = field(default_factory=Analysis)
+    """What a language model is asked of a call once it is over."""
     end_call_phrases: tuple[str, ...] = ()
     """When the agent has said one of these, it hangs up."""
     recording: bool = True

@@ -187,7 +187,7 @@ async def get_metrics(call_id: PathId, key: Reader, services: ServicesOf) -> Res
 )
 async def live(call_id: PathId, request: Request, key: Reader, services: ServicesOf) -> Response:
     """Server-sent events from now on, or from the event after `Last-Event-ID`; the end of the
-    call ends the stream. `data` is the event as `/events` lists it."""
+    call ends the stream, or that of its analysis. `data` is the event as `/events` lists it."""
     calls, workspace, call = services.calls, key.workspace_id, CallId(call_id)
     heard = last_event_id(request)
     await calls.get(workspace, call)
@@ -197,7 +197,9 @@ async def live(call_id: PathId, request: Request, key: Reader, services: Service
         return await calls.events(workspace, call, after=after, limit=AT_ONCE)
 
     async def over() -> bool:
-        return (await calls.get(workspace, call)).status in TERMINAL
+        found = await calls.get(workspace, call)
+        analysed = found.analysis is None or found.analysis.status != "pending"
+        return found.status in TERMINAL and analysed
 
     return stream(services.bell, call, look, after=begin, over=over)
 

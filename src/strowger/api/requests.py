@@ -62,6 +62,7 @@ class AgentChanges(Strict):
     turn_taking: agent.TurnTaking = agent.TurnTaking()
     limits: agent.Limits = agent.Limits()
     voicemail: agent.VoicemailPolicy = agent.VoicemailPolicy()
+    analysis: agent.Analysis = agent.Analysis()
     end_call_phrases: tuple[str, ...] = ()
     recording: bool = True
     default_variables: Mapping[str, Scalar] = Field(default_factory=dict)

@@ -89,6 +89,8 @@ def render_call_summary(call: Call) -> Wire:
         "answered_by": call.answered_by,
         "outcome": call.outcome,
         "extracted": dict(call.extracted),
+        "summary": call.summary,
+        "analysis": None if call.analysis is None else asdict(call.analysis),
         "recording": asdict(call.recording),
     }
 

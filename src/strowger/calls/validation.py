@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from strowger.agent import (
     AgentDefinition,
+    Analysis,
     Limits,
     ModelSettings,
     Scalar,
@@ -22,7 +23,7 @@ from strowger.agent import (
     VoiceSettings,
 )
 from strowger.calls.numbers import phone_number_problem
-from strowger.calls.tool_validation import tool_problems
+from strowger.calls.tool_validation import LARGEST_JSON, tool_problems
 from strowger.conversation.flow import validate_flow
 from strowger.conversation.template import malformed_in
 from strowger.errors import FieldProblem, InvalidRequest
@@ -55,6 +56,8 @@ RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {
 
 LONGEST_NAME = 200
 MOST_FALLBACKS = 5
+MOST_PROMPTS = 20
+LONGEST_QUESTION = 4096
 MOST_CALLS = 100_000
 PACES = (0.01, 1000.0)
 """Calls per second."""
@@ -151,6 +154,7 @@ def _definition_problems(
         _choice_problem(definition.transcriber.provider, offered.transcribers),
     )
     yield from _fallback_problems(definition, offered)
+    yield from _analysis_problems(definition.analysis, offered)
     for field, text in (
         ("first_message", definition.first_message),
         ("voicemail.message", definition.voicemail.message),
@@ -185,10 +189,56 @@ def _fallback_problems(
         ("model", [each.provider for each in model.fallbacks], offered.models),
         ("transcriber", [each.provider for each in ear.fallbacks], offered.transcribers),
     ):
-        if len(names) > MOST_FALLBACKS:
-            yield f"{kind}.fallbacks", f"expected at most {MOST_FALLBACKS}, got {len(names)}"
-        for index, name in enumerate(names):
-            yield f"{kind}.fallbacks.{index}.provider", _choice_problem(name, known)
+        yield from _fallbacks_of(kind, names, known)
+
+
+def _fallbacks_of(
+    kind: str, names: list[str], known: frozenset[str]
+) -> Iterator[tuple[str, str | None]]:
+    if len(names) > MOST_FALLBACKS:
+        yield f"{kind}.fallbacks", f"expected at most {MOST_FALLBACKS}, got {len(names)}"
+    for index, name in enumerate(names):
+        yield f"{kind}.fallbacks.{index}.provider", _choice_problem(name, known)
+
+
+def _analysis_problems(analysis: Analysis, offered: Offered) -> Iterator[tuple[str, str | None]]:
+    if analysis.extract is not None:
+        yield "analysis.extract", schema_problem(analysis.extract)
+    if analysis.success is not None:
+        yield "analysis.success", question_problem(analysis.success)
+    if len(analysis.prompts) > MOST_PROMPTS:
+        yield "analysis.prompts", f"expected at most {MOST_PROMPTS}, got {len(analysis.prompts)}"
+        return
+    for name, asked in analysis.prompts.items():
+        if not VARIABLE_NAME.fullmatch(name):
+            yield (
+                f"analysis.prompts.{name}",
+                "expected a name of letters, digits and _, at most 64 long",
+            )
+        yield f"analysis.prompts.{name}", question_problem(asked)
+    if analysis.model is not None:
+        model = analysis.model
+        yield "analysis.model.provider", _choice_problem(model.provider, offered.models)
+        yield from _fallbacks_of(
+            "analysis.model", [each.provider for each in model.fallbacks], offered.models
+        )
+
+
+def schema_problem(schema: Mapping[str, object]) -> str | None:
+    """For what is to be found in a call: an object, whose fields have names."""
+    if schema.get("type") != "object" or not isinstance(schema.get("properties"), Mapping):
+        return "expected a JSON schema with `type: object` and `properties`"
+    size = len(json.dumps(schema))
+    return None if size <= LARGEST_JSON else f"expected at most {LARGEST_JSON} characters of JSON"
+
+
+def question_problem(text: str) -> str | None:
+    """For what a language model is asked."""
+    if not text.strip():
+        return "expected some text"
+    if len(text) > LONGEST_QUESTION:
+        return f"expected at most {LONGEST_QUESTION} characters, got {len(text)}"
+    return None
 
 
 def _range_problems(record: object, path: str) -> Iterator[FieldProblem]:

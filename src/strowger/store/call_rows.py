@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from strowger.errors import NotFound
 from strowger.lifecycle import TERMINAL, CallStatus, EndReason
-from strowger.model import Call, CallId, Turn
+from strowger.model import Call, CallAnalysis, CallId, Turn
 from strowger.store.codec import Json
 from strowger.store.events import Happening, publish
 from strowger.store.gate import line_freed
+from strowger.store.queue import Kind, enqueue
 from strowger.store.schema import call_turns, calls
 
 FIELDS = tuple(field.name for field in fields(Call) if field.name != "transcript")
@@ -94,8 +95,20 @@ async def change(
         if over:
             await line_freed(connection, call)
             call = replace(call, transcript=tuple(await turns_of(connection, call.id)))
+            call = await _have_analysed(connection, call)
         await tell(connection, call, EVENT_OF[call.status], snapshot(call), now=now)
     return call
+
+
+async def _have_analysed(connection: AsyncConnection, call: Call) -> Call:
+    """Where the agent of a call that has just ended wants to know what came of it, plan that."""
+    if not call.agent.analysis.wanted or call.answered_at is None or not call.transcript:
+        return call
+    pending = CallAnalysis()
+    planned = update(calls).where(calls.c.id == call.id).values(analysis=pending)
+    await connection.execute(planned)
+    await enqueue(connection, Kind.ANALYZE, [call.id])
+    return replace(call, analysis=pending)
 
 
 async def tell(

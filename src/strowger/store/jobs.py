@@ -34,6 +34,7 @@ Handler = Callable[[str], Awaitable[None]]
 """Does one job, given its id: of a call to dial, of a delivery to make."""
 
 DELIVERIES_AT_ONCE = 100
+ANALYSES_AT_ONCE = 8
 BATCH = 10  # jobs taken by one statement
 LOOK_AGAIN_AFTER = timedelta(seconds=5)  # should a notification get lost
 RECONNECT_AFTER = 1.0  # seconds
@@ -69,11 +70,11 @@ class JobQueue:
 
         `capacity` says how many more calls this process can hold: dial jobs are taken only
         while that is more than the jobs in hand, in the order in which they were queued.
-        Deliveries have a limit of their own. A lost database is waited for.
+        All others have a limit of their own. A lost database is waited for.
         """
         async with asyncio.TaskGroup() as tasks:
             for name, handler in handlers.items():
-                room = capacity if name == Kind.DIAL else _plenty
+                room = capacity if name == Kind.DIAL else _ROOMS.get(Kind(name), _plenty)
                 tasks.create_task(self._serve(Kind(name), handler, room), name=f"jobs:{name}")
             tasks.create_task(self._forget(), name="jobs:forget")
 
@@ -249,3 +250,11 @@ def _payload(job: Job) -> str:
 
 def _plenty() -> int:
     return DELIVERIES_AT_ONCE
+
+
+def _a_few() -> int:
+    """Each waits for a language model, beside calls that want one at once."""
+    return ANALYSES_AT_ONCE
+
+
+_ROOMS: Mapping[Kind, Callable[[], int]] = {Kind.ANALYZE: _a_few}

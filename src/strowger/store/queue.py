@@ -46,6 +46,8 @@ class Kind(StrEnum):
     """The id of a call whose time has come."""
     RELEASE = "release"
     """The id of a workspace in which a line may be free for a call that waits."""
+    ANALYZE = "analyze"
+    """The id of a call that is over, and which attempt is due: see `analyses.job_for`."""
 
 
 def channel_of(kind: Kind) -> Channel:

@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from strowger.agent import AgentDefinition, Scalar
 from strowger.lifecycle import TERMINAL
-from strowger.model import LineFigures, Recording, Turn
+from strowger.model import CallAnalysis, LineFigures, Recording, Turn
 from strowger.store.codec import CleanText, Id, Json
 
 metadata = MetaData(
@@ -215,6 +215,8 @@ calls = Table(
     # How far it is in the queue for a line, where lines are limited: see `gate`.
     Column("gate", CleanText),
     Column("gate_at", Double),
+    Column("summary", CleanText),
+    Column("analysis", Json[CallAnalysis](CallAnalysis)),
 )
 Index("calls_page_idx", calls.c.workspace_id, calls.c.id)
 Index("calls_status_idx", calls.c.workspace_id, calls.c.status, calls.c.id)

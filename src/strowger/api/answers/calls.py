@@ -102,6 +102,28 @@ class CallLatency(Distribution):
     """Where the time went."""
 
 
+class Analysis(Strict):
+    """What a language model made of the call once it was over."""
+
+    status: Literal["pending", "completed", "failed"]
+    """`failed` after five tries within an hour."""
+    attempts: int
+    """How often it was tried so far."""
+    error: str | None
+    """Why the last try failed."""
+    success: bool | None
+    """Whether the call met the agent's criteria; null where there are none, or where it cannot be
+    told."""
+    success_reason: str | None
+    """Why, in a sentence."""
+    sentiment: Literal["positive", "neutral", "negative"] | None
+    """The callee's mood, where the agent asks for it."""
+    answers: dict[str, str]
+    """To the agent's own questions, by their names."""
+    extracted: dict[str, JsonValue]
+    """What was found, as the agent's schema has it."""
+
+
 class CallSummary(Strict):
     """A call as lists show it: everything but what was said."""
 
@@ -166,7 +188,12 @@ class CallSummary(Strict):
     outcome: str | None
     """What the call came to, as the flow put it."""
     extracted: dict[str, Scalar]
-    """The variables that the conversation set."""
+    """The variables that the conversation set; once the call is analysed, also those texts,
+    numbers and booleans of `analysis.extracted` whose names the conversation has not used."""
+    summary: str | None
+    """The call in some sentences, where the agent asks for that; null until it is analysed."""
+    analysis: Analysis | None
+    """Null where the agent asks for none, nobody answered or nothing was said."""
     recording: RecordingState
     """Whether there is a recording."""
 

@@ -21,6 +21,7 @@ EVENT_TYPES = (
     "call.completed",
     "call.failed",
     "call.recording_ready",
+    "call.analyzed",
     "agent.updated",
     "webhook.disabled",
 )

@@ -22,6 +22,7 @@ class AgentFields(TypedDict, total=False):
     turn_taking: Mapping[str, Any]
     limits: Mapping[str, Any]
     voicemail: Mapping[str, Any]
+    analysis: Mapping[str, Any]
     end_call_phrases: list[str]
     recording: bool
     default_variables: Mapping[str, Scalar]

@@ -43,6 +43,19 @@ class Turn(TypedDict):
     tool: UsedTool | None
 
 
+class Analysis(TypedDict):
+    """What a language model made of the call once it was over."""
+
+    status: Literal["pending", "completed", "failed"]
+    attempts: int
+    error: str | None
+    success: bool | None
+    success_reason: str | None
+    sentiment: Literal["positive", "neutral", "negative"] | None
+    answers: dict[str, str]
+    extracted: dict[str, Any]
+
+
 class Recording(TypedDict):
     available: bool
     duration: float
@@ -86,6 +99,8 @@ class CallSummary(_From):
     answered_by: Literal["human", "machine", "unknown"]
     outcome: str | None
     extracted: dict[str, Scalar]
+    summary: str | None
+    analysis: Analysis | None
     recording: Recording
 
 

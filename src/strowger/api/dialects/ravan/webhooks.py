@@ -108,7 +108,7 @@ def documented(backing: Backing, call: Call, known: Known | None) -> Wire:
             "duration_sec": sessions.seconds_of_talk(call),
             "call_session_id": uuid_of(call.id),
             "attempt": 1,
-            "summary": None,
+            "summary": call.summary,
             "recording_url": sessions.recording_of(backing, call),
             "caller_number": call.from_,
             "callee_number": call.to,
@@ -124,7 +124,7 @@ def documented(backing: Backing, call: Call, known: Known | None) -> Wire:
             "ended_at": iso_time(call.ended_at),
             "created_at": iso_time(call.created_at),
             "post_call_analysis": {
-                "sentiment": None,
+                "sentiment": None if call.analysis is None else call.analysis.sentiment,
                 "disposition": call.outcome,
                 "goals_met": None,
                 "next_steps": None,

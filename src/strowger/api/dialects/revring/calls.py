@@ -234,7 +234,7 @@ def rendered(
         "hangupCause": _cause(call),
         "errorMessage": call.error,
         "transcript": _transcript(call),
-        "summary": None,
+        "summary": call.summary,
         "metrics": {},
         "startedAt": iso_time(call.answered_at),
         "endedAt": iso_time(call.ended_at),

@@ -29,7 +29,7 @@ RINGYO = Dialect(
             scope="calls:read",
             handle=calls.get,
             standing=Standing.TRANSLATED,
-            note="`analysis` is what the call's flow extracted.",
+            note="`analysis` is what flow and analysis found.",
         ),
         Endpoint(
             method="POST",

@@ -138,8 +138,19 @@ async def get(asked: Asked) -> Response:
     if "recording" in wanted:
         thing["recording_url"] = recording_url(asked.backing, NAME, call, RecordingFormat.MP3)
     if "analysis" in wanted:
-        thing["analysis"] = {"outcome": call.outcome, "extracted_data": dict(call.extracted)}
+        thing["analysis"] = _analysis(call)
     return wrapped(asked, thing)
+
+
+def _analysis(call: Call) -> Wire:
+    made = call.analysis
+    return {
+        "outcome": call.outcome,
+        "extracted_data": dict(call.extracted),
+        "summary": call.summary,
+        "sentiment": None if made is None else made.sentiment,
+        "success": None if made is None else made.success,
+    }
 
 
 def rendered(call: Call) -> Wire:
