@@ -479,8 +479,7 @@ async def _analyse(url: str, engine: "AsyncEngine", providers: "Providers") -> N
     from strowger.store.queue import Kind
 
     analyst = Analyst(PostgresAnalyses(engine), providers, clock=time.time)
-    handlers = {Kind.ANALYZE: analyst.analyze}
-    await JobQueue(url, patience=0.0).run(handlers, capacity=lambda: 0)
+    await JobQueue(url, patience=0.0).run({Kind.ANALYZE: analyst.analyze}, capacity=lambda: 0)
 
 
 def _simulated_telephone(

@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from strowger.lifecycle import CallStatus
-from strowger.model import CallId, WorkerId
+from strowger.model import CallAnalysis, CallId, WorkerId
+from strowger.store.analyses import PostgresAnalyses
 from tests.api.house import CALL, PATIENCE, House, house, served
 from tests.postgres import database_url
 from tests.store.samples import RESULT
@@ -85,8 +86,9 @@ class Stream:
         return False
 
 
-async def place(home: House, headers: dict[str, str]) -> CallId:
-    answer = await home.client.post("/v1/calls", json=CALL, headers=headers)
+async def place(home: House, headers: dict[str, str], **agent: object) -> CallId:
+    call = {**CALL, "agent": {**CALL["agent"], **agent}}
+    answer = await home.client.post("/v1/calls", json=call, headers=headers)
     assert answer.status_code == 201, answer.text
     return CallId(answer.json()["id"])
 
@@ -116,6 +118,30 @@ async def test_a_call_is_followed_from_now_to_its_end(database_url: str, tmp_pat
         begin = {**headers, "Last-Event-ID": "0"}
         async with stream(client, f"/v1/calls/{other}/live", begin) as heard:
             assert (await heard.next())[1]["type"] == "call.queued"
+
+
+async def test_a_call_that_is_to_be_analysed_is_followed_until_it_is(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with listening(database_url, tmp_path) as (home, client):
+        headers = await home.key()
+        await home.trunk(headers)
+        call = await place(home, headers, analysis={"summary": True})
+        await home.store.claim_dial_attempt(call, ANN, now=1.0)
+        for status in (CallStatus.INITIATED, CallStatus.IN_PROGRESS):
+            await home.store.set_status(call, status, ANN, now=2.0)
+        async with stream(client, f"/v1/calls/{call}/live", headers) as heard:
+            await home.store.finish(call, RESULT)
+            told = [await heard.next(), await heard.next()]
+            assert told[0][1]["data"]["analysis"]["status"] == "pending"
+            done = CallAnalysis(status="completed", attempts=1)
+            analyses = PostgresAnalyses(home.engine)
+            await analyses.write(call, done, "They talked.", retry_at=None, now=1100.0)
+            _, last = await heard.next()
+            assert (last["type"], last["data"]["summary"]) == ("call.analyzed", "They talked.")
+            assert await heard.ended()
+        shown = (await home.client.get(f"/v1/calls/{call}", headers=headers)).json()
+        assert (shown["summary"], shown["analysis"]["status"]) == ("They talked.", "completed")
 
 
 async def test_everything_is_followed_and_a_client_that_comes_back_misses_nothing(

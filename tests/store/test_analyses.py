@@ -140,7 +140,7 @@ async def test_of_a_call_whose_worker_was_lost_what_was_said_is_analysed_too(
         (
             WANTED,
             False,
-            CallResult(status=CallStatus.BUSY, end_reason=EndReason.BUSY, ended_at=1010.0),
+            CallResult(status=CallStatus.BUSY, end_reason=EndReason.CALLEE_BUSY, ended_at=1010.0),
         ),
     ],
 )
@@ -271,8 +271,8 @@ async def test_a_worker_asks_the_model_whatever_it_says_first_and_the_call_has_t
             analyst = Analyst(PostgresAnalyses(engine), providers, clock=time.time)
             async with asyncio.TaskGroup() as tasks:
                 queue = JobQueue(database_url, patience=0.0)
-                handlers = {Kind.ANALYZE: analyst.analyze}
-                work = tasks.create_task(queue.run(handlers, capacity=lambda: 0))
+                asking = queue.run({Kind.ANALYZE: analyst.analyze}, capacity=lambda: 0)
+                work = tasks.create_task(asking)
                 await _until_analysed(store, call.id)
                 work.cancel()
         first, second = (json.loads(asked.body)["messages"] for asked in server.asked)

@@ -13,6 +13,7 @@ from strowger.client.shapes.agents import (
 )
 from strowger.client.shapes.calls import (
     TERMINAL,
+    Analysis,
     Call,
     CallLatency,
     CallMetrics,
@@ -71,6 +72,7 @@ __all__ = [
     "Agent",
     "AgentFields",
     "AgentVersion",
+    "Analysis",
     "ApiKey",
     "AuditEntry",
     "Call",
