@@ -87,7 +87,9 @@ class Stream:
 
 
 async def place(home: House, headers: dict[str, str], **agent: object) -> CallId:
-    call = {**CALL, "agent": {**CALL["agent"], **agent}}
+    inline = CALL["agent"]
+    assert isinstance(inline, dict)
+    call = {**CALL, "agent": {**inline, **agent}}
     answer = await home.client.post("/v1/calls", json=call, headers=headers)
     assert answer.status_code == 201, answer.text
     return CallId(answer.json()["id"])
