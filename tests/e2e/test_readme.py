@@ -29,11 +29,6 @@ def blocks(language: str = "") -> list[str]:
     return [block for kind, block in found if kind == language]
 
 
-def python_block() -> str:
-    (found,) = blocks("python")
-    return found
-
-
 def block_with(words: str) -> str:
     (found,) = [block for block in blocks() if words in block]
     return "\n".join(line for line in found.splitlines() if not line.startswith("make "))
@@ -72,7 +67,9 @@ def answers(output: str) -> Iterator[dict[str, object]]:
 def test_the_commands_of_the_readme_work_as_printed(tmp_path: Path) -> None:
     for name in (".venv", "examples", "src"):
         (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "block.py").write_text(python_block())
+    ours, vocode = blocks("python")
+    (tmp_path / "block.py").write_text(ours)
+    (tmp_path / "vendor.py").write_text(vocode)
     call = block_with("keys create")
     curl = [block for block in blocks() if "curl" in block]
     with (
@@ -87,6 +84,7 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path: Path) -> None:
                 ' -H "Authorization: Bearer $STROWGER_API_KEY"; do sleep 0.5; done',
                 *curl[2:],
                 'echo "the Python block: $(.venv/bin/python block.py)"',
+                'echo "the vendor\'s client: $(.venv/bin/python vendor.py)"',
             ]
         )
         done = subprocess.run(
@@ -96,6 +94,7 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "outcome: appointment: confirmed tuesday" in done.stdout
     assert "the Python block: completed" in done.stdout
+    assert "the vendor's client: [NormalizedCall(" in done.stdout
     kept = next(answer for answer in answers(done.stdout) if "metadata" in answer)
     assert kept["metadata"] == {"deal": "OPP-42"}
     assert kept["status"] == "completed"
