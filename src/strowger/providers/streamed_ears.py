@@ -111,8 +111,6 @@ class StreamedTurn:
         self._answer_due: float | None = None
         self._fill_due: float | None = None
         self._fill_until = 0.0
-        self._filled = 0
-        """Bytes of silence sent in place of the present pause."""
         self._sent = 0
         """Samples since the turn began, or since the last final result."""
         self._ready: list[Recognised] = []
@@ -122,11 +120,9 @@ class StreamedTurn:
         self._session.begin()
 
     async def send(self, pcm: bytes) -> None:
-        pcm, self._filled = pcm[self._filled :], max(0, self._filled - len(pcm))
         self._fill_due = None
-        if pcm:
-            self._sent += len(pcm) // 2
-            await self._pass_on(self._session.audio(pcm))
+        self._sent += len(pcm) // 2
+        await self._pass_on(self._session.audio(pcm))
 
     async def flush(self) -> None:
         await self._pass_on(self._session.flush())
@@ -136,7 +132,7 @@ class StreamedTurn:
         else:
             self._answer_due = now + self._policy.answer_within
         if self._vendor.fills_pauses:
-            self._filled, self._fill_due = 0, now + FILL_EVERY
+            self._fill_due = now + FILL_EVERY
             self._fill_until = now + FILL_FOR
         self._wake()
 
@@ -192,7 +188,6 @@ class StreamedTurn:
         now = self._loop.time()
         if self._fill_due is not None and now >= self._fill_due:
             self._fill_due = self._fill_due + FILL_EVERY if now < self._fill_until else None
-            self._filled += len(SILENCE)
             await self._pass_on(self._session.audio(SILENCE))
         if self._answer_due is not None and now >= self._answer_due:
             self._answer_due = None
