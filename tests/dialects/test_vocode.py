@@ -10,9 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from strowger.api.auth import KeyRing
 from strowger.api.dialects.forms import id_of, uuid_of
 from strowger.api.dialects.vocode import VOCODE
+from strowger.api.rate_limits import RateLimiter
 from strowger.lifecycle import CallStatus, EndReason
+from strowger.model import KeyId
 from tests.dialects import vocode_contract as contract
 from tests.dialects.conftest import NOW, Shop, record_silence
 
@@ -259,6 +262,7 @@ def test_an_agent_is_a_native_agent(vocode: Vocode, shop: Shop) -> None:
         ask_if_human_present_on_idle=True,
         openai_model_name_override="gpt-4.1",
         llm_temperature=0.4,
+        llm_fallback={"provider": "openai", "model_name": "gpt-4o-mini"},
         deepgram_keywords={"Strowger": 2},
         actions=[
             {
@@ -280,6 +284,8 @@ def test_an_agent_is_a_native_agent(vocode: Vocode, shop: Shop) -> None:
     assert native["first_message"] == "Hello {{name}}"
     assert native["model"]["model"] == "gpt-4.1"
     assert native["model"]["temperature"] == 0.4
+    (fallback,) = native["model"]["fallbacks"]
+    assert (fallback["provider"], fallback["model"]) == ("openai", "gpt-4o-mini")
     voice = native["voice"]
     assert (voice["provider"], voice["voice_id"], voice["speed"]) == ("local", "en-gb", 1.15)
     assert native["transcriber"]["keywords"] == ["Strowger"]
@@ -894,6 +900,32 @@ def test_bodies_addresses_and_numbers_that_are_wrong_are_told(vocode: Vocode, sh
     }
     large = vocode.post("prompts/create", {"content": "x" * 300_000}, 413)
     assert "limit" in large["detail"]
+
+
+class Full:
+    """A rate store in which every minute is full."""
+
+    async def count(self, key: KeyId, requests: int, *, window: float) -> int:
+        return 1_000_000
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(vocode: Vocode, shop: Shop) -> None:
+    app: Any = shop.client.app
+    app.state.limiter = RateLimiter(Full(), limit=1, clock=lambda: shop.now[0])
+    try:
+        assert "in a minute" in vocode.get("usage", 429)["detail"]
+    finally:
+        app.state.limiter = None
+
+
+def test_a_defect_is_answered_without_its_details(
+    vocode: Vocode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: KeyRing, text: str) -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(KeyRing, "find", broken)
+    assert "secret" not in vocode.get("usage", 500)["detail"]
 
 
 def test_another_workspace_sees_and_changes_nothing(vocode: Vocode, shop: Shop) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from starlette.responses import Response
 
-from strowger.agent import AgentDefinition
+from strowger.agent import AgentDefinition, Fallback
 from strowger.api.dialects.bodies import InvalidBody, object_of, validated, wire_names
 from strowger.api.dialects.endpoints import Asked, Endpoint
 from strowger.api.dialects.forms import HEX, id_of, uuid_of
@@ -278,6 +278,7 @@ async def _native(asked: Asked, body: Json) -> translation.Native:
         actions=tuple((await find_all(asked, ACTIONS, actions)).items()),
         settings=await voice_named(asked, None),
         model=await model_named(asked, _text(body["openai_model_name_override"])),
+        fallbacks=await _fallbacks(asked, body["llm_fallback"]),
     )
     for name in translation.voice_names(voice):
         settings = await voice_named(asked, name)
@@ -285,6 +286,14 @@ async def _native(asked: Asked, body: Json) -> translation.Native:
             parts = replace(parts, settings=settings)
             break
     return translation.native_of(body, parts)
+
+
+async def _fallbacks(asked: Asked, given: object) -> tuple[Fallback, ...]:
+    """The model to ask when the first fails, where its maker is configured here."""
+    if not isinstance(given, Mapping):
+        return ()
+    found = await model_named(asked, str(given["model_name"]))
+    return (Fallback(provider=found.provider, model=found.model),) if found.model else ()
 
 
 def _text(value: object) -> str | None:
@@ -371,7 +380,7 @@ async def update_agent(asked: Asked) -> Response:
 
 CREATED = (
     "The native agent has what it has a place for; context_endpoint, noise_suppression,"
-    " initial_message_delay, llm_fallback, vector_database, openai_account_connection and"
+    " initial_message_delay, vector_database, openai_account_connection and"
     " run_do_not_call_detection are kept and come back, and do nothing."
 )
 ENDPOINTS: tuple[Endpoint, ...] = (

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Any, get_args
 
-from strowger.agent import AgentDefinition, ModelSettings, VoiceSettings
+from strowger.agent import AgentDefinition, Fallback, ModelSettings, VoiceSettings
 from strowger.api.dialects.vocode.actions import Body, Named, farewells, tools_of
 from strowger.api.dialects.vocode.shapes import HOUSE_VOICE, Json, Language
 from strowger.calls.validation import VARIABLE_NAME
@@ -50,10 +50,13 @@ def variables_of(context: Mapping[str, str]) -> dict[str, str]:
 
 def as_kept(native: Native) -> Json:
     """The same as plain JSON."""
-    tools = native.get("tools")
-    if not isinstance(tools, tuple):
-        return native
-    return {**native, "tools": [asdict(tool) for tool in tools]}
+    return {name: _plain(value) for name, value in native.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def with_others(definition: AgentDefinition, native: Native, written: Body) -> Native:
@@ -79,6 +82,7 @@ class Parts:
     actions: tuple[Named, ...]
     settings: VoiceSettings
     model: ModelSettings
+    fallbacks: tuple[Fallback, ...] = ()
 
 
 def native_of(agent: Body, parts: Parts) -> Native:
@@ -96,6 +100,7 @@ def native_of(agent: Body, parts: Parts) -> Native:
         "model.provider": parts.model.provider,
         "model.model": parts.model.model,
         "model.temperature": agent["llm_temperature"],
+        "model.fallbacks": parts.fallbacks,
         "transcriber.keywords": list(_mapping(agent["deepgram_keywords"])),
         "turn_taking.who_speaks_first": "callee" if opening is None else "agent",
         "turn_taking.endpointing_delay": round(ENDPOINTING[sensitivity] / speed, 3),
@@ -227,6 +232,7 @@ MEANT_BY = {
     "voice": (*VOICE.names, "voice.speed"),
     "initial_message": ("first_message", "turn_taking.who_speaks_first"),
     "ivr_navigation_mode": SILENCE,
+    "llm_fallback": ("model.fallbacks",),
     "actions": ("end_call_phrases", "tools"),
 }
 """The native values that a field of the vendor's decides, or has a part in."""
@@ -242,7 +248,7 @@ def value_of(definition: AgentDefinition, name: str) -> object:
     value: Any = definition
     for step in name.split("."):
         value = getattr(value, step)
-    return list(value) if isinstance(value, tuple) else value
+    return _plain(value)
 
 
 def applied(definition: AgentDefinition, values: Body) -> dict[str, Any]:
