@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from strowger.api.app import create_app
 from strowger.api.services import Services
 from strowger.calls.numbers import DialPolicy
+from strowger.conversation.events import ProviderKind
 from strowger.errors import ConfigurationError, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import DEFAULT_WORKSPACE
@@ -156,6 +157,17 @@ def test_a_worker_shows_its_lines_calls_answers_and_packets() -> None:
     }
     assert fates == {"received": 100, "lost": 2, "late": 1}
     assert found["strowger_media_ticks_skipped_total",] == 4
+
+
+def test_a_worker_shows_how_its_providers_do() -> None:
+    figures = WorkerFigures(lines=1)
+    figures.provider_answered(ProviderKind.TEXT_TO_SPEECH, "elevenlabs", 0.18)
+    figures.provider_failed(ProviderKind.SPEECH_TO_TEXT, "deepgram")
+    page = exposition(figures.registry).decode()
+    answered = 'strowger_provider_seconds_count{kind="text_to_speech",provider="elevenlabs"} 1.0'
+    failed = 'strowger_provider_failures_total{kind="speech_to_text",provider="deepgram"} 1.0'
+    assert answered in page
+    assert failed in page
 
 
 def test_a_worker_serves_its_figures_and_nothing_else() -> None:

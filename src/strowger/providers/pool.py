@@ -23,7 +23,7 @@ FAILED_PAUSE = 5.0
 """Seconds without a further spare after one could not be had."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Held(Generic[S]):
     """A connection in somebody's hands."""
 
