@@ -2,6 +2,7 @@
 
 import wave
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from strowger.api.app import create_app
 from strowger.api.dialects.endpoints import Backing
 from strowger.api.dialects.serving import Dialects
 from strowger.api.dialects.spoken import FORMATS, SPOKEN
+from strowger.api.rate_limits import RateLimiter
 from strowger.api.services import Services, Surroundings, build_services
 from strowger.calls.numbers import DialPolicy
 from strowger.lifecycle import CallStatus, EndReason
@@ -25,6 +27,7 @@ from strowger.model import (
     CallResult,
     Event,
     EventId,
+    KeyId,
     Recording,
     Turn,
     WorkerId,
@@ -150,6 +153,24 @@ class Shop:
         writer = self.dialects.formats()[format.partition(":")[0]]
         composed: OutgoingRequest | None = self.behind(writer.compose(delivery))
         return composed
+
+
+class Full:
+    """A rate store in which every minute is full."""
+
+    async def count(self, key: KeyId, requests: int, *, window: float) -> int:
+        return 1_000_000
+
+
+@contextmanager
+def crowded(shop: Shop) -> Iterator[None]:
+    """Every key has asked too often."""
+    app: Any = shop.client.app
+    app.state.limiter = RateLimiter(Full(), limit=1, clock=lambda: shop.now[0])
+    try:
+        yield
+    finally:
+        app.state.limiter = None
 
 
 @pytest.fixture

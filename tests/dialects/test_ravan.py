@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from strowger.api.auth import KeyRing
-from strowger.api.rate_limits import RateLimiter
 from strowger.lifecycle import CallStatus, EndReason
-from tests.dialects.conftest import Shop, record_silence
+from tests.dialects.conftest import Shop, crowded, record_silence
 
 CREATE = "/ravan/api/v1/calling/create-call"
 SESSIONS = "/ravan/api/v1/calling/call-sessions"
@@ -160,21 +159,9 @@ def test_a_repeated_idempotency_key_places_one_call(shop: Shop) -> None:
     assert own(shop.client.post(CREATE, json=body, headers=headers), 409, "CONFLICT")
 
 
-class Full:
-    """A rate store in which every minute is full."""
-
-    async def count(self, key: Any, requests: int, *, window: float) -> int:
-        return 1_000_000
-
-
 def test_who_asks_too_often_is_told_when_to_come_back(shop: Shop) -> None:
-    app: Any = shop.client.app
-    state = app.state
-    state.limiter = RateLimiter(Full(), limit=1, clock=lambda: shop.now[0])
-    try:
+    with crowded(shop):
         answer = ask(shop, "GET", "/api/v1/agents/")
-    finally:
-        state.limiter = None
     assert own(answer, 429, "RATE_LIMITED")
     assert int(answer.headers["Retry-After"]) >= 1
 

@@ -13,11 +13,9 @@ import pytest
 from strowger.api.auth import KeyRing
 from strowger.api.dialects.forms import id_of, uuid_of
 from strowger.api.dialects.vocode import VOCODE
-from strowger.api.rate_limits import RateLimiter
 from strowger.lifecycle import CallStatus, EndReason
-from strowger.model import KeyId
 from tests.dialects import vocode_contract as contract
-from tests.dialects.conftest import NOW, Shop, record_silence
+from tests.dialects.conftest import NOW, Shop, crowded, record_silence
 
 FROM, TO = "+14155550000", "+14155550100"
 AZURE = {"type": "voice_azure", "voice_name": "en-gb"}
@@ -902,20 +900,9 @@ def test_bodies_addresses_and_numbers_that_are_wrong_are_told(vocode: Vocode, sh
     assert "limit" in large["detail"]
 
 
-class Full:
-    """A rate store in which every minute is full."""
-
-    async def count(self, key: KeyId, requests: int, *, window: float) -> int:
-        return 1_000_000
-
-
 def test_who_asks_too_often_is_told_when_to_come_back(vocode: Vocode, shop: Shop) -> None:
-    app: Any = shop.client.app
-    app.state.limiter = RateLimiter(Full(), limit=1, clock=lambda: shop.now[0])
-    try:
+    with crowded(shop):
         assert "in a minute" in vocode.get("usage", 429)["detail"]
-    finally:
-        app.state.limiter = None
 
 
 def test_a_defect_is_answered_without_its_details(

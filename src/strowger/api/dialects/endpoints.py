@@ -86,6 +86,21 @@ class Endpoint:
     """Whether it heeds the Idempotency-Key."""
 
 
+def slashed(
+    method: str, path: str, scope: str | None, handle: Handler, note: str = "", *also: str
+) -> Endpoint:
+    """An endpoint with and without a slash at its end; what has a note is translated."""
+    return Endpoint(
+        method=method,
+        path=path,
+        scope=scope,
+        handle=handle,
+        standing=Standing.TRANSLATED if note else Standing.SERVED,
+        note=note,
+        also=(f"{path}/", *also),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     name: str

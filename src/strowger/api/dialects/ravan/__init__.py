@@ -6,7 +6,9 @@ written down in docs/reference/dialects/ravan.md. Collections and items answer w
 slash at the end, as the vendor's own pages and clients differ in that.
 """
 
-from strowger.api.dialects.endpoints import Dialect, Endpoint, Handler, Standing
+from dataclasses import replace
+
+from strowger.api.dialects.endpoints import Dialect, Endpoint, Handler, slashed
 from strowger.api.dialects.ravan import agents, calls, contacts, health, numbers, tools
 from strowger.api.dialects.ravan.refusals import REFUSALS
 from strowger.api.dialects.ravan.webhooks import FORMATS, RavanFormat
@@ -23,16 +25,8 @@ def _served(
     method: str, path: str, scope: str | None, handle: Handler, note: str = "", *also: str
 ) -> Endpoint:
     """An endpoint, also with a slash at the end; a POST heeds the Idempotency-Key."""
-    return Endpoint(
-        method=method,
-        path=path,
-        scope=scope,
-        handle=handle,
-        standing=Standing.TRANSLATED if note else Standing.SERVED,
-        note=note,
-        also=(f"{path}/", *also),
-        idempotent=method == "POST",
-    )
+    served = slashed(method, path, scope, handle, note, *also)
+    return replace(served, idempotent=method == "POST")
 
 
 RAVAN = Dialect(

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from strowger.agent import AgentDefinition, Fallback
 from strowger.api.dialects.bodies import InvalidBody, object_of, validated, wire_names
-from strowger.api.dialects.endpoints import Asked, Endpoint
+from strowger.api.dialects.endpoints import Asked, Endpoint, slashed
 from strowger.api.dialects.forms import HEX, id_of, uuid_of
 from strowger.api.dialects.lists import everything
 from strowger.api.dialects.speech import model_named, voice_named
@@ -35,7 +35,6 @@ from strowger.api.dialects.vocode.shapes import HOUSE_VOICE, Json
 from strowger.api.dialects.vocode.wire import (
     Wire,
     answer,
-    at,
     given_in,
     id_in,
     owned,
@@ -384,8 +383,8 @@ CREATED = (
     " run_do_not_call_detection are kept and come back, and do nothing."
 )
 ENDPOINTS: tuple[Endpoint, ...] = (
-    at("GET", "/v1/agents", "agents:read", get_agent),
-    at("GET", "/v1/agents/list", "agents:read", list_agents),
-    at("POST", "/v1/agents/create", "agents:write", create_agent, CREATED),
-    at("POST", "/v1/agents/update", "agents:write", update_agent, CREATED),
+    slashed("GET", "/v1/agents", "agents:read", get_agent),
+    slashed("GET", "/v1/agents/list", "agents:read", list_agents),
+    slashed("POST", "/v1/agents/create", "agents:write", create_agent, CREATED),
+    slashed("POST", "/v1/agents/update", "agents:write", update_agent, CREATED),
 )

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from strowger.api.dialects.bodies import body_of, validated, wire_names
-from strowger.api.dialects.endpoints import Asked, Endpoint
+from strowger.api.dialects.endpoints import Asked, Endpoint, slashed
 from strowger.api.dialects.forms import (
     as_lines,
     duration_of,
@@ -30,7 +30,6 @@ from strowger.api.dialects.vocode.wire import (
     NAME,
     Wire,
     answer,
-    at,
     id_in,
     owned,
     page_asked,
@@ -280,7 +279,7 @@ def _native_id(uuid: str) -> CallId:
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-    at(
+    slashed(
         "POST",
         "/v1/calls/create",
         "calls:write",
@@ -288,11 +287,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "on_no_human_answer, run_do_not_call_detection and telephony_params are kept and come"
         " back, and do nothing.",
     ),
-    at("GET", "/v1/calls", "calls:read", get_call),
-    at("GET", "/v1/calls/list", "calls:read", list_calls),
-    at("POST", "/v1/calls/end", "calls:write", end_call),
-    at("GET", "/v1/calls/recording", "calls:read", get_recording, "", "/v1/calls/recording/{id}"),
-    at(
+    slashed("GET", "/v1/calls", "calls:read", get_call),
+    slashed("GET", "/v1/calls/list", "calls:read", list_calls),
+    slashed("POST", "/v1/calls/end", "calls:write", end_call),
+    slashed(
+        "GET", "/v1/calls/recording", "calls:read", get_recording, "", "/v1/calls/recording/{id}"
+    ),
+    slashed(
         "GET",
         "/v1/usage",
         "calls:read",

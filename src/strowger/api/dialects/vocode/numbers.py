@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from strowger.api.dialects.bodies import body_of, object_of, query_of, validated, wire_names
-from strowger.api.dialects.endpoints import Asked, Endpoint, refused
+from strowger.api.dialects.endpoints import Asked, Endpoint, refused, slashed
 from strowger.api.dialects.forms import uuid_of, with_plus
 from strowger.api.dialects.keeping import Shelf
 from strowger.api.dialects.lists import everything
@@ -20,7 +20,6 @@ from strowger.api.dialects.vocode.wire import (
     NAME,
     Wire,
     answer,
-    at,
     given_in,
     owned,
     page_among,
@@ -171,10 +170,10 @@ async def _inbound(
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-    at("GET", "/v1/numbers", "phone_numbers:read", get_number),
-    at("GET", "/v1/numbers/list", "phone_numbers:read", list_numbers),
+    slashed("GET", "/v1/numbers", "phone_numbers:read", get_number),
+    slashed("GET", "/v1/numbers/list", "phone_numbers:read", list_numbers),
     refused("POST", "/v1/numbers/buy", "phone_numbers:write", NO_BUYING, "/v1/numbers/buy/"),
-    at(
+    slashed(
         "POST",
         "/v1/numbers/link",
         "phone_numbers:write",
@@ -182,8 +181,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "Adds a number of Strowger's; its calls go by Strowger's trunk, not by the account that"
         " the connection is to. `default` is no inbound agent.",
     ),
-    at("POST", "/v1/numbers/update", "phone_numbers:write", update_number),
-    at(
+    slashed("POST", "/v1/numbers/update", "phone_numbers:write", update_number),
+    slashed(
         "POST",
         "/v1/numbers/cancel",
         "phone_numbers:write",

@@ -5,7 +5,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from strowger.api.dialects.bodies import object_of, validated
-from strowger.api.dialects.endpoints import Asked, Endpoint, Handler, NotServed, refused
+from strowger.api.dialects.endpoints import Asked, Endpoint, Handler, NotServed, refused, slashed
 from strowger.api.dialects.forms import id_of
 from strowger.api.dialects.vocode import events
 from strowger.api.dialects.vocode.agents import change, named, refresh
@@ -23,7 +23,6 @@ from strowger.api.dialects.vocode.shapes import Json, SteeringNumber
 from strowger.api.dialects.vocode.wire import (
     Wire,
     answer,
-    at,
     id_in,
     owned,
     page_among,
@@ -40,10 +39,10 @@ def endpoints_of(kind: Kind, plural: str, scopes: str, note: str = "") -> tuple[
     """get, list, create and update of one kind, under `/v1/{plural}`."""
     path, reads, writes = f"/v1/{plural}", f"{scopes}:read", f"{scopes}:write"
     return (
-        at("GET", path, reads, _get(kind)),
-        at("GET", f"{path}/list", reads, _list(kind)),
-        at("POST", f"{path}/create", writes, _create(kind), note),
-        at("POST", f"{path}/update", writes, _update(kind), note),
+        slashed("GET", path, reads, _get(kind)),
+        slashed("GET", f"{path}/list", reads, _list(kind)),
+        slashed("POST", f"{path}/create", writes, _create(kind), note),
+        slashed("POST", f"{path}/update", writes, _update(kind), note),
     )
 
 
@@ -178,14 +177,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         VECTOR_DATABASES, "vector_databases", "agents", "Kept and answered; nothing asks it."
     ),
     *endpoints_of(CONNECTIONS, "account_connections", "trunks", KEPT),
-    at(
+    slashed(
         "POST",
         "/v1/account_connections/add_to_steering_pool",
         "trunks:write",
         add_to_steering_pool,
         "Kept; without a number the vendor buys one, which is refused.",
     ),
-    at(
+    slashed(
         "POST",
         "/v1/account_connections/remove_from_steering_pool",
         "trunks:write",

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from strowger.api.body import MalformedBody
 from strowger.api.dialects.bodies import InvalidBody, query_of
-from strowger.api.dialects.endpoints import Asked, Endpoint, Handler, Standing
+from strowger.api.dialects.endpoints import Asked
 from strowger.api.dialects.forms import workspace_uuid
 from strowger.api.dialects.lists import cut
 from strowger.api.dialects.vocode.shapes import ById, Json, PageQuery
@@ -183,19 +183,3 @@ def unknown_column(column: str) -> InvalidBody:
     wrong = wrong_field(f"there is nothing to sort by called {column[:80]}", "sort_column")
     wrong.where = "query"
     return wrong
-
-
-# ── endpoints ────────────────────────────────────────────────────────────────────────────────
-
-
-def at(method: str, path: str, scope: str, handle: Handler, note: str = "", *also: str) -> Endpoint:
-    """An endpoint with and without a slash at its end; what has a note is translated."""
-    return Endpoint(
-        method=method,
-        path=path,
-        scope=scope,
-        handle=handle,
-        standing=Standing.TRANSLATED if note else Standing.SERVED,
-        note=note,
-        also=(f"{path}/", *also),
-    )
