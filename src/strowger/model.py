@@ -119,16 +119,22 @@ class PhoneNumber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnLatency:
-    """Where the time of one reply went, in seconds; None where a stage did not take part."""
+    """Where the time of one reply went, in seconds; None where a stage did not take part.
+
+    Each stage begins where the one before it ends: together they are the total.
+    """
 
     endpointing: float | None = None
     """From the callee's last voiced sound to the decision that the turn is over."""
     transcription: float | None = None
     """What waiting for the words added after that decision."""
     model: float | None = None
-    """From the decision to the first sentence of the reply."""
+    """From the words to the first sentence of the reply, or to what is said until that comes;
+    tools that the model wants first are in it."""
     speech: float | None = None
-    """From the first sentence to its first audio on the wire."""
+    """From there to the first sound of the voice."""
+    wire: float | None = None
+    """From that sound to the packet that carries it."""
     total: float | None = None
     """From the callee's last voiced sound to the agent's first voiced packet."""
 

@@ -1038,5 +1038,5 @@ class House(Protocol):
 
 
 class CallObserver(Protocol):
-    def call_over(self, result: CallResult) -> None:
-        """A call of this worker has ended."""
+    def call_over(self, call: Call, result: CallResult) -> None:
+        """A call of this worker has ended, this way."""

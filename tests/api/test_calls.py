@@ -374,6 +374,7 @@ def test_a_finished_call_tells_everything(ready: Api) -> None:
             "transcription": None,
             "model": {"p50": 0.3, "p95": 0.3, "max": 0.3},
             "speech": {"p50": 0.01, "p95": 0.02, "max": 0.02},
+            "wire": None,
         },
     }
 

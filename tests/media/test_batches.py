@@ -81,9 +81,8 @@ def test_news_is_told_when_the_packets_of_the_line_leave(batches: int) -> None:
     started = under_test.events()
     assert sorted(event.line for event in started) == list(range(LINES))
     for event in started:
-        assert event == PlayoutStarted(
-            event.line, under_test.phase_of(event.line) / 1000, event.line
-        )
+        at = under_test.phase_of(event.line) / 1000
+        assert event == PlayoutStarted(event.line, at, event.line, at)
 
 
 def test_a_line_that_is_closed_tells_its_end_once() -> None:

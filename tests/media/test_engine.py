@@ -106,7 +106,7 @@ def test_an_utterance_is_told_when_its_first_and_last_packet_leave() -> None:
     begun = a.now
     conversation.tick(20)
     started, ended = [e for e in a.told if isinstance(e, PlayoutStarted | PlayoutEnded)]
-    assert started == PlayoutStarted(0, started.at, 7)
+    assert started == PlayoutStarted(0, started.at, 7, started.at - begun)
     assert started.at == pytest.approx(begun + 2 * TICK)
     assert ended == PlayoutEnded(0, ended.at, 7, 1000, True)
     assert ended.at == pytest.approx(begun + 8 * TICK)

@@ -16,8 +16,9 @@ from strowger.calls.numbers import DialPolicy
 from strowger.conversation.events import ProviderKind
 from strowger.errors import ConfigurationError, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
-from strowger.model import DEFAULT_WORKSPACE
+from strowger.model import DEFAULT_WORKSPACE, TurnLatency
 from strowger.observability.figures import (
+    MOST_VERSIONS,
     ApiFigures,
     MediaTotals,
     PoolState,
@@ -28,7 +29,7 @@ from strowger.observability.lag import watch_loop
 from strowger.observability.server import serve_figures
 from strowger.ports import Attempt, HouseState, Readiness
 from tests.api.conftest import Api, make_api
-from tests.store.samples import RESULT
+from tests.store.samples import RESULT, a_call
 
 __all__ = ["make_api"]
 
@@ -134,11 +135,11 @@ def test_a_worker_shows_its_lines_calls_answers_and_packets() -> None:
     figures = WorkerFigures(lines=10)
     totals = MediaTotals(packets_received=100, packets_lost=2, packets_late=1, skipped_ticks=4)
     figures.watch(busy=lambda: 3, media=lambda: totals)
-    figures.call_over(RESULT)
+    figures.call_over(a_call(), RESULT)
     failed = replace(
         RESULT, status=CallStatus.FAILED, end_reason=EndReason.TRUNK_UNREACHABLE, transcript=()
     )
-    figures.call_over(failed)
+    figures.call_over(a_call(), failed)
     found = samples(exposition(figures.registry))
     ended = "strowger_calls_ended_total"
     assert found[ended, RESULT.end_reason, RESULT.status] == 1
@@ -157,6 +158,27 @@ def test_a_worker_shows_its_lines_calls_answers_and_packets() -> None:
     }
     assert fates == {"received": 100, "lost": 2, "late": 1}
     assert found["strowger_media_ticks_skipped_total",] == 4
+    assert not any(name.startswith("strowger_reply_stage") for name, *_ in found)
+
+
+def test_stages_of_replies_are_shown_for_the_versions_of_kept_agents_that_had_calls_last() -> None:
+    figures = WorkerFigures(lines=10)
+    latency = TurnLatency(endpointing=0.5, speech=0.1, wire=0.02, total=0.62)
+    turn = replace(RESULT.transcript[0], latency=latency)
+    result = replace(RESULT, transcript=(turn,))
+    for version in range(1, MOST_VERSIONS + 2):
+        figures.call_over(a_call(agent_id="agent_a", agent_version=version), result)
+        figures.call_over(a_call(agent_id="agent_a", agent_version=2), result)
+    found = samples(exposition(figures.registry))
+    sums = [
+        (*labels, value)
+        for (name, *labels), value in found.items()
+        if name == "strowger_reply_stage_seconds_sum"
+    ]
+    versions = {version for _, _, version, _ in sums}
+    assert versions == {"2", *(str(n) for n in range(3, MOST_VERSIONS + 2))}
+    last = {stage: value for _, stage, version, value in sums if version == "21"}
+    assert last == {"endpointing": 0.5, "speech": 0.1, "wire": 0.02, "total": 0.62}
 
 
 def test_a_worker_shows_how_its_providers_do() -> None:

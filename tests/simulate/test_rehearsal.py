@@ -184,6 +184,11 @@ def test_a_scripted_model_answers_what_was_said_at_its_pace(studio: Studio) -> N
     later = hold(slow, studio).transcript[2].latency
     assert later is not None
     assert later.model == pytest.approx(latency.model + 1.0, abs=0.001)
+    for stages in (latency, later):
+        assert stages.wire is not None
+        assert 0 < stages.wire <= 0.04, "a packet leaves every 20 ms, prepared one tick before"
+        spent = (stages.endpointing, stages.transcription, stages.model, stages.speech)
+        assert sum(filter(None, spent)) + stages.wire == pytest.approx(stages.total, abs=1e-6)
 
 
 def test_a_callee_that_is_an_agent_holds_its_own_side(studio: Studio) -> None:

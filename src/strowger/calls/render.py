@@ -29,7 +29,7 @@ from strowger.model import (
 )
 from strowger.ports import Attempt, DeliveryReport, ProviderDescription, TrunkReport
 
-STAGES = ("endpointing", "transcription", "model", "speech")
+STAGES = ("endpointing", "transcription", "model", "speech", "wire")
 
 Wire = dict[str, object]
 

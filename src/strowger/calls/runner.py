@@ -150,7 +150,7 @@ class CallRunner:
             span.set_attribute("strowger.status", result.status.value)
             span.set_attribute("strowger.end_reason", result.end_reason.value)
             if self._at.observer is not None:
-                self._at.observer.call_over(result)
+                self._at.observer.call_over(self._call, result)
             self._chronicle.write(partial(self._at.store.finish, self._call.id, result))
             await self._chronicle.written()
             writer.cancel()

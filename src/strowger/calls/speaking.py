@@ -107,7 +107,7 @@ class Speaker:
             self._report(UtteranceEnded(utterance.number, 0.0, utterance.duration(), False))
 
     def playout_started(self, event: media.PlayoutStarted) -> None:
-        self._report(UtteranceStarted(event.utterance, event.at))
+        self._report(UtteranceStarted(event.utterance, event.at, event.waited))
 
     def playout_ended(self, event: media.PlayoutEnded) -> None:
         utterance = self._playing.pop(event.utterance, None)

@@ -156,6 +156,8 @@ class UtteranceStarted:
 
     utterance: int
     at: float
+    waited: float = 0.0
+    """Seconds from the voice's first sound until then."""
 
 
 @dataclass(frozen=True, slots=True)

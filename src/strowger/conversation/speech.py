@@ -258,12 +258,12 @@ class AgentSpeech:
         """Whatever was asked for before is over, though nobody may have said so."""
         for said in self._stopped:
             if said.number == event.utterance:
-                said.started_at = event.at
+                said.start(event.at, waited=event.waited)
         if not self.waits_for(event.utterance):
             return
         while self._waiting[0].number != event.utterance:
             self._waiting.pop(0).end_unheard()
-        self._waiting[0].started_at = event.at
+        self._waiting[0].start(event.at, waited=event.waited)
         for said in self._stopped:
             said.end_unheard()
         self._stopped = []

@@ -6,6 +6,7 @@ heard to answer it, the agent's when the last of its utterances has left or was 
 
 from dataclasses import dataclass, field
 from itertools import accumulate
+from operator import itemgetter
 
 from strowger.agent import Progress
 from strowger.conversation.decisions import TurnEnded
@@ -53,12 +54,17 @@ class Utterance:
     fallback: bool
     asked_at: float
     started_at: float | None = None
+    waited: float = 0.0
+    """Seconds from the voice's first sound until that left."""
     ended_at: float = 0.0
     heard: str | None = None
     """The words that were heard; None until that is known."""
     whole: bool = False
     played: float = 0.0
     """Seconds of its sound that were heard."""
+
+    def start(self, at: float, *, waited: float) -> None:
+        self.started_at, self.waited = at, waited
 
     def end(self, *, heard: float, duration: float, whole: bool, words: int | None = None) -> None:
         self.played = heard
@@ -194,19 +200,24 @@ class AgentTurn:
             started_at=began - answered_at,
             ended_at=max(said.ended_at for said in self.utterances if said.heard) - answered_at,
             interrupted=self.interrupted or self.cut_short,
-            latency=self._latency(began),
+            latency=self._latency(),
         )
 
-    def _latency(self, began: float) -> TurnLatency | None:
-        if self.cause is None:
+    def _latency(self) -> TurnLatency | None:
+        """Each stage begins where the one before it ends, so that together they are the whole."""
+        heard = [(said.started_at, said) for said in self.utterances if said.started_at is not None]
+        if self.cause is None or not heard:
             return None
-        cause, first = self.cause, self.utterances[0]
-        by_voice = not cause.digits
+        began, first_heard = min(heard, key=itemgetter(0))
+        cause, asked_at = self.cause, self.utterances[0].asked_at
+        by_voice, thought = not cause.digits, asked_at - self.words_at
+        waited = min(first_heard.waited, began - asked_at)
         return TurnLatency(
             endpointing=cause.decided_at - cause.ended_at if by_voice else None,
             transcription=self.words_at - cause.decided_at if by_voice else None,
-            model=None if self.generated_at is None else self.generated_at - self.words_at,
-            speech=began - first.asked_at,
+            model=thought if thought > 0 or self.generated_at is not None else None,
+            speech=began - waited - asked_at,
+            wire=waited,
             total=began - cause.ended_at if by_voice else None,
         )
 

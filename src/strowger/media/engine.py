@@ -8,7 +8,7 @@ meanwhile is played later. Nothing here raises for what the network sends; comma
 are not open are passed over, because they may cross with the end of the line.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 import numpy as np
@@ -78,6 +78,8 @@ class OpenedLine:
     closing: bool = False
     lost: bool = False
     """The far end's silence has been told."""
+    begun: dict[int, float] = field(default_factory=dict)
+    """When the first sound came of utterances that have not left."""
 
 
 class Engine:
@@ -156,6 +158,7 @@ class Engine:
                 self._receiver.lines[line].heard_at = now
             case BeginUtterance():
                 sender.begin(line, command.utterance, command.position)
+                opened.begun[command.utterance] = now
             case EndUtterance():
                 self._tell_later(line, sender.end(line, command.utterance, command.position))
             case StopPlaying():
@@ -169,7 +172,7 @@ class Engine:
         """The packets that the last `process` has made ready for this phase, by line."""
         departure, self._departures[phase] = self._departures[phase], Departure()
         for line, change in departure.news:
-            self._events.append(_told(line, change, now))
+            self._events.append(self._told(line, change, now))
         return departure.packets
 
     def receive(self, line: int, packet: bytes, *, now: float) -> None:
@@ -261,7 +264,7 @@ class Engine:
         departure = self._departures[self.phase_of(line)]
         for each, change in departure.news:
             if each == line:
-                self._events.append(_told(line, change, now))
+                self._events.append(self._told(line, change, now))
         departure.news = [(each, change) for each, change in departure.news if each != line]
         opened = self._lines.pop(line)
         reception = self._receiver.lines[line].reception
@@ -271,7 +274,7 @@ class Engine:
                 reception, packets=packets, timestamp=int(self._sender.timestamp[line]), now=now
             )
         underrun = self._sender.lines[line].playout.underrun
-        self._events += [_told(line, change, now) for change in self._sender.close(line)]
+        self._events += [self._told(line, change, now) for change in self._sender.close(line)]
         if opened.record and (chunk := self._recorder.rest(line)) is not None:
             self._events.append(chunk)
         concealed = self._receiver.close(line)
@@ -312,14 +315,15 @@ class Engine:
                 opened.lost = True
                 self._events.append(MediaLost(line, now, silence))
 
-
-def _told(line: int, change: Change | AllDigitsSent, now: float) -> Event:
-    match change:
-        case Started(utterance):
-            return PlayoutStarted(line, now, utterance)
-        case Ended(utterance, samples, complete):
-            return PlayoutEnded(line, now, utterance, samples, complete)
-        case AllDigitsSent():
-            return DigitsSent(line, now)
-        case _:
-            assert_never(change)
+    def _told(self, line: int, change: Change | AllDigitsSent, now: float) -> Event:
+        begun = self._lines[line].begun if line in self._lines else {}
+        match change:
+            case Started(utterance):
+                return PlayoutStarted(line, now, utterance, now - begun.pop(utterance, now))
+            case Ended(utterance, samples, complete):
+                begun.pop(utterance, None)
+                return PlayoutEnded(line, now, utterance, samples, complete)
+            case AllDigitsSent():
+                return DigitsSent(line, now)
+            case _:
+                assert_never(change)

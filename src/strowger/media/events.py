@@ -137,6 +137,8 @@ class PlayoutStarted:
     line: int
     at: float
     utterance: int
+    waited: float = 0.0
+    """Seconds from the utterance's first sound until then."""
 
 
 @dataclass(frozen=True, slots=True)

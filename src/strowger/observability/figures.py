@@ -4,6 +4,7 @@ Each process has a registry of its own: nothing here is shared by importing it. 
 seconds and lie where a caller would notice the difference. docs/reference/metrics.md lists all.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,11 +13,16 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from strowger.model import CallResult
+from strowger.model import Call, CallResult, TurnLatency
 from strowger.ports import Attempt, HouseState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+STAGE_BUCKETS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 5.0)
+STAGES = ("endpointing", "transcription", "model", "speech", "wire", "total")
+MOST_VERSIONS = 20
+"""Versions of agents whose replies a worker shows apart; that which has had no call for longest
+gives way."""
 RESPONSE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 
@@ -134,6 +140,13 @@ class WorkerFigures(ProcessFigures):
             "From the callee's last voiced sound to the agent's first, at the wire.",
             buckets=RESPONSE_BUCKETS, registry=self.registry,
         )  # fmt: skip
+        self._stages = Histogram(
+            "strowger_reply_stage_seconds",
+            "Where the time of replies went, by version of the agent.",
+            ("agent", "version", "stage"), buckets=STAGE_BUCKETS, registry=self.registry,
+        )  # fmt: skip
+        self._versions: OrderedDict[tuple[str, str], set[str]] = OrderedDict()
+        """The stages that are shown of each version, that with the latest call last."""
         self._answers = Histogram(
             "strowger_provider_seconds",
             "From a question to a provider's first sound or word, or its final words.",
@@ -152,12 +165,28 @@ class WorkerFigures(ProcessFigures):
         """Where to look up what is shown."""
         self._busy, self._media = busy, media
 
-    def call_over(self, result: CallResult) -> None:
+    def call_over(self, call: Call, result: CallResult) -> None:
         """One call has ended, this way; its replies took that long."""
         self._calls.labels(result.status.value, result.end_reason.value).inc()
         for turn in result.transcript:
             if turn.latency is not None and turn.latency.total is not None:
                 self._responses.observe(turn.latency.total)
+        replies = [turn.latency for turn in result.transcript if turn.latency is not None]
+        if call.agent_id is not None and call.agent_version is not None and replies:
+            self._observe_stages((call.agent_id, str(call.agent_version)), replies)
+
+    def _observe_stages(self, version: tuple[str, str], replies: list[TurnLatency]) -> None:
+        shown = self._versions.setdefault(version, set())
+        self._versions.move_to_end(version)
+        if len(self._versions) > MOST_VERSIONS:
+            oldest, stages = self._versions.popitem(last=False)
+            for stage in stages:
+                self._stages.remove(*oldest, stage)
+        for reply in replies:
+            for stage in STAGES:
+                if (seconds := getattr(reply, stage)) is not None:
+                    shown.add(stage)
+                    self._stages.labels(*version, stage).observe(seconds)
 
     def provider_answered(self, kind: str, name: str, seconds: float) -> None:
         """A provider began to answer, or finished hearing a turn."""

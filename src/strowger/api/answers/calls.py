@@ -22,16 +22,22 @@ class RecordingState(Strict):
 
 
 class TurnLatency(Strict):
-    """Where the time of one reply went, in seconds; null where a stage did not take part."""
+    """Where the time of one reply went, in seconds; null where a stage did not take part.
+
+    Each stage begins where the one before it ends: together they are the total.
+    """
 
     endpointing: float | None
     """From the callee's last voiced sound to the decision that the turn is over."""
     transcription: float | None
     """What waiting for the words added after that decision."""
     model: float | None
-    """From the decision to the first sentence of the reply."""
+    """From the words to the first sentence of the reply, or to what is said until that comes;
+    tools that the model wants first are in it."""
     speech: float | None
-    """From the first sentence to its first audio on the wire."""
+    """From there to the first sound of the voice."""
+    wire: float | None
+    """From that sound to the packet that carries it."""
     total: float | None
     """From the callee's last voiced sound to the agent's first voiced packet."""
 
@@ -90,7 +96,9 @@ class LatencyStages(Strict):
     model: Distribution | None
     """Waiting for the first sentence."""
     speech: Distribution | None
-    """Waiting for its first audio."""
+    """Waiting for its first sound."""
+    wire: Distribution | None
+    """Waiting for that to leave."""
 
 
 class CallLatency(Distribution):

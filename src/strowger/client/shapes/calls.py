@@ -19,6 +19,7 @@ class TurnLatency(TypedDict):
     transcription: float | None
     model: float | None
     speech: float | None
+    wire: float | None
     total: float | None
 
 
@@ -117,6 +118,7 @@ class LatencyStages(TypedDict):
     transcription: Distribution | None
     model: Distribution | None
     speech: Distribution | None
+    wire: Distribution | None
 
 
 class CallLatency(Distribution):
