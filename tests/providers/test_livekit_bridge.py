@@ -16,7 +16,8 @@ from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
 from strowger.conversation.dialogue import Message, OfferedTool, Role, ToolCall
 from strowger.errors import ProviderError
 from strowger.ports import ReplyEnd, ReplyText, Word
-from strowger.providers.livekit_bridge import LivekitPlugins, plugin_class
+from strowger.providers.livekit_bridge import LivekitPlugins
+from strowger.providers.livekit_plugins import plugin_class
 
 
 def installed() -> bool:

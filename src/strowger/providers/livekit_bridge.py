@@ -4,20 +4,13 @@ For what has no provider of its own here. Nothing of livekit is imported before 
 such a provider, and nothing of it is in the default installation: its model licence binds whoever
 installs it (`pip install strowger[livekit-plugins] livekit-plugins-NAME`). A plugin finds its API
 key where its own documents say, mostly in the environment.
-
-Plugins work without a room and without a job. What they lack there is an HTTP session, which is
-handed to them, or bound around them where they take none.
 """
 
 import asyncio
-import contextlib
-import inspect
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
@@ -37,13 +30,24 @@ from strowger.ports import (
     TurnSign,
     Word,
 )
+from strowger.providers.livekit_plugins import (
+    EAR_RATE,
+    Plugin,
+    Plugins,
+    audio_frame,
+    blaming,
+    bound_session,
+    language_of,
+    mono,
+    one_attempt,
+    plugin_class,
+    timed,
+    wide,
+)
 from strowger.providers.streamed_ears import UNSURE
 from strowger.providers.turn import WholeTurn
 
 PREFIX = "livekit/"
-NAME = re.compile(r"livekit/([a-z][a-z0-9_]{0,40})")
-EAR_RATE = 16000
-"""What most recognisers want; others convert it."""
 PAUSE = bytes(2 * EAR_RATE * 8 // 10)
 """Silence sent at a pause, so that a recogniser that waits for one answers."""
 SETTLE = 1.5
@@ -51,18 +55,10 @@ SETTLE = 1.5
 TIMED = "lk.timed_transcripts"
 """Where livekit's frames keep the words spoken in them."""
 LONGEST_TURN = 60
-INSTALL = "pip install strowger[livekit-plugins] livekit-plugins-{}"
-
-# livekit brings its own types, which are not there where it is not installed.
-Plugin = Any
 
 
-class LivekitPlugins:
-    """Makes providers of plugins. Close it with the process."""
-
-    def __init__(self) -> None:
-        self._session: Any = None
-        self._made: dict[tuple[object, ...], Plugin] = {}
+class LivekitPlugins(Plugins):
+    """Makes providers of plugins."""
 
     def ears(self, name: str) -> SpeechToText:
         """Raises ProviderError where the plugin is not installed or hears nothing."""
@@ -78,94 +74,6 @@ class LivekitPlugins:
         """Raises ProviderError where the plugin is not installed or does not think."""
         plugin_class(name, "LLM")
         return LivekitModel(name, self)
-
-    def plugin(self, name: str, kind: str, **wanted: object) -> Plugin:
-        """The plugin's object with these settings, made once. Raises ProviderError."""
-        key = (name, kind, *sorted(wanted.items(), key=lambda item: item[0]))
-        if key not in self._made:
-            self._made[key] = self._make(name, kind, wanted)
-        return self._made[key]
-
-    async def close(self) -> None:
-        for plugin in self._made.values():
-            with contextlib.suppress(Exception):  # what a plugin does at its end is no concern
-                await plugin.aclose()
-        if self._session is not None:
-            await self._session.close()
-
-    def _make(self, name: str, kind: str, wanted: Mapping[str, object]) -> Plugin:
-        made_by = plugin_class(name, kind)
-        takes = inspect.signature(made_by).parameters
-        fields = {field: value for field, value in wanted.items() if value is not None}
-        if "voice" in fields and "voice" not in takes:
-            fields["voice_id"] = fields.pop("voice")
-        if "language" in fields and "language" not in takes:
-            del fields["language"]  # the model knows, or hears it from the text
-        if unknown := [field for field in fields if field not in takes]:
-            raise ProviderError(f"{name} takes no {', '.join(unknown)}", retryable=False)
-        if "http_session" in takes:
-            fields["http_session"] = self._http_session()
-        try:
-            return made_by(**fields)
-        except (ValueError, TypeError, ImportError) as error:  # a key that is missing, mostly
-            raise ProviderError(f"{name} cannot be used: {error}", retryable=False) from error
-
-    def _http_session(self) -> object:
-        if self._session is None:
-            self._session = import_module("aiohttp").ClientSession()
-        return self._session
-
-
-def plugin_class(name: str, kind: str) -> Callable[..., Plugin]:
-    """STT, TTS or LLM of `livekit/NAME`. Raises ProviderError."""
-    match = NAME.fullmatch(name)
-    if match is None:
-        raise ProviderError(f"{name!r} is no name of a plugin of livekit's", retryable=False)
-    package = f"livekit.plugins.{match[1]}"
-    try:
-        found = find_spec("livekit.agents") is not None
-        module = import_module(package) if found else None
-    except ImportError:
-        module = None
-    if module is None:
-        install = INSTALL.format(match[1].replace("_", "-"))
-        raise ProviderError(f"{name} is not installed: {install}", retryable=False)
-    made_by: Callable[..., Plugin] | None = getattr(module, kind, None)
-    if made_by is None:
-        raise ProviderError(f"{name} has no {kind}", retryable=False)
-    return made_by
-
-
-@asynccontextmanager
-async def blaming(name: str) -> AsyncIterator[None]:
-    """Whatever a plugin raises is its provider's error."""
-    api_error = import_module("livekit.agents").APIError
-    status_error = import_module("livekit.agents").APIStatusError
-    try:
-        yield
-    except (ProviderError, asyncio.CancelledError, GeneratorExit):
-        raise
-    except api_error as error:
-        fatal = isinstance(error, status_error) and error.status_code in {400, 401, 403, 404}
-        retryable = bool(error.retryable) and not fatal
-        raise ProviderError(f"{name}: {error}", retryable=retryable) from error
-    except Exception as error:  # plugins are other people's code: the call must go on
-        raise ProviderError(f"{name}: {error!r}", retryable=True) from error
-
-
-def one_attempt() -> object:
-    """Who asks a second time is ours to decide."""
-    return import_module("livekit.agents").APIConnectOptions(max_retry=0, timeout=5.0)
-
-
-@asynccontextmanager
-async def bound_session(plugin: Plugin) -> AsyncIterator[None]:
-    """An HTTP session for plugins that take none and look for one around them."""
-    if "http_session" in inspect.signature(type(plugin)).parameters:
-        yield
-        return
-    async with import_module("livekit.agents.utils.http_context").open():
-        yield
 
 
 # ── recognition ──────────────────────────────────────────────────────────────────────────────
@@ -425,41 +333,3 @@ def raw_tool(tool: OfferedTool) -> object:
     }
     made: object = import_module("livekit.agents.llm").function_tool(never, raw_schema=schema)
     return made
-
-
-# ── sound ────────────────────────────────────────────────────────────────────────────────────
-
-
-def audio_frame(pcm: bytes, rate: int) -> object:
-    made: object = import_module("livekit.rtc").AudioFrame(
-        data=pcm, sample_rate=rate, num_channels=1, samples_per_channel=len(pcm) // 2
-    )
-    return made
-
-
-def wide(pcm: bytes) -> bytes:
-    """A whole turn at the rate that recognisers want."""
-    resampler = Resampler(LINE_RATE, EAR_RATE)
-    return resampler.process(pcm) + resampler.flush()
-
-
-def mono(frame: Any) -> bytes:
-    """The first channel of a frame."""
-    import numpy as np
-
-    samples = np.frombuffer(bytes(frame.data), "<i2")
-    return samples[:: frame.num_channels].tobytes()
-
-
-def timed(words: Sequence[Any]) -> list[Word]:
-    """The words that have times."""
-    found = []
-    for word in words:
-        start, end = getattr(word, "start_time", None), getattr(word, "end_time", None)
-        if isinstance(start, int | float) and isinstance(end, int | float) and word.strip():
-            found.append(Word(str(word).strip(), float(start), float(end)))
-    return found
-
-
-def language_of(language: str) -> str:
-    return language.lower().partition("-")[0]
