@@ -2,13 +2,14 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from strowger.errors import ConfigurationError, Unavailable
+from strowger.errors import ConfigurationError, Conflict, Unavailable
 from strowger.lifecycle import CallStatus
 from strowger.model import DEFAULT_WORKSPACE, CallId, TrunkId, WorkerId
 from strowger.ports import CallFilter
@@ -101,6 +102,24 @@ async def test_nobody_there_is_unavailable_and_a_wrong_door_is_the_operators_to_
         await connect("postgresql://postgres@127.0.0.1:1/postgres")
     with pytest.raises(ConfigurationError):
         await connect(database_url.replace("strowger_test_", "strowger_none_"))
+
+
+async def test_what_fails_among_several_together_is_undone_alone(
+    engine: AsyncEngine, records: PostgresRecords
+) -> None:
+    await records.ensure_workspace(DEFAULT_WORKSPACE, now=0.0)
+    busy, idle = a_trunk(), a_trunk()
+    for trunk in (busy, idle):
+        await records.add_trunk(trunk)
+    await records.add_call(replace(a_call(), trunk_id=busy.id))
+    async with records.together():
+        with pytest.raises(Conflict, match="use this trunk"):
+            await records.delete_trunk(DEFAULT_WORKSPACE, busy.id)
+        with pytest.raises(Conflict):
+            await records.add_trunk(busy)
+        await records.delete_trunk(DEFAULT_WORKSPACE, idle.id)
+    left = await records.list_trunks(DEFAULT_WORKSPACE, limit=10, cursor=None)
+    assert [trunk.id for trunk in left.data] == [busy.id]
 
 
 async def test_a_defect_of_ours_is_not_dressed_up(engine: AsyncEngine) -> None:

@@ -107,9 +107,12 @@ async def together(engine: AsyncEngine) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """One transaction: all of it or nothing, and failures in the house's own words."""
+    """One transaction: all of it or nothing, and failures in the house's own words.
+
+    Within `together` it is a savepoint, so that it is undone alone where its failure is survived.
+    """
     if (joined := _JOINED.get()) is not None:
-        async with translated():
+        async with translated(), joined.begin_nested():
             yield joined
         return
     async with translated(), engine.begin() as connection:
