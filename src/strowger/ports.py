@@ -826,6 +826,10 @@ class DialectRecords(Protocol):
     async def delete_record(self, workspace: WorkspaceId, dialect: str, kind: str, id: str) -> None:
         """Raises NotFound."""
 
+    async def hold(self, workspace: WorkspaceId, dialect: str) -> None:
+        """Wait until nobody else holds what the dialect keeps of the workspace, and hold it until
+        the end of `Records.together`."""
+
     async def search_calls(
         self,
         workspace: WorkspaceId,
@@ -836,6 +840,9 @@ class DialectRecords(Protocol):
         transcripts: bool = False,
     ) -> FoundCalls:
         """A page by its place. Without `transcripts` the calls have none."""
+
+    async def talk_time(self, workspace: WorkspaceId, *, since: float) -> float:
+        """Seconds between answer and end, of all calls made since then."""
 
     async def take_line(self, call: CallId, *, now: float) -> bool:
         """Whether a call that was just queued can be dialled at once; its line is then its own.

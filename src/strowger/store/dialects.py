@@ -19,7 +19,7 @@ from strowger.ports import MOST_COUNTED, CallSearch, FoundCalls
 from strowger.store import gate
 from strowger.store.call_rows import COLUMNS, WITH_TURNS, call_of
 from strowger.store.codec import from_json, to_json
-from strowger.store.connect import reading, transaction
+from strowger.store.connect import joined, reading, transaction
 from strowger.store.schema import WAITING, calls, dialect_records
 from strowger.store.sealing import opened, seal
 
@@ -85,6 +85,12 @@ class PostgresDialectRecords:
             if (await connection.execute(gone)).rowcount == 0:
                 raise NotFound(f"no such {kind}")
 
+    async def hold(self, workspace: WorkspaceId, dialect: str) -> None:
+        assert joined(), "a lock that ends with its own statement holds nothing"
+        of_both = func.hashtextextended(f"dialect/{workspace}/{dialect}", 0)
+        async with transaction(self._engine) as connection:
+            await connection.execute(select(func.pg_advisory_xact_lock(of_both)))
+
     async def search_calls(
         self,
         workspace: WorkspaceId,
@@ -107,6 +113,14 @@ class PostgresDialectRecords:
         found = tuple(_call(row, transcripts=transcripts) for row in rows)
         many = (total or 0) > MOST_COUNTED
         return FoundCalls(calls=found, total=min(total or 0, MOST_COUNTED), total_is_estimated=many)
+
+    async def talk_time(self, workspace: WorkspaceId, *, since: float) -> float:
+        talked = func.greatest(calls.c.ended_at - calls.c.answered_at, 0.0)
+        wanted = select(func.coalesce(func.sum(talked), 0.0)).where(
+            calls.c.workspace_id == workspace, calls.c.created_at >= since
+        )
+        async with reading(self._engine) as connection:
+            return float((await connection.execute(wanted)).scalar_one())
 
     async def take_line(self, call: CallId, *, now: float) -> bool:
         async with transaction(self._engine) as connection:
