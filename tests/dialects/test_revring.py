@@ -1,6 +1,7 @@
 """RevRing: calls with and without a queue, agents and their tools, the post-call webhook."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -184,6 +185,36 @@ def test_the_post_call_webhook_is_the_flat_call(shop: Shop) -> None:
     assert moved["url"] == "https://b.test/"
     bad = ask(shop, "PATCH", f"/agents/{agent['id']}", {"postCallWebhookUrl": "nowhere"})
     assert error_of(bad, 400, "validation_error")["details"][0]["path"] == "postCallWebhookUrl"
+
+
+def test_a_change_of_something_else_leaves_the_webhook_and_what_it_has_not_got_yet(
+    shop: Shop,
+) -> None:
+    fields = {**AGENT, "postCallWebhookUrl": "https://example.com/post"}
+    agent = good(ask(shop, "POST", "/agents", fields), 201)
+    made = place(shop, agentId=agent["id"])
+    shop.conduct(native_id(made))
+    (before,) = shop.native("GET", "/v1/webhooks")["data"]
+    good(ask(shop, "PATCH", f"/agents/{agent['id']}", {"promptTemplate": "Sell flowers."}))
+    (after,) = shop.native("GET", "/v1/webhooks")["data"]
+    assert after == before
+    (waiting,) = shop.native("GET", f"/v1/webhooks/{after['id']}/deliveries")["data"]
+    assert waiting["call_id"] == native_id(made)
+
+
+def test_changes_at_the_same_time_do_not_lose_each_other(shop: Shop) -> None:
+    agent = good(ask(shop, "POST", "/agents", AGENT), 201)["id"]
+    tools = [{"name": f"t{n}", "webhookUrl": f"https://example.com/{n}"} for n in range(6)]
+
+    def add(tool: dict[str, str]) -> Any:
+        return good(ask(shop, "POST", f"/agents/{agent}/custom-tools", tool), 201)
+
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        made = {tool["id"] for tool in pool.map(add, tools)}
+    listed = good(ask(shop, "GET", f"/agents/{agent}/custom-tools"))
+    assert {tool["id"] for tool in listed} == made
+    native = shop.native("GET", f"/v1/agents/agent_{agent.replace('-', '')}")
+    assert sum(tool["type"] == "http" for tool in native["tools"]) == 6
 
 
 def test_calls_are_listed_by_the_query_that_clients_send(shop: Shop) -> None:

@@ -1,11 +1,15 @@
 """Ringyo AI: both layers of its documentation, in one answer."""
 
+import base64
+import hmac
 import json
 from typing import Any
 
 import pytest
 
 from strowger.lifecycle import CallStatus, EndReason
+from strowger.model import DEFAULT_WORKSPACE, WebhookId
+from strowger.webhooks.signing import signed_headers
 from tests.dialects.conftest import Shop, record_silence
 
 TO = "+14155551234"
@@ -286,6 +290,44 @@ def test_a_webhook_hears_the_events_it_names_by_their_name(shop: Shop) -> None:
     assert shop.native("GET", "/v1/webhooks")["data"] == []
     good(ask(shop, "DELETE", f"/webhooks/{made['id']}"))
     error_of(ask(shop, "GET", f"/webhooks/{made['id']}"), 404, "webhook_not_found")
+
+
+@pytest.mark.parametrize("given", ["a", "secreto ñ 123", "whsec_no base64!", "whsec_" + "QUJD" * 8])
+def test_a_webhook_can_bring_its_secret(shop: Shop, given: str) -> None:
+    body = {"url": "https://example.com/h", "events": ["call.failed"], "secret": given}
+    made = good(ask(shop, "POST", "/webhooks", body), 201)["data"]
+    assert made["secret"] == given
+    (hook,) = shop.native("GET", "/v1/webhooks")["data"]
+    stored = shop.behind(shop.services.webhooks.get(DEFAULT_WORKSPACE, WebhookId(hook["id"])))
+    signed = signed_headers(stored.secret, message_id="m", at=1.0, body=b"told")
+    key = base64.b64decode(given[6:]) if given.endswith("QUJD") else given.encode()
+    mac = base64.b64encode(hmac.digest(key, b"m.1.told", "sha256")).decode()
+    assert signed["webhook-signature"] == f"v1,{mac}"
+
+
+def test_an_event_asked_for_twice_is_told_once(shop: Shop) -> None:
+    body = {"url": "https://example.com/h", "events": ["call.failed"] * 3}
+    good(ask(shop, "POST", "/webhooks", body), 201)
+    assert len(shop.native("GET", "/v1/webhooks")["data"]) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=000000000001" + "0" * 30,
+        "offset=000000000000" + "9" * 5000,
+        "limit=%D9%A1",
+        "offset=-1",
+        "cursor=" + base64.urlsafe_b64encode(b'{"as_of": 1, "offset": -1}').decode(),
+        "cursor=" + base64.urlsafe_b64encode(b'{"as_of": 1, "offset": Infinity}').decode(),
+        "cursor=" + base64.urlsafe_b64encode(b"[" * 2000).decode(),
+        "cursor=%F0%9F%98%80",
+    ],
+)
+def test_places_in_a_list_that_cannot_be_are_refused(shop: Shop, query: str) -> None:
+    for path in ("/calls", "/agents", "/webhooks"):
+        code = "invalid_cursor" if query.startswith("cursor") else "invalid_request"
+        error_of(ask(shop, "GET", f"{path}?{query}"), 400, code)
 
 
 def test_a_calls_own_address_stands_in_for_the_accounts_webhooks(shop: Shop) -> None:

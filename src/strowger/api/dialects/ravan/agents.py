@@ -5,7 +5,7 @@ What both know is read from the native agent; the rest is kept and comes back as
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from strowger.agent import AgentDefinition, Limits, TurnTaking, VoicemailPolicy
 from strowger.api.dialects.bodies import wire_names
+from strowger.api.dialects.changing import changing, rewritten
 from strowger.api.dialects.endpoints import Asked
 from strowger.api.dialects.forms import iso_time, uuid_of, workspace_uuid
 from strowger.api.dialects.hooks import swap
@@ -169,7 +170,7 @@ async def list_agents(asked: Asked) -> Response:
 async def update(asked: Asked) -> Response:
     """PATCH, or PUT as the guides have it: the fields given are replaced."""
     given, id = _told(await given_in(asked, FIELDS)), _id(asked)
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
         agent = await asked.services.agents.get(asked.workspace, id)
         kept = await _kept(asked, id)
         detects = given.get("enable_voicemail_detection", kept["enable_voicemail_detection"])
@@ -181,7 +182,7 @@ async def update(asked: Asked) -> Response:
                 definition, kept = await _retooled(
                     asked, definition, {**kept, "selected_tools": given["selected_tools"]}
                 )
-            agent = await _replaced(asked, agent, definition)
+            agent = await rewritten(asked, agent, definition)
             kept = await _rehooked(asked, id, kept, given)
         await REST.put(asked, id, kept)
     return answer("Agent updated successfully", rendered(agent, kept))
@@ -189,7 +190,7 @@ async def update(asked: Asked) -> Response:
 
 async def update_status(asked: Asked) -> Response:
     given, id = _told(await given_in(asked, NEW_STATUS)), _id(asked)
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
         agent = await asked.services.agents.get(asked.workspace, id)
         kept = {**await _kept(asked, id), "status": given["status"]}
         await REST.put(asked, id, kept)
@@ -199,7 +200,7 @@ async def update_status(asked: Asked) -> Response:
 async def delete(asked: Asked) -> Response:
     """With its webhooks; calls that used it keep their copy."""
     id = _id(asked)
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
         await asked.services.agents.delete(asked.workspace, id)
         await REST.discard(asked, id)
     return answer("Agent deleted successfully")
@@ -221,7 +222,7 @@ async def retool(asked: Asked, tool_id: str, *, gone: bool = False) -> None:
         ):  # one deleted over the native API is passed over
             agent = await asked.services.agents.get(asked.workspace, AgentId(record.id))
             definition, kept = await _retooled(asked, agent.definition, kept)
-            await _replaced(asked, agent, definition)
+            await rewritten(asked, agent, definition)
             await REST.put(asked, agent.id, kept)
 
 
@@ -294,15 +295,6 @@ async def _retooled(asked: Asked, old: AgentDefinition, kept: Wire) -> tuple[Age
     others = tuple(tool for tool in old.tools if tool.name not in kept[TOOL_NAMES])
     names = [tool.name for tool in tools]
     return replace(old, tools=others + tools), {**kept, TOOL_NAMES: names}
-
-
-async def _replaced(asked: Asked, agent: Agent, definition: AgentDefinition) -> Agent:
-    changes = {
-        field.name: getattr(definition, field.name)
-        for field in fields(definition)
-        if getattr(definition, field.name) != getattr(agent.definition, field.name)
-    }
-    return await asked.services.agents.update(asked.workspace, agent.id, changes)
 
 
 async def _changed(asked: Asked, old: AgentDefinition, given: Wire) -> AgentDefinition:

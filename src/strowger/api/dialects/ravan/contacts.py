@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
+from strowger.api.dialects.changing import changing
 from strowger.api.dialects.endpoints import Asked
 from strowger.api.dialects.forms import duration_of, iso_time, uuid_of
 from strowger.api.dialects.keeping import Shelf
@@ -81,7 +82,7 @@ async def list_contacts(asked: Asked) -> Response:
 async def update(asked: Asked) -> Response:
     """PATCH, or PUT as the guides have it: the fields given are replaced."""
     given = await given_in(asked, CONTACT)
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
         old = await _contact(asked)
         await CONTACTS.put(asked, old.id, {**old.body, **given})
         if "phone" in given:
@@ -92,7 +93,7 @@ async def update(asked: Asked) -> Response:
 
 
 async def delete(asked: Asked) -> Response:
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
         await _remove(asked, await _contact(asked))
     return answer("Contact deleted successfully")
 
@@ -101,7 +102,7 @@ async def bulk_delete(asked: Asked) -> Response:
     """Those that are there; the answer counts them."""
     given = await given_in(asked, IDS)
     ids = {id_in("contact", text) for text in given["ids"]}
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
         contacts = [contact for contact in await CONTACTS.list(asked) if contact.id in ids]
         for contact in contacts:
             await _remove(asked, contact)

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from strowger.api.dialects.bodies import wire_names
+from strowger.api.dialects.changing import changing
 from strowger.api.dialects.endpoints import Asked
 from strowger.api.dialects.forms import country_of, iso_time, uuid_of
 from strowger.api.dialects.keeping import Shelf
@@ -77,10 +78,10 @@ async def purchased(asked: Asked) -> Response:
 async def release(asked: Asked) -> Response:
     """Takes a number out of Strowger; the carrier is not told."""
     text = asked.path("phone_number")
-    found = await asked.services.records.find_number(asked.workspace, text)
-    if found is None:
-        raise NotFound(f"there is no number {text[:40]}")
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
+        found = await asked.services.records.find_number(asked.workspace, text)
+        if found is None:
+            raise NotFound(f"there is no number {text[:40]}")
         await _remove(asked, found)
     told = {
         "phone_number": found.number,
@@ -136,7 +137,7 @@ async def get_imported(asked: Asked) -> Response:
 async def update_imported(asked: Asked) -> Response:
     """The fields given are replaced: the name, and how its trunk is reached."""
     given = _told(await given_in(asked, FIELDS))
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
         number = await _number(asked)
         kept = dict((await REST.find(asked, [number.id])).get(number.id, {}))
         with wire_names(WORDS):
@@ -152,7 +153,7 @@ async def update_imported(asked: Asked) -> Response:
 
 
 async def delete_imported(asked: Asked) -> Response:
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
         await _remove(asked, await _number(asked))
     return answer("Imported number deleted successfully")
 

@@ -6,12 +6,14 @@ from typing import Any
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
+from strowger.api.dialects.changing import changing
 from strowger.api.dialects.endpoints import Asked
 from strowger.api.dialects.forms import uuid_of, workspace_uuid
 from strowger.api.dialects.lists import cut
 from strowger.api.dialects.ravan.agents import retool
 from strowger.api.dialects.ravan.tool_kinds import TOOLS
 from strowger.api.dialects.ravan.wire import (
+    NAME,
     Fields,
     Wire,
     answer,
@@ -76,7 +78,7 @@ async def list_tools(asked: Asked) -> Response:
 
 async def update(asked: Asked) -> Response:
     given, id = await given_in(asked, FIELDS), _id(asked)
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
         body = {**(await TOOLS.get(asked, id)).body, **given}
         changed = await TOOLS.put(asked, id, body)
         await retool(asked, id)
@@ -85,7 +87,7 @@ async def update(asked: Asked) -> Response:
 
 async def delete(asked: Asked) -> Response:
     id = _id(asked)
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
         await retool(asked, id, gone=True)
         await TOOLS.remove(asked, id)
     return answer("Tool deleted successfully")

@@ -1,6 +1,6 @@
 """`/v1/agents`: native agents, with what the vendor's have besides kept beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal
 
@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from strowger.agent import AgentDefinition, TurnTaking, VoicemailPolicy
 from strowger.api.dialects.bodies import body_of, wire_names
+from strowger.api.dialects.changing import changing, rewritten
 from strowger.api.dialects.confidential import keep
 from strowger.api.dialects.endpoints import Asked
 from strowger.api.dialects.forms import flat, iso_time, uuid_of
@@ -19,7 +20,7 @@ from strowger.api.dialects.revring.abilities import abilities, credentials
 from strowger.api.dialects.revring.wire import NAME, Wire, agent_of, wrapped
 from strowger.api.dialects.speech import voice_named
 from strowger.errors import InvalidRequest
-from strowger.model import Agent, AgentId, WebhookId
+from strowger.model import Agent, AgentId, PhoneNumber, WebhookId
 
 REST = Shelf(NAME, "agent")
 
@@ -148,8 +149,13 @@ async def create(asked: Asked) -> Response:
 async def list_agents(asked: Asked) -> Response:
     agents = await everything(asked.services.agents.list, asked.workspace)
     kept = await REST.find(asked, [agent.id for agent in agents])
+    numbers = await everything(asked.services.numbers.list, asked.workspace)
+    inbound: dict[AgentId | None, list[PhoneNumber]] = {}
+    for number in numbers:
+        inbound.setdefault(number.inbound_agent_id, []).append(number)
     things = [
-        await _rendered(asked, agent, {**DEFAULTS, **kept.get(agent.id, {})}) for agent in agents
+        rendered(agent, {**DEFAULTS, **kept.get(agent.id, {})}, inbound.get(agent.id, []))
+        for agent in agents
     ]
     return JSONResponse({"data": things})
 
@@ -161,16 +167,18 @@ async def get(asked: Asked) -> Response:
 
 async def update(asked: Asked) -> Response:
     given = await body_of(asked, FIELDS)
-    agent = await agent_of(asked)
-    rest = await rest_of(asked, agent.id)
-    if given.mode is not None and given.mode != rest["mode"]:
-        raise InvalidRequest("mode: it cannot be changed")
-    return wrapped(await _write(asked, agent, given, {**rest, **_rest(given)}))
+    async with changing(asked, NAME):
+        agent = await agent_of(asked)
+        rest = await rest_of(asked, agent.id)
+        if given.mode is not None and given.mode != rest["mode"]:
+            raise InvalidRequest("mode: it cannot be changed")
+        changed, rest = await _write(asked, agent, given, {**rest, **_rest(given)})
+    return wrapped(await _rendered(asked, changed, rest))
 
 
 async def delete(asked: Asked) -> Response:
-    agent = await agent_of(asked)
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
+        agent = await agent_of(asked)
         for tool in (await rest_of(asked, agent.id))["customTools"]:
             await keep(asked, NAME, tool["id"], {})
         await asked.services.agents.delete(asked.workspace, agent.id)
@@ -179,8 +187,8 @@ async def delete(asked: Asked) -> Response:
 
 
 async def duplicate(asked: Asked) -> Response:
-    agent = await agent_of(asked)
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
+        agent = await agent_of(asked)
         rest = {**await rest_of(asked, agent.id), "webhooks": []}
         rest["customTools"] = [
             {**tool, "id": uuid_of(asked.services.ids("tool"))} for tool in rest["customTools"]
@@ -197,7 +205,7 @@ async def duplicate(asked: Asked) -> Response:
 
 
 async def with_tools(asked: Asked, agent: Agent, tools: list[Wire]) -> None:
-    """Give the agent these custom tools in place of those it has."""
+    """Give the agent these custom tools in place of those it has; within `changing`."""
     rest = await rest_of(asked, agent.id)
     await _write(asked, agent, AgentFields(), {**rest, "customTools": tools})
 
@@ -218,22 +226,23 @@ async def rest_of(asked: Asked, agent: AgentId) -> Wire:
     return {**DEFAULTS, **(await REST.find(asked, [agent])).get(agent, {})}
 
 
-async def _write(asked: Asked, agent: Agent, given: AgentFields, rest: Wire) -> Wire:
-    async with asked.services.records.together():
-        definition = await _changed(asked, agent.definition, given, rest)
-        changes = {
-            field.name: getattr(definition, field.name)
-            for field in fields(AgentDefinition)
-            if getattr(definition, field.name) != getattr(agent.definition, field.name)
-        }
-        with wire_names(WORDS):
-            agent = await asked.services.agents.update(asked.workspace, agent.id, changes)
-        rest["webhooks"] = await _hooked(asked, agent.id, rest)
-        await REST.put(asked, agent.id, rest)
-    return await _rendered(asked, agent, rest)
+async def _write(asked: Asked, agent: Agent, given: AgentFields, rest: Wire) -> tuple[Agent, Wire]:
+    definition = await _changed(asked, agent.definition, given, rest)
+    with wire_names(WORDS):
+        agent = await rewritten(asked, agent, definition)
+    rest = {**rest, "webhooks": await _hooked(asked, agent.id, rest)}
+    await REST.put(asked, agent.id, rest)
+    return agent, rest
 
 
 async def _rendered(asked: Asked, agent: Agent, rest: Mapping[str, Any]) -> Wire:
+    numbers = await everything(asked.services.numbers.list, asked.workspace)
+    return rendered(
+        agent, rest, [number for number in numbers if number.inbound_agent_id == agent.id]
+    )
+
+
+def rendered(agent: Agent, rest: Mapping[str, Any], numbers: Iterable[PhoneNumber]) -> Wire:
     definition = agent.definition
     shown = {name: value for name, value in rest.items() if name not in PRIVATE}
     return {
@@ -262,8 +271,7 @@ async def _rendered(asked: Asked, agent: Agent, rest: Mapping[str, Any]) -> Wire
                 "createdAt": iso_time(number.created_at),
                 "updatedAt": iso_time(number.updated_at),
             }
-            for number in await everything(asked.services.numbers.list, asked.workspace)
-            if number.inbound_agent_id == agent.id
+            for number in numbers
         ],
         "createdAt": iso_time(agent.created_at),
         "updatedAt": iso_time(agent.updated_at),

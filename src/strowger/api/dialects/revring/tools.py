@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from starlette.responses import JSONResponse, Response
 
 from strowger.api.dialects.bodies import body_of, wire_names
+from strowger.api.dialects.changing import changing
 from strowger.api.dialects.confidential import keep
 from strowger.api.dialects.endpoints import Asked
 from strowger.api.dialects.forms import iso_time, uuid_of
@@ -59,8 +60,8 @@ async def create(asked: Asked) -> Response:
     now = iso_time(asked.services.clock())
     id = uuid_of(asked.services.ids("tool"))
     tool = {"id": id, **DEFAULTS, **given, "createdAt": now, "updatedAt": now}
-    agent = await agent_of(asked)
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
+        agent = await agent_of(asked)
         tools = (await rest_of(asked, agent.id))["customTools"]
         await _keep_credentials(asked, tool)
         with wire_names(WORDS):
@@ -80,8 +81,9 @@ async def delete(asked: Asked) -> Response:
 
 async def _replaced(asked: Asked, changes: Wire | None) -> Wire:
     """The tool that the path names, changed; None takes it away."""
-    agent, id = await agent_of(asked), asked.path("tool_id")
-    async with asked.services.records.together():
+    id = asked.path("tool_id")
+    async with changing(asked, NAME):
+        agent = await agent_of(asked)
         tools = (await rest_of(asked, agent.id))["customTools"]
         found = [tool for tool in tools if tool["id"] == id]
         if not found:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from strowger.agent import AgentDefinition, TurnTaking
 from strowger.api.dialects.bodies import body_of, wire_names
+from strowger.api.dialects.changing import changing, rewritten
 from strowger.api.dialects.endpoints import Asked
 from strowger.api.dialects.forms import iso_time
 from strowger.api.dialects.keeping import Shelf
@@ -107,16 +108,11 @@ async def list_agents(asked: Asked) -> Response:
 
 async def update(asked: Asked) -> Response:
     given = await body_of(asked, CHANGES)
-    agent = await _agent(asked)
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
+        agent = await _agent(asked)
         definition = await _changed(asked, agent.definition, given)
-        changes = {
-            name: getattr(definition, name)
-            for name in AgentDefinition.__dataclass_fields__
-            if getattr(definition, name) != getattr(agent.definition, name)
-        }
         with wire_names(WORDS):
-            agent = await asked.services.agents.update(asked.workspace, agent.id, changes)
+            agent = await rewritten(asked, agent, definition)
         rest = {**await _kept(asked, agent), **_rest(given)}
         await REST.put(asked, agent.id, rest)
     return wrapped(asked, rendered(agent, rest))

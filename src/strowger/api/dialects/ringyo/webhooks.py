@@ -7,15 +7,16 @@ the vendor's word for it: both layers' words can be asked for, and each is sent 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from starlette.responses import Response
 
 from strowger.api.dialects.bodies import body_of
+from strowger.api.dialects.changing import changing
 from strowger.api.dialects.endpoints import Asked, Backing
 from strowger.api.dialects.forms import iso_time
-from strowger.api.dialects.hooks import Wish, swap
+from strowger.api.dialects.hooks import Wish, signing_secret, swap
 from strowger.api.dialects.keeping import Shelf
 from strowger.api.dialects.lists import cut
 from strowger.api.dialects.ringyo.calls import result
@@ -76,7 +77,7 @@ SAVE_IT = "Save this signing secret securely. It won't be shown again."
 class NewWebhook:
     url: str
     events: tuple[str, ...]
-    secret: str | None = None
+    secret: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     description: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -114,7 +115,8 @@ async def create(asked: Asked) -> Response:
                 "secret": secret,
             },
         )
-    shown = {"webhook_id": id, **_rendered(record), "secret": secret, "message": SAVE_IT}
+    shown = {"webhook_id": id, **_rendered(record), "message": SAVE_IT}
+    shown["secret"] = given.secret or secret
     return wrapped(asked, shown, 201)
 
 
@@ -130,17 +132,17 @@ async def get(asked: Asked) -> Response:
 
 async def update(asked: Asked) -> Response:
     given = await body_of(asked, CHANGES)
-    old = await _webhook(asked)
     changes = {
         name: value
         for name in ("url", "events", "description", "metadata", "status")
         if (value := getattr(given, name)) is not None
     }
-    body: Wire = {**old.body, **changes}
-    _check_events(body["events"])
-    _check_url(body["url"])
-    body["events"] = list(body["events"])
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
+        old = await _webhook(asked)
+        body: Wire = {**old.body, **changes}
+        _check_events(body["events"])
+        _check_url(body["url"])
+        body["events"] = list(body["events"])
         wishes = _wishes(old.id, body) if body["status"] == "active" else []
         body["native"] = await swap(asked, body["native"], wishes)
         record = await SHELF.put(asked, old.id, body)
@@ -148,10 +150,10 @@ async def update(asked: Asked) -> Response:
 
 
 async def delete(asked: Asked) -> Response:
-    old = await _webhook(asked)
-    native = old.body["native"]
-    assert isinstance(native, list)
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
+        old = await _webhook(asked)
+        native = old.body["native"]
+        assert isinstance(native, list)
         await swap(asked, native, [])
         await SHELF.remove(asked, old.id)
     return wrapped(asked, {"id": old.id, "deleted": True})
@@ -159,7 +161,8 @@ async def delete(asked: Asked) -> Response:
 
 async def _register(asked: Asked, id: str, given: NewWebhook) -> tuple[str, list[str]]:
     """The native webhooks, which all sign with one secret: given, or the first one's."""
-    body: Wire = {"url": given.url, "events": given.events, "secret": given.secret}
+    secret = None if given.secret is None else signing_secret(given.secret)
+    body: Wire = {"url": given.url, "events": given.events, "secret": secret}
     wishes = _wishes(id, body)
     if not wishes:
         raise InvalidRequest(
@@ -173,7 +176,7 @@ async def _register(asked: Asked, id: str, given: NewWebhook) -> tuple[str, list
 
 
 def _wishes(id: str, body: Mapping[str, Any]) -> list[Wish]:
-    names = WHEN_ALL if "*" in body["events"] else tuple(body["events"])
+    names = WHEN_ALL if "*" in body["events"] else dict.fromkeys(body["events"])
     return [
         Wish(
             url=body["url"],

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from strowger.agent import AgentDefinition, Fallback
 from strowger.api.dialects.bodies import InvalidBody, object_of, validated, wire_names
+from strowger.api.dialects.changing import changing
 from strowger.api.dialects.endpoints import Asked, Endpoint, slashed
 from strowger.api.dialects.forms import HEX, id_of, uuid_of
 from strowger.api.dialects.lists import everything
@@ -33,6 +34,7 @@ from strowger.api.dialects.vocode.parts import (
 )
 from strowger.api.dialects.vocode.shapes import HOUSE_VOICE, Json
 from strowger.api.dialects.vocode.wire import (
+    NAME,
     Wire,
     answer,
     given_in,
@@ -42,7 +44,7 @@ from strowger.api.dialects.vocode.wire import (
     page_asked,
     wrong_field,
 )
-from strowger.errors import FieldProblem, InvalidRequest
+from strowger.errors import FieldProblem, InvalidRequest, NotFound
 from strowger.model import Agent, AgentId
 
 PARTS: Mapping[str, Kind] = {
@@ -201,7 +203,7 @@ async def create(asked: Asked, raw: Json) -> Agent:
 
 
 async def change(asked: Asked, agent: Agent, raw: Json) -> Agent:
-    """The agent with the given fields changed; to be called within `Records.together`."""
+    """The agent with the given fields changed; to be called within `changing`."""
     kept = (await AGENTS.find(asked, [agent.id])).get(agent.id)
     given = given_in(raw)
     wanted = await read(asked, given, fields_of(agent, kept))
@@ -221,7 +223,10 @@ async def refresh(asked: Asked, kind: Kind, id: str, *, but: str | None = None) 
         if record.id != but and any(_has(record.body.get(name), id) for name in fields)
     }
     for agent_id, kept in using.items():
-        agent = await asked.services.agents.get(asked.workspace, AgentId(agent_id))
+        try:
+            agent = await asked.services.agents.get(asked.workspace, AgentId(agent_id))
+        except NotFound:
+            continue  # deleted over the native API
         await _rewrite(asked, agent, fields_of(agent, kept), kept, touched=fields)
 
 
@@ -372,7 +377,7 @@ async def create_agent(asked: Asked) -> Response:
 
 async def update_agent(asked: Asked) -> Response:
     id, raw = id_in(asked), await object_of(asked)
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
         agent = await change(asked, await named(asked, id), raw)
     return answer(asked, await expanded(asked, agent))
 

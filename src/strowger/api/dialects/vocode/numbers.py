@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from strowger.api.dialects.bodies import body_of, object_of, query_of, validated, wire_names
+from strowger.api.dialects.changing import changing
 from strowger.api.dialects.endpoints import Asked, Endpoint, refused, slashed
 from strowger.api.dialects.forms import uuid_of, with_plus
 from strowger.api.dialects.keeping import Shelf
@@ -115,8 +116,9 @@ async def link_number(asked: Asked) -> Response:
 
 
 async def update_number(asked: Asked) -> Response:
-    number, raw = await _named(asked), given_in(await object_of(asked))
-    async with asked.services.records.together():
+    raw = given_in(await object_of(asked))
+    async with changing(asked, NAME):
+        number = await _named(asked)
         kept = dict((await NUMBERS.find(asked, [number.id])).get(number.id, {}))
         given = asdict(validated({"label": number.label, **raw}, REST))
         changes: dict[str, object] = {"label": given["label"]}
@@ -133,8 +135,8 @@ async def update_number(asked: Asked) -> Response:
 
 
 async def cancel_number(asked: Asked) -> Response:
-    number = await _named(asked)
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
+        number = await _named(asked)
         wire = await expanded(asked, number)
         await asked.services.numbers.delete(asked.workspace, number.id)
         if await NUMBERS.find(asked, [number.id]):

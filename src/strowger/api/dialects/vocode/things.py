@@ -5,6 +5,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from strowger.api.dialects.bodies import object_of, validated
+from strowger.api.dialects.changing import changing
 from strowger.api.dialects.endpoints import Asked, Endpoint, Handler, NotServed, refused, slashed
 from strowger.api.dialects.forms import id_of
 from strowger.api.dialects.vocode import events
@@ -21,6 +22,7 @@ from strowger.api.dialects.vocode.kinds import (
 from strowger.api.dialects.vocode.parts import find, keep, natives, new_id
 from strowger.api.dialects.vocode.shapes import Json, SteeringNumber
 from strowger.api.dialects.vocode.wire import (
+    NAME,
     Wire,
     answer,
     id_in,
@@ -79,7 +81,7 @@ def _create(kind: Kind) -> Handler:
 def _update(kind: Kind) -> Handler:
     async def update(asked: Asked) -> Response:
         id, raw = id_in(asked), await object_of(asked)
-        async with asked.services.records.together():
+        async with changing(asked, NAME):
             body = kind.changed(await find(asked, kind, id), raw)
             await _put(asked, kind, id, body, raw)
         return answer(asked, _shown(asked, kind, id, body))
@@ -138,7 +140,7 @@ async def remove_from_steering_pool(asked: Asked) -> Response:
 
 async def _steer(asked: Asked, given: Json, *, add: bool) -> Response:
     id, number = id_in(asked), validated(given, STEERING).phone_number
-    async with asked.services.records.together():
+    async with changing(asked, NAME):
         body = await find(asked, CONNECTIONS, id)
         if body["type"] != "account_connection_twilio":
             raise Conflict("only Twilio account connections have a steering pool")
