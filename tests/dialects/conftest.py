@@ -76,9 +76,11 @@ class Shop:
 
         return self.client.portal.call(wait)
 
-    def new_key(self, *scopes: str, workspace: str = DEFAULT_WORKSPACE) -> str:
+    def new_key(self, *scopes: str, workspace: str = DEFAULT_WORKSPACE, test: bool = False) -> str:
         """A key's text."""
-        made = self.services.keys.create(WorkspaceId(workspace), "t", scopes=scopes or ("*",))
+        made = self.services.keys.create(
+            WorkspaceId(workspace), "t", scopes=scopes or ("*",), test=test
+        )
         return str(self.behind(made)[1])
 
     def native(self, method: str, path: str, body: Any = None) -> Any:

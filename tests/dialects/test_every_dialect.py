@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from strowger.api.dialects.endpoints import Dialect, Endpoint, Standing
+from strowger.api.dialects.forms import uuid_of
 from strowger.api.dialects.spoken import NAMES, SPOKEN, page
 from strowger.calls.resources import SCOPES
+from strowger.lifecycle import CallStatus
 from tests.dialects.conftest import Shop
 
 SOURCE = Path(__file__).parents[2] / "src" / "strowger"
@@ -43,6 +45,18 @@ def test_no_endpoint_opens_without_a_key_or_its_scope(shop: Shop, dialect: Diale
         refused = shop.client.request(endpoint.method, where, json={}, headers=lacking)
         assert refused.status_code in (401, 403), endpoint
         assert refused.headers["content-type"].startswith("application/json")
+
+
+@pytest.mark.parametrize("dialect", SPOKEN, ids=NAMES)
+def test_a_test_key_does_nothing_to_a_live_call(shop: Shop, dialect: Dialect) -> None:
+    call = shop.native("POST", "/v1/calls", {"to": "+14155550111", "agent_id": shop.agent()})["id"]
+    tried = bearer(shop.new_key(test=True))
+    for endpoint in dialect.endpoints:
+        if endpoint.scope == "calls:write" and endpoint.standing is not Standing.REFUSED:
+            path = re.sub(r"\{\w+\}", uuid_of(call), endpoint.path)
+            where = f"/{dialect.name}{path}?id={uuid_of(call)}"
+            shop.client.request(endpoint.method, where, json={}, headers=tried)
+    assert shop.call(call).status is CallStatus.QUEUED
 
 
 @pytest.mark.parametrize("dialect", SPOKEN, ids=NAMES)

@@ -636,6 +636,25 @@ def test_secrets_are_shown_to_those_who_could_replace_them(vocode: Vocode, shop:
     reader = Vocode(shop, shop.new_key("agents:read"))
     assert reader.get("agents", id=agent["id"])["voice"]["api_key"] == "********"
     assert reader.get("voices/list")["items"][0]["api_key"] == "********"
+    twilio = THINGS["account_connections"][0]
+    token = twilio["credentials"]["twilio_auth_token"]
+    id = vocode.post("account_connections/create", twilio)["id"]
+    for scopes, shown in (
+        (("agents:write", "trunks:read"), "********"),
+        (("trunks:read", "trunks:write"), token),
+    ):
+        told = Vocode(shop, shop.new_key(*scopes)).get("account_connections", id=id)
+        assert told["credentials"]["twilio_auth_token"] == shown
+
+
+def test_a_part_of_an_agent_that_was_deleted_natively_can_be_changed(
+    vocode: Vocode, shop: Shop
+) -> None:
+    prompt = vocode.post("prompts/create", {"content": "Be kind."})
+    gone, stays = (vocode.agent(prompt=prompt["id"]) for _ in range(2))
+    shop.native("DELETE", f"/v1/agents/agent_{gone['id'].replace('-', '')}")
+    vocode.post("prompts/update", {"content": "Be brief."}, id=prompt["id"])
+    assert vocode.get("agents", id=stays["id"])["prompt"]["content"] == "Be brief."
 
 
 def test_connections_fit_where_they_are_named(vocode: Vocode) -> None:

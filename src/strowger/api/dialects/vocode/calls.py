@@ -10,10 +10,10 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from strowger.api.dialects.bodies import body_of, validated, wire_names
+from strowger.api.dialects.changing import ended
 from strowger.api.dialects.endpoints import Asked, Endpoint, slashed
 from strowger.api.dialects.forms import (
     as_lines,
-    duration_of,
     id_of,
     iso_time,
     number_rule,
@@ -81,8 +81,6 @@ COLUMNS = {
     "end_time": "ended_at",
 }
 REDACTED = "[REDACTED]"
-AT_ONCE = 500
-"""Calls read at a time when their minutes are summed up."""
 
 
 # ── answering ────────────────────────────────────────────────────────────────────────────────
@@ -233,7 +231,7 @@ async def end_call(asked: Asked) -> Response:
     """A call that is over already is answered as it is."""
     call = await _named(asked)
     try:
-        call = await asked.services.calls.end(asked.workspace, call.id)
+        call = await ended(asked, call.id)
     except Conflict:
         call = await asked.services.calls.get(asked.workspace, call.id)
     return answer(asked, await expanded(asked, call))
@@ -252,15 +250,7 @@ async def get_usage(asked: Asked) -> Response:
     """The minutes of this calendar month (UTC), rounded up."""
     now = datetime.fromtimestamp(asked.services.clock(), UTC)
     begin = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
-    seconds, offset = 0.0, 0
-    while True:
-        found = await asked.backing.kept.search_calls(
-            asked.workspace, CallSearch(created_from=begin), offset=offset, limit=AT_ONCE
-        )
-        seconds += sum(duration_of(call) or 0.0 for call in found.calls)
-        offset += len(found.calls)
-        if len(found.calls) < AT_ONCE:
-            break
+    seconds = await asked.backing.kept.talk_time(asked.workspace, since=begin)
     usage = {
         "user_id": workspace_uuid(asked.workspace),
         "plan_type": "plan_unlimited",

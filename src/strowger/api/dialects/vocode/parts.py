@@ -38,8 +38,11 @@ def new_id(asked: Asked) -> str:
 async def find(asked: Asked, kind: Kind, id: str) -> Json:
     """A thing without its ids. Raises NotFound."""
     kept = (await kind.shelf.find(asked, [id])).get(id)
-    if kept is not None:
-        return dict(kept)
+    return await _held(asked, kind, id) if kept is None else dict(kept)
+
+
+async def _held(asked: Asked, kind: Kind, id: str) -> Json:
+    """A thing that is a native record, or within one. Raises NotFound."""
     if kind.name in IN_AGENTS:
         agent = await _agent(asked, kind, id)
         return _held_by(kind, agent)
@@ -61,10 +64,12 @@ async def keep(asked: Asked, kind: Kind, id: str, body: Json) -> None:
 
 async def find_all(asked: Asked, kind: Kind, ids: Iterable[str]) -> dict[str, Json]:
     """Those of the things that are there."""
+    wanted = list(ids)
+    kept = await kind.shelf.find(asked, wanted)
     found: dict[str, Json] = {}
-    for id in ids:
+    for id in wanted:
         try:
-            found[id] = await find(asked, kind, id)
+            found[id] = dict(kept[id]) if id in kept else await _held(asked, kind, id)
         except NotFound:
             continue
     return found

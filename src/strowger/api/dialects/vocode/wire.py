@@ -4,7 +4,7 @@ Errors are those of the framework that the vendor's service was made with: `{"de
 for fields the list of findings that the specification calls HTTPValidationError.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pydantic import TypeAdapter
@@ -23,12 +23,14 @@ from strowger.errors import FieldProblem, InvalidRequest
 NAME = "vocode"
 MOST_ON_A_PAGE = 500
 """Larger sizes get this; the answer's `size` says so."""
-SECRETS = frozenset({
-    "api_key", "openai_api_key", "signature_secret", "twilio_auth_token",
-})  # fmt: skip
-MAY_SEE_SECRETS = "agents:write"
-"""The vendor answers with credentials in clear. Here only keys that could replace them get those;
-others get stars."""
+SECRETS: Mapping[str, str] = {
+    "api_key": "agents:write",
+    "signature_secret": "agents:write",
+    "openai_api_key": "trunks:write",
+    "twilio_auth_token": "trunks:write",
+}
+"""The vendor answers with credentials in clear. Here only keys that could replace them get those,
+by this scope; others get stars."""
 
 BY_ID: TypeAdapter[ById] = TypeAdapter(ById)
 PAGE: TypeAdapter[PageQuery] = TypeAdapter(PageQuery)
@@ -116,17 +118,17 @@ def id_in(asked: Asked) -> str:
 def answer(asked: Asked, wire: object) -> Response:
     """The wire object, without secrets for keys that may not see them."""
     scopes = asked.key.scopes
-    clear = MAY_SEE_SECRETS in scopes or "*" in scopes
-    return JSONResponse(wire if clear else _masked(wire))
+    hidden = frozenset(name for name, scope in SECRETS.items() if not {scope, "*"} & set(scopes))
+    return JSONResponse(_masked(wire, hidden) if hidden else wire)
 
 
-def _masked(value: object) -> object:
+def _masked(value: object, hidden: Container[str]) -> object:
     if isinstance(value, Mapping):
         return {
-            name: "*" * 8 if name in SECRETS and item else _masked(item)
+            name: "*" * 8 if name in hidden and item else _masked(item, hidden)
             for name, item in value.items()
         }
-    return [_masked(item) for item in value] if isinstance(value, list) else value
+    return [_masked(item, hidden) for item in value] if isinstance(value, list) else value
 
 
 def owned(asked: Asked, id: str, body: Mapping[str, object]) -> Wire:
