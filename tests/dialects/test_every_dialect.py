@@ -1,7 +1,9 @@
 """What holds for every endpoint of every dialect, whatever it does."""
 
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from strowger.api.dialects.spoken import NAMES, SPOKEN, page
 from strowger.calls.resources import SCOPES
 from strowger.lifecycle import CallStatus
 from tests.dialects.conftest import Shop
+from tests.dialects.odd import Odd
 
 SOURCE = Path(__file__).parents[2] / "src" / "strowger"
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "dialects"
@@ -84,6 +87,65 @@ def test_malformed_json_is_answered_in_the_vendors_shape(shop: Shop, dialect: Di
                 headers=bearer(shop.key) | {"Content-Type": "application/json"},
             )
             assert answer.status_code < 500, (endpoint, answer.text)
+
+
+GOOD: dict[str, dict[str, Any]] = {
+    "ryvo": {"agent_id": "AGENT", "to": "+14155550111"},
+    "ravan": {
+        "type": "outbound_call", "agent_id": "AGENT", "from_phone_number": "+14155550000",
+        "to_phone_number": "+14155550111", "name": "n", "description": "d", "definition": {},
+        "phone": "+14155550122", "status": "ACTIVE", "ids": [], "content": "c",
+    },
+    "revring": {
+        "agentId": "AGENT", "fromNumber": "+14155550000", "toNumber": "+14155550111", "name": "n",
+        "promptTemplate": "p", "webhookUrl": "https://example.com/t", "ids": ["x"],
+    },
+    "ringyo": {
+        "agent_id": "AGENT", "to": "+14155550111", "name": "n", "system_prompt": "p",
+        "voice_id": "v", "url": "https://example.com/h", "events": ["*"],
+    },
+    "vocode": {
+        "prompt": {"content": "p"}, "content": "p", "type": "voice_azure",
+        "voice": {"type": "voice_azure", "voice_name": "v"}, "voice_name": "v", "agent": "AGENT",
+        "from_number": "+14155550000", "to_number": "+14155550111", "subscriptions": [],
+        "url": "https://example.com/h", "phone_number": "+14155550000",
+    },
+}  # fmt: skip
+ERRORS = {
+    "ryvo": {"error"},
+    "ravan": {"code", "message", "details", "success", "error"},
+    "revring": {"error"},
+    "ringyo": {"error", "meta"},
+    "vocode": {"detail"},
+}
+"""What stands in the errors of each."""
+ODD_REQUESTS = int(os.environ.get("STROWGER_ODD_REQUESTS", "5"))
+"""To each endpoint; more of them find more."""
+
+
+@pytest.mark.parametrize("dialect", SPOKEN, ids=NAMES)
+def test_odd_requests_are_answered_in_the_vendors_shape(shop: Shop, dialect: Dialect) -> None:
+    agent, trunk = shop.agent(), shop.native("GET", "/v1/trunks")["data"][0]["id"]
+    call = shop.native("POST", "/v1/calls", {"to": "+14155550111", "agent_id": agent})["id"]
+    ids = [agent, uuid_of(agent), call, uuid_of(call), trunk]
+    good = {
+        name: agent if value == "AGENT" else value for name, value in GOOD[dialect.name].items()
+    }
+    odd = Odd(dialect, good, ids, seed=ODD_REQUESTS)
+    for endpoint in ODD_REQUESTS * dialect.endpoints:
+        path = re.sub(r"\{\w+\}", lambda _: odd.segment(), endpoint.path)
+        where, body = f"/{dialect.name}{path}?{odd.query()}", odd.body()
+        headers: dict[str, Any] = {**bearer(shop.key), "Content-Type": odd.content_type()}
+        answer = shop.client.request(endpoint.method, where, content=body, headers=headers)
+        asked = f"{endpoint.method} {where[:300]} {body[:1000]!r}: {answer.text[:300]}"
+        assert (
+            answer.status_code < 500
+            or endpoint.standing is Standing.REFUSED
+            or (answer.status_code == 501)
+        ), asked
+        if answer.status_code >= 400:
+            assert answer.headers["content-type"] == "application/json", asked
+            assert answer.json().keys() <= ERRORS[dialect.name], asked
 
 
 def test_the_page_says_where_every_endpoint_stands() -> None:
