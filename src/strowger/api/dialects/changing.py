@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from strowger.agent import AgentDefinition
 from strowger.api.dialects.endpoints import Asked
-from strowger.model import Agent, Call, CallId
+from strowger.model import Agent
 
 
 @asynccontextmanager
@@ -28,11 +28,3 @@ async def rewritten(asked: Asked, agent: Agent, definition: AgentDefinition) -> 
         if getattr(definition, field.name) != getattr(agent.definition, field.name)
     }
     return await asked.services.agents.update(asked.workspace, agent.id, changes)
-
-
-async def ended(asked: Asked, call: CallId) -> Call:
-    """The call, which is to end. Raises Conflict for one that is over, and Forbidden where a test
-    key would end a live one."""
-    if asked.key.test:
-        await asked.services.calls.check_is_test(asked.workspace, call)
-    return await asked.services.calls.end(asked.workspace, call)

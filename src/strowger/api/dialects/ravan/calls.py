@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse, Response
 
 from strowger.api.auth import authenticate
 from strowger.api.dialects.bodies import wire_names
-from strowger.api.dialects.changing import ended
 from strowger.api.dialects.endpoints import Asked, NotServed
 from strowger.api.dialects.forms import flat, seconds_of, uuid_of, with_plus
 from strowger.api.dialects.links import recording_by_token
@@ -183,7 +182,7 @@ async def finalize(asked: Asked) -> Response:
     call = await asked.services.calls.get(asked.workspace, id)
     if call.ended_at is None:
         with suppress(Conflict):  # it has ended meanwhile
-            await ended(asked, id)
+            await asked.services.calls.end(asked.workspace, id)
         call = await asked.services.calls.get(asked.workspace, id)
     return answer("session finalized successfully", sessions.detailed(asked.backing, call))
 

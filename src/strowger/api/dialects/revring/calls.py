@@ -8,7 +8,6 @@ from pydantic import Field, TypeAdapter
 from starlette.responses import JSONResponse, Response
 
 from strowger.api.dialects.bodies import body_of, query_of, wire_names
-from strowger.api.dialects.changing import ended
 from strowger.api.dialects.endpoints import Asked, Backing
 from strowger.api.dialects.forms import (
     duration_of,
@@ -153,7 +152,7 @@ async def get(asked: Asked) -> Response:
 async def cancel(asked: Asked) -> Response:
     """`POST /v1/calls/{id}/cancel`: whatever goes on, the call ends."""
     call = await _call(asked)
-    return wrapped(await _rendered(asked, await ended(asked, call.id)))
+    return wrapped(await _rendered(asked, await asked.services.calls.end(asked.workspace, call.id)))
 
 
 async def list_calls(asked: Asked) -> Response:

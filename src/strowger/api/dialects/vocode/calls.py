@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from strowger.api.dialects.bodies import body_of, validated, wire_names
-from strowger.api.dialects.changing import ended
 from strowger.api.dialects.endpoints import Asked, Endpoint, slashed
 from strowger.api.dialects.forms import (
     as_lines,
@@ -231,7 +230,7 @@ async def end_call(asked: Asked) -> Response:
     """A call that is over already is answered as it is."""
     call = await _named(asked)
     try:
-        call = await ended(asked, call.id)
+        call = await asked.services.calls.end(asked.workspace, call.id)
     except Conflict:
         call = await asked.services.calls.get(asked.workspace, call.id)
     return answer(asked, await expanded(asked, call))
