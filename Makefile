@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 export PYTHONUTF8 := 1
 
-.PHONY: help setup demo test peers check format lock bench-latency bench-lines bench-api crash-test journals clean
+.PHONY: help setup demo test peers check format lock bench-latency bench-lines bench-api bench-turns crash-test journals clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench-lines: $(VENV)/.run ## Simultaneous lines against a load generator in anot
 
 bench-api: $(VENV)/.run ## Calls accepted, read and listed per second, and POST to INVITE
 	@$(BIN)/python -m bench.api
+
+bench-turns: $(VENV)/.run ## Whole conversations with streaming providers: cost, response time, barge-in
+	@$(BIN)/python -m bench.turns $(TURNS)
 
 crash-test: $(VENV)/.dev ## Kill every process under load, for ten minutes, and hold the outcome to account
 	@$(BIN)/python -m tests.crash $(CRASH)
