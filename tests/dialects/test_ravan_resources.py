@@ -208,6 +208,26 @@ def test_tools_are_kept_and_given_to_the_agents_that_select_them(shop: Shop) -> 
     assert "selected_tools" in grpc(unknown, 400, 3)
 
 
+def test_what_a_tools_headers_hold_is_a_secret(shop: Shop) -> None:
+    definition = {
+        **CHECK_ORDER["definition"],  # type: ignore[dict-item]
+        "url": "https://example.com/orders",
+        "headers": {"X-Token": "t0ken-1", "X-Empty": ""},
+    }
+    tool = data_of(ask(shop, "POST", "/api/v1/tools", {**CHECK_ORDER, "definition": definition}))
+    assert tool["definition"] == definition
+    agent = made(shop, selected_tools=[tool["id"]])
+    [native] = tools_of(shop, agent["id"])
+    [secret] = shop.native("GET", "/v1/secrets")["data"]
+    assert native.headers == {"X-Token": f"{{{{secrets.{secret['name']}}}}}", "X-Empty": ""}
+    assert "t0ken-1" not in str(shop.native("GET", "/v1/events"))
+    bad = {**definition, "headers": {"X-Token": "two\nlines"}}
+    wrong = ask(shop, "PATCH", f"/api/v1/tools/{tool['id']}", {"definition": bad})
+    assert "definition.headers" in grpc(wrong, 400, 3)
+    data_of(ask(shop, "DELETE", f"/api/v1/tools/{tool['id']}"))
+    assert shop.native("GET", "/v1/secrets")["data"] == []
+
+
 def test_tools_are_listed_and_filtered(shop: Shop) -> None:
     ids = [
         data_of(ask(shop, "POST", "/api/v1/tools/", {**CHECK_ORDER, "agentId": agent}))["id"]

@@ -293,7 +293,7 @@ def test_custom_tools_become_tools_of_the_agent(shop: Shop) -> None:
         "name": "look up order",
         "webhookUrl": "https://example.com/tool",
         "httpMethod": "POST",
-        "headers": [{"key": "x-token", "value": "t0ken-very-secret"}],
+        "headers": [{"key": "x-token", "value": "t0ken-very-secret"}, {"key": "x", "value": ""}],
         "sendRawRequestBody": False,
         "enabled": True,
         "schema": {

@@ -12,9 +12,9 @@ def name_of(dialect: str, owner: str, key: str) -> str:
     return "_".join((dialect, owner.replace("-", ""), key))
 
 
-def place_of(dialect: str, owner: str, key: str) -> str:
-    """How a tool names it."""
-    return "{{secrets." + name_of(dialect, owner, key) + "}}"
+def place_of(dialect: str, owner: str, key: str, value: str) -> str:
+    """How a tool names it; nothing is no secret."""
+    return "{{secrets." + name_of(dialect, owner, key) + "}}" if value else ""
 
 
 async def keep(asked: Asked, dialect: str, owner: str, values: Mapping[str, str]) -> None:
@@ -23,7 +23,7 @@ async def keep(asked: Asked, dialect: str, owner: str, values: Mapping[str, str]
     Raises InvalidRequest for values that no header can have.
     """
     prefix = name_of(dialect, owner, "")
-    wanted = {name_of(dialect, owner, key): value for key, value in values.items()}
+    wanted = {name_of(dialect, owner, key): value for key, value in values.items() if value}
     secrets, workspace = asked.services.secrets, asked.workspace
     there = {
         secret.name: secret

@@ -17,6 +17,8 @@ from strowger.agent import (
     TransferTarget,
     TransferTool,
 )
+from strowger.api.dialects.bodies import wire_names
+from strowger.api.dialects.confidential import keep, place_of
 from strowger.api.dialects.endpoints import Asked
 from strowger.api.dialects.keeping import Shelf
 from strowger.api.dialects.ravan.wire import NAME, Wire, id_in
@@ -36,11 +38,11 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-def _http(name: str, description: str, definition: Wire) -> Tool | None:
+def _http(id: str, name: str, description: str, definition: Wire) -> Tool | None:
     url = _first(definition, ADDRESSES)
     if url is None:
         return None
-    parameters, headers = definition.get("parameters"), definition.get("headers")
+    parameters = definition.get("parameters")
     return HttpTool(
         type="http",
         name=name,
@@ -48,13 +50,29 @@ def _http(name: str, description: str, definition: Wire) -> Tool | None:
         url=url,
         method=METHODS.get(str(definition.get("method", "POST")).upper(), "POST"),
         parameters=parameters if isinstance(parameters, dict) else {"type": "object"},
-        headers={str(key): str(text) for key, text in headers.items()}
-        if isinstance(headers, dict)
-        else {},
+        headers={
+            header: place_of(NAME, id, f"h{index}", text)
+            for index, (header, text) in enumerate(_headers(definition).items())
+        },
     )
 
 
-def _transfer(name: str, description: str, definition: Wire) -> Tool | None:
+def _headers(definition: Mapping[str, object]) -> dict[str, str]:
+    headers = definition.get("headers")
+    return (
+        {str(key): str(text) for key, text in headers.items()} if isinstance(headers, dict) else {}
+    )
+
+
+async def keep_credentials(asked: Asked, id: str, definition: object) -> None:
+    """Have what a tool's headers hold kept as secrets; of a tool without headers, none."""
+    headers = _headers(definition) if isinstance(definition, dict) else {}
+    held = {f"h{index}": text for index, text in enumerate(headers.values())}
+    with wire_names({"value": "definition.headers"}):
+        await keep(asked, NAME, id, held)
+
+
+def _transfer(id: str, name: str, description: str, definition: Wire) -> Tool | None:
     to = _first(definition, DESTINATIONS)
     if to is None:
         return None
@@ -62,15 +80,15 @@ def _transfer(name: str, description: str, definition: Wire) -> Tool | None:
     return TransferTool(type="transfer", name=name, description=description, targets=(target,))
 
 
-def _end_call(name: str, description: str, definition: Wire) -> Tool | None:
+def _end_call(id: str, name: str, description: str, definition: Wire) -> Tool | None:
     return EndCallTool(type="end_call", name=name, description=description)
 
 
-def _digits(name: str, description: str, definition: Wire) -> Tool | None:
+def _digits(id: str, name: str, description: str, definition: Wire) -> Tool | None:
     return DigitsTool(type="digits", name=name, description=description)
 
 
-KINDS: Mapping[str, Callable[[str, str, Wire], Tool | None]] = {
+KINDS: Mapping[str, Callable[[str, str, str, Wire], Tool | None]] = {
     "function": _http,
     "webhook": _http,
     "end_call": _end_call,
@@ -82,7 +100,7 @@ KINDS: Mapping[str, Callable[[str, str, Wire], Tool | None]] = {
 """By the vendor's `type`: its page names the first two, clients others."""
 
 
-def native_of(tool: Mapping[str, object]) -> Tool | None:
+def native_of(id: str, tool: Mapping[str, object]) -> Tool | None:
     """The tool of a native agent; None where it cannot be used on a call."""
     make = KINDS.get(str(tool["type"]))
     definition = tool["definition"]
@@ -90,7 +108,7 @@ def native_of(tool: Mapping[str, object]) -> Tool | None:
         return None
     name = definition.get("name") or tool["name"]
     description = definition.get("description") or tool["description"]
-    return make(str(name), str(description), definition)
+    return make(id, str(name), str(description), definition)
 
 
 def ids_in(selected: object) -> list[str]:
@@ -122,7 +140,7 @@ async def natives(asked: Asked, selected: object) -> tuple[Tool, ...]:
     for id in ids:
         if id not in kept:
             raise InvalidRequest(f"selected_tools: there is no tool {id}")
-    made = [native_of(kept[id]) for id in ids]
+    made = [native_of(id, kept[id]) for id in ids]
     return tuple(tool for tool in made if tool is not None)
 
 

@@ -11,7 +11,7 @@ from strowger.api.dialects.endpoints import Asked
 from strowger.api.dialects.forms import uuid_of, workspace_uuid
 from strowger.api.dialects.lists import cut
 from strowger.api.dialects.ravan.agents import retool
-from strowger.api.dialects.ravan.tool_kinds import TOOLS
+from strowger.api.dialects.ravan.tool_kinds import TOOLS, keep_credentials
 from strowger.api.dialects.ravan.wire import (
     NAME,
     Fields,
@@ -56,7 +56,10 @@ FIELDS: TypeAdapter[ToolFields] = TypeAdapter(ToolFields)
 async def create(asked: Asked) -> Response:
     given = await given_in(asked, FIELDS)
     require(given, *REQUIRED)
-    made = await TOOLS.put(asked, asked.services.ids("tool"), {**DEFAULTS, **given})
+    id = asked.services.ids("tool")
+    async with asked.services.records.together():
+        await keep_credentials(asked, id, given["definition"])
+        made = await TOOLS.put(asked, id, {**DEFAULTS, **given})
     return answer("Tool created successfully", rendered(made))
 
 
@@ -80,6 +83,7 @@ async def update(asked: Asked) -> Response:
     given, id = await given_in(asked, FIELDS), _id(asked)
     async with changing(asked, NAME):
         body = {**(await TOOLS.get(asked, id)).body, **given}
+        await keep_credentials(asked, id, body["definition"])
         changed = await TOOLS.put(asked, id, body)
         await retool(asked, id)
     return answer("Tool updated successfully", rendered(changed))
@@ -89,6 +93,7 @@ async def delete(asked: Asked) -> Response:
     id = _id(asked)
     async with changing(asked, NAME):
         await retool(asked, id, gone=True)
+        await keep_credentials(asked, id, None)
         await TOOLS.remove(asked, id)
     return answer("Tool deleted successfully")
 

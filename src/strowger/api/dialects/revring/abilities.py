@@ -67,11 +67,11 @@ def _custom(tool: Mapping[str, Any]) -> HttpTool:
         method=tool["httpMethod"],
         parameters=parameters,
         headers={
-            pair["key"]: place_of(NAME, tool["id"], f"h{index}")
+            pair["key"]: place_of(NAME, tool["id"], f"h{index}", pair["value"])
             for index, pair in enumerate(tool["headers"])
         },
         query={
-            pair["key"]: place_of(NAME, tool["id"], f"q{index}")
+            pair["key"]: place_of(NAME, tool["id"], f"q{index}", pair["value"])
             for index, pair in enumerate(tool["queryParams"])
         },
         body=None if tool["sendRawRequestBody"] else envelope,
