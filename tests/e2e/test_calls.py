@@ -17,6 +17,7 @@ from strowger.commands.demo import read_example
 from strowger.conversation.conversation import Conversation
 from strowger.conversation.events import HangUp
 from strowger.conversation.journal import TimerFired, parse_journal, replay
+from strowger.conversation.replaying import replay_and_compare
 from strowger.errors import ConfigurationError
 from tests.e2e.server import HOST, Server, callee, free_port, journal_of, run, serve
 
@@ -87,6 +88,7 @@ def test_a_call_is_placed_held_and_reported(server: Server, tmp_path: Path) -> N
 
     journal = parse_journal(asyncio.run(journal_of(server, call_id)))
     assert isinstance(replay(journal)[-1][1], HangUp)
+    assert replay_and_compare(journal).differences == ()
     again = Conversation(journal.definition, journal.variables)
     for now, entry in journal.entries:
         if isinstance(entry, TimerFired):
