@@ -16,6 +16,7 @@ from contextlib import (
     contextmanager,
     suppress,
 )
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
@@ -454,7 +455,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
                 JobQueue(url).run({Kind.DIAL: dispatcher.dial}, capacity=dispatcher.free_lines),
                 name="dial jobs",
             )
-            analysing = tasks.create_task(_analyse(url, engine, providers), name="analyses")
+            analysing = tasks.create_task(_analyse(url, engine, settings), name="analyses")
             host, port = settings.sip.host, settings.sip.port + number - 1
             ready(f"sip:{host}:{port}")
             await stopped()
@@ -467,19 +468,25 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
                 task.cancel()
 
 
-async def _analyse(url: str, engine: "AsyncEngine", providers: "Providers") -> None:
+async def _analyse(url: str, engine: "AsyncEngine", settings: Settings) -> None:
     """Analyse calls that are over, until cancelled.
 
-    A queue apart from that of the calls: a model's answer is not waited for when this process is
-    to end, another will ask again.
+    Apart from the calls in everything: a model may think for longer here than while somebody
+    listens, a provider that is slow with this is not thought ill of there, and when this process
+    is to end no answer is waited for, as another will ask again.
     """
     from strowger.calls.analysis import Analyst
+    from strowger.providers.http import HttpPolicy
+    from strowger.providers.registry import ConfiguredProviders
     from strowger.store.analyses import PostgresAnalyses
     from strowger.store.jobs import JobQueue
     from strowger.store.queue import Kind
 
-    analyst = Analyst(PostgresAnalyses(engine), providers, clock=time.time)
-    await JobQueue(url, patience=0.0).run({Kind.ANALYZE: analyst.analyze}, capacity=lambda: 0)
+    given, patient = provider_settings(settings), HttpPolicy(first_byte=60.0, between=30.0)
+    given = replace(given, http=patient, openai=replace(given.openai, http=patient))
+    async with ConfiguredProviders(given) as providers:
+        analyst = Analyst(PostgresAnalyses(engine), providers, clock=time.time)
+        await JobQueue(url, patience=0.0).run({Kind.ANALYZE: analyst.analyze}, capacity=lambda: 0)
 
 
 def _simulated_telephone(

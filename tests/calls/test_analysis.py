@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from strowger.agent import AgentDefinition, Analysis, ModelSettings
-from strowger.calls.analysis import LONGEST_ANSWER, PAUSES, Analyst, analysing_model
+from strowger.calls.analysis import FALLBACK_AFTER, LONGEST_ANSWER, PAUSES, Analyst, analysing_model
 from strowger.conversation.dialogue import Message, OfferedTool
 from strowger.errors import ProviderError
 from strowger.model import Call, CallAnalysis, CallId, Turn
@@ -206,10 +206,12 @@ async def test_a_job_whose_try_was_made_asks_nobody() -> None:
 def test_the_agents_own_model_is_asked_without_the_limit_for_its_replies() -> None:
     own = ModelSettings(provider="anthropic", max_tokens=60, temperature=0.2)
     agent = AgentDefinition(name="a", prompt="b", model=own, analysis=WANTED)
-    assert analysing_model(a_call(agent=agent)) == replace(own, max_tokens=None)
+    assert analysing_model(a_call(agent=agent)) == replace(
+        own, max_tokens=None, fallback_after=FALLBACK_AFTER
+    )
     other = ModelSettings(provider="google", max_tokens=2000)
     agent = replace(agent, analysis=replace(WANTED, model=other))
-    assert analysing_model(a_call(agent=agent)) == other
+    assert analysing_model(a_call(agent=agent)) == replace(other, fallback_after=FALLBACK_AFTER)
 
 
 def test_the_longest_answer_holds_what_a_schema_can_ask_for() -> None:

@@ -7,6 +7,7 @@ import asyncio
 import functools
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,8 @@ AGENT: dict[str, Any] = {
     "limits": {"provider_deadline": 2, "max_duration": 60},
 }
 
+ANALYSIS = {"summary": "A booking for Tuesday.", "success": {"reason": "Agreed.", "met": "yes"}}
+
 
 @functools.cache
 def speech() -> bytes:
@@ -57,6 +60,12 @@ async def answer(client: Client, asked: Asked) -> None:
     elif asked.path.endswith("/audio/transcriptions"):
         words = json.dumps({"text": "Yes, that suits me."}).encode()
         await client.whole(200, "application/json", words)
+    elif "You analyse a telephone call" in asked.body.decode():
+        await client.head(200, "text/event-stream")
+        await client.delta(json.dumps(ANALYSIS))
+        await client.delta("", "stop")
+        await client.event("[DONE]")
+        await client.end()
     else:
         await client.head(200, "text/event-stream")
         for piece in ("Very w", "ell, you are booked.", " Good", "bye."):
@@ -112,20 +121,32 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("server")
 
 
+def until_analysed(server: Server, id: str) -> dict[str, Any]:
+    for _ in range(200):
+        call: dict[str, Any] = server.client.get(f"/v1/calls/{id}")
+        if call["analysis"]["status"] != "pending":
+            return call
+        time.sleep(0.1)
+    raise AssertionError("the call was not analysed")
+
+
 def test_an_agent_with_a_model_talks_listens_and_hangs_up(folder: Path, tmp_path: Path) -> None:
     with (
         server_with(answer, folder) as (server, services),
         callee(tmp_path, "agrees") as patient,
     ):
-        call = server.wait(server.place(patient.port, AGENT))
+        wanted = {"summary": True, "success": "There is a booking."}
+        call = server.wait(server.place(patient.port, {**AGENT, "analysis": wanted}))
         assert "sk-test-planted-secret" not in server.log.read_text()
+        analysed = until_analysed(server, call["id"])
     assert (call["status"], call["end_reason"]) == ("completed", "agent_hangup")
     said = [(turn["role"], turn["text"]) for turn in call["transcript"]]
     assert said[0] == ("agent", "Hello, shall I book you for Tuesday?")
     assert said[1] == ("callee", "Yes, that suits me.")
     assert said[2] == ("agent", "Very well, you are booked. Goodbye.")
     latency = call["transcript"][2]["latency"]
-    assert latency["model"] is not None
+    stages = ("endpointing", "transcription", "model", "speech", "wire")
+    assert sum(latency[stage] for stage in stages) == pytest.approx(latency["total"], abs=0.001)
     assert latency["total"] > 0.4
 
     chats = [asked.json() for asked in services.asked if asked.path.endswith("/chat/completions")]
@@ -134,6 +155,13 @@ def test_an_agent_with_a_model_talks_listens_and_hangs_up(folder: Path, tmp_path
     assert messages[0]["role"] == "system"
     assert "book appointments" in messages[0]["content"]
     assert messages[-1] == {"role": "user", "content": "Yes, that suits me."}
+
+    assert call["analysis"]["status"] in {"pending", "completed"}
+    assert (analysed["summary"], analysed["analysis"]["success"]) == (ANALYSIS["summary"], True)
+    assert analysed["analysis"]["success_reason"] == "Agreed."
+    asked = chats[-1]["messages"]
+    assert isinstance(asked, list)
+    assert "Callee: Yes, that suits me." in asked[-1]["content"]
 
 
 def test_a_model_that_stalls_is_apologised_for_and_ends_the_call_with_a_reason(

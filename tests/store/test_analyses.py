@@ -284,6 +284,39 @@ async def test_a_worker_asks_the_model_whatever_it_says_first_and_the_call_has_t
     assert "expected a JSON object" in second[-1]["content"]
 
 
+async def test_a_worker_that_stops_while_the_model_thinks_leaves_the_call_to_the_next(
+    database_url: str, engine: AsyncEngine, records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    thinking = asyncio.Event()
+
+    async def think(client: Client, asked: Asked) -> None:
+        thinking.set()
+        await client.gone()
+
+    async def answer(client: Client, asked: Asked) -> None:
+        await client.head(200, "text/event-stream")
+        await client.delta(json.dumps(ANSWER), "stop")
+        await client.event("[DONE]")
+        await client.end()
+
+    call = await a_finished_call(records, store)
+    async with openai_server(think, answer) as server:
+        openai = OpenAISettings(base_url=server.url, http=HttpPolicy(pause=0.0))
+        async with ConfiguredProviders(ProviderSettings(openai=openai)) as providers:
+            analyst = Analyst(PostgresAnalyses(engine), providers, clock=time.time)
+            async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+                for wait in (thinking.wait(), _until_analysed(store, call.id)):
+                    queue = JobQueue(database_url, patience=0.0, taken_over_after=1.0)
+                    asking = queue.run({Kind.ANALYZE: analyst.analyze}, capacity=lambda: 0)
+                    work = tasks.create_task(asking)
+                    await wait
+                    work.cancel()
+                    await asyncio.wait([work])
+    assert (await store.get_call(call.id)).analysis == DONE
+    events = await records.events_of(DEFAULT_WORKSPACE, call.id, after=0, limit=100)
+    assert [event.type for event in events].count("call.analyzed") == 1
+
+
 async def _until_analysed(store: PostgresCallStore, call: CallId) -> None:
     async with asyncio.timeout(PATIENCE):
         while (found := await store.get_call(call)).analysis == CallAnalysis():

@@ -25,6 +25,8 @@ PAUSES = (30.0, 150.0, 600.0, 2700.0)
 """Seconds between one try and the next: five within an hour."""
 ANSWER_WITHIN = 90.0
 """Seconds that a model has for one answer, of which there may be two in one try."""
+FALLBACK_AFTER = 30.0
+"""Seconds without a word after which a model counts as failed, where another is left."""
 LONGEST_ANSWER = 200_000
 """Characters."""
 
@@ -120,6 +122,7 @@ class Analyst:
 
 
 def analysing_model(call: Call) -> ModelSettings:
-    """Which model is asked. The agent's own limit of tokens is for replies, which are short."""
-    own = call.agent.analysis.model
-    return own if own is not None else replace(call.agent.model, max_tokens=None)
+    """Which model is asked, and how: nobody listens to the silence until another is tried. The
+    agent's own limit of tokens is for replies, which are short."""
+    own = call.agent.analysis.model or replace(call.agent.model, max_tokens=None)
+    return replace(own, fallback_after=FALLBACK_AFTER)

@@ -38,6 +38,7 @@ ANALYSES_AT_ONCE = 8
 BATCH = 10  # jobs taken by one statement
 LOOK_AGAIN_AFTER = timedelta(seconds=5)  # should a notification get lost
 RECONNECT_AFTER = 1.0  # seconds
+CANCEL_AGAIN_AFTER = 1.0  # seconds
 FIRST_PAUSE = 1.0  # seconds until a job whose handler failed is tried again; doubled each time
 LONGEST_PAUSE = 300.0
 LONGEST_WAIT = 4.0  # seconds between two tries of a job that others go before
@@ -125,6 +126,10 @@ class JobQueue:
             except asyncio.CancelledError:
                 manager.shutdown.set()
                 await asyncio.wait({runner}, timeout=self._patience)
+                # The first cancellation has it wait for the handlers; the next reaches these.
+                while not runner.done():
+                    runner.cancel()
+                    await asyncio.wait({runner}, timeout=CANCEL_AGAIN_AFTER)
                 raise
 
     async def _forget(self) -> None:
