@@ -44,7 +44,7 @@ setup: $(VENV)/.run ## .venv with everything to run
 demo: $(VENV)/.run ## Place one real call on this machine and show it live
 	@$(BIN)/strowger demo
 
-peers: ## SIPp, baresip and ffmpeg for the tests, by apt where they are missing
+peers: ## SIPp, baresip, ffmpeg and flite for the tests, by apt where they are missing
 	@scripts/peers.sh
 
 test: $(VENV)/.dev peers ## Run the whole test suite

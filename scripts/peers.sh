@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The SIP programs of other makers that the tests call: SIPp, baresip, and ffmpeg to look at audio.
+# Programs of other makers that the tests use: SIPp and baresip to call, ffmpeg to look at audio,
+# flite as another voice.
 # Installs what is missing with apt, where it may; where it may not, the tests that need it say so.
 set -euo pipefail
 
@@ -7,6 +8,7 @@ missing=()
 command -v sipp >/dev/null || missing+=(sip-tester)
 command -v baresip >/dev/null || missing+=(baresip-core)
 command -v ffmpeg >/dev/null || missing+=(ffmpeg)
+command -v flite >/dev/null || missing+=(flite)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 as_root=()
@@ -18,7 +20,7 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=(sudo -n)
 fi
 if ! command -v apt-get >/dev/null; then
-    echo "· no apt here; install SIPp, baresip and ffmpeg by hand to run their tests" >&2
+    echo "· no apt here; install SIPp, baresip, ffmpeg and flite by hand to run their tests" >&2
     exit 0
 fi
 echo "· installing ${missing[*]}"
