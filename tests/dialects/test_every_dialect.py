@@ -50,6 +50,25 @@ def test_no_endpoint_opens_without_a_key_or_its_scope(shop: Shop, dialect: Diale
         assert refused.headers["content-type"].startswith("application/json")
 
 
+@pytest.mark.parametrize("path", ["*", "", "/"])
+def test_a_path_of_no_part_leads_to_no_dialect(shop: Shop, path: str) -> None:
+    """As servers pass on `OPTIONS *`; no client library sends a path without a slash."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "OPTIONS", "path": path, "raw_path": path.encode(),
+        "query_string": b"", "headers": [], "root_path": "", "http_version": "1.1",
+    }  # fmt: skip
+    shop.behind(shop.client.app(scope, receive, send))
+    assert sent[0]["status"] in (404, 405)
+
+
 @pytest.mark.parametrize("dialect", SPOKEN, ids=NAMES)
 def test_a_test_key_does_nothing_to_a_live_call(shop: Shop, dialect: Dialect) -> None:
     call = shop.native("POST", "/v1/calls", {"to": "+14155550111", "agent_id": shop.agent()})["id"]

@@ -54,7 +54,8 @@ class Door:
         await (self._app if room is None else room)(scope, receive, send)
 
     def _room(self, scope: Scope) -> "_Room | None":
-        named = self._rooms.get(scope["path"].split("/", 2)[1])
+        # `OPTIONS *` has a path without a slash.
+        named = self._rooms.get(scope["path"].removeprefix("/").partition("/")[0])
         if named is not None:
             scope["root_path"] = scope.get("root_path", "") + f"/{named.name}"
             return named
