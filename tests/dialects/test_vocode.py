@@ -647,6 +647,11 @@ def test_secrets_are_shown_to_those_who_could_replace_them(vocode: Vocode, shop:
         assert told["credentials"]["twilio_auth_token"] == shown
 
 
+def test_a_field_whose_name_is_a_long_number_is_no_place_in_a_list(vocode: Vocode) -> None:
+    error = vocode.post("prompts/create", {"9" * 5000: "\0"}, 422)
+    assert places(error) == [["body", "9" * 5000]]
+
+
 def test_a_part_of_an_agent_that_was_deleted_natively_can_be_changed(
     vocode: Vocode, shop: Shop
 ) -> None:

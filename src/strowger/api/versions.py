@@ -1,5 +1,6 @@
 """`ETag` and `If-Match`: a change is made to the version that its sender knows, or not at all."""
 
+import re
 from typing import Annotated
 
 from fastapi import Header
@@ -13,6 +14,9 @@ IfMatch = Annotated[
         " changed since, the answer is 412 and nothing is changed."
     ),
 ]
+
+
+VERSION = re.compile(r"[0-9]{1,18}")
 
 
 def etag(thing: Versioned) -> dict[str, str]:
@@ -31,4 +35,4 @@ def versions_of(if_match: str | None) -> frozenset[int] | None:
     if tags == ["*"]:
         return None
     quoted = (tag[1:-1] for tag in tags if len(tag) > 2 and tag[0] == tag[-1] == '"')
-    return frozenset(int(tag) for tag in quoted if tag.isascii() and tag.isdecimal())
+    return frozenset(int(tag) for tag in quoted if VERSION.fullmatch(tag))

@@ -112,7 +112,7 @@ async def list_versions(
     wanted, kind = _versions(workspace, agent), f"versions of {agent}"
     if cursor is not None:
         before = id_of_cursor(kind, cursor)
-        if not before.isdecimal():
+        if not (before.isdecimal() and len(before) <= 9):
             raise InvalidRequest("this cursor does not belong to this list", code="invalid_cursor")
         wanted = wanted.where(agent_versions.c.version < int(before))
     wanted = wanted.order_by(agent_versions.c.version.desc()).limit(limit + 1)

@@ -4,6 +4,7 @@ Errors are those of the framework that the vendor's service was made with: `{"de
 for fields the list of findings that the specification calls HTTPValidationError.
 """
 
+import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -31,6 +32,9 @@ SECRETS: Mapping[str, str] = {
 }
 """The vendor answers with credentials in clear. Here only keys that could replace them get those,
 by this scope; others get stars."""
+
+INDEX = re.compile(r"[0-9]{1,9}")
+"""A step of a field's path that is a place in a list."""
 
 BY_ID: TypeAdapter[ById] = TypeAdapter(ById)
 PAGE: TypeAdapter[PageQuery] = TypeAdapter(PageQuery)
@@ -74,7 +78,7 @@ def _finding(detail: Mapping[str, object], where: str) -> Wire:
 
 
 def _problem(problem: FieldProblem) -> Wire:
-    steps = [int(step) if step.isdecimal() else step for step in problem.field.split(".")]
+    steps = [int(step) if INDEX.fullmatch(step) else step for step in problem.field.split(".")]
     return {"loc": ["body", *steps], "msg": problem.message, "type": "value_error"}
 
 
