@@ -43,6 +43,7 @@ VALUES: tuple[Any, ...] = (
     "\u0660\u0661",
     "%00",
     "x" * 5_000,
+    Random(0).randbytes(4_000).hex(),
     [],
     {},
     [None],

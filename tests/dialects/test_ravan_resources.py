@@ -1,5 +1,6 @@
 """Ravan's agents, tools, phone numbers and contacts, and what is between two workspaces."""
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -335,6 +336,11 @@ JOHN = {
     "company": "Acme Corp",
     "metadata": {"tier": 1},
 }
+
+
+def test_a_contacts_number_has_a_measure(shop: Shop) -> None:
+    endless = {"phone": Random(1).randbytes(4000).hex()}
+    assert "phone" in grpc(ask(shop, "POST", "/api/v1/contacts", endless), 400, 3)
 
 
 def test_contacts_are_kept_searched_and_changed(shop: Shop) -> None:

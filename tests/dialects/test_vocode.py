@@ -605,6 +605,18 @@ def test_a_changed_action_changes_the_tool_and_leaves_native_ones(
     assert [tool["name"] for tool in shop.native("GET", path)["tools"]] == ["keys"]
 
 
+def test_an_actions_key_is_a_secret_for_as_long_as_it_needs_one(vocode: Vocode, shop: Shop) -> None:
+    action = vocode.post("actions/create", EXTERNAL)["id"]
+    (secret,) = shop.native("GET", "/v1/secrets")["data"]
+    shop.native("DELETE", f"/v1/secrets/{secret['id']}")
+    config = {**EXTERNAL["config"], "name": "reserve"}
+    vocode.post("actions/update", {"type": "action_external", "config": config}, id=action)
+    (again,) = shop.native("GET", "/v1/secrets")["data"]
+    assert again["name"] == secret["name"]
+    vocode.post("actions/update", {"type": "action_dtmf"}, id=action)
+    assert shop.native("GET", "/v1/secrets")["data"] == []
+
+
 def test_actions_that_cannot_be_tools_are_told_by_field(vocode: Vocode, shop: Shop) -> None:
     def wrong(*actions: Any) -> Any:
         body = {"prompt": "x", "voice": AZURE, "actions": actions}

@@ -1,9 +1,9 @@
 """`/api/v1/contacts`: kept; their calls are the workspace's calls with their number."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from starlette.responses import Response
 
 from strowger.api.dialects.changing import changing
@@ -38,7 +38,7 @@ class ContactFields(Fields):
     first_name: str | None = None
     last_name: str | None = None
     email: str | None = None
-    phone: str | None = None
+    phone: Annotated[str, Field(max_length=100)] | None = None
     company: str | None = None
     metadata: dict[str, Any] | None = None
 

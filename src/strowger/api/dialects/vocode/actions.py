@@ -18,11 +18,10 @@ from strowger.agent import (
     TransferTarget,
     TransferTool,
 )
+from strowger.api.dialects.confidential import keep, name_of
 from strowger.api.dialects.endpoints import Asked
 from strowger.api.dialects.forms import with_plus
-from strowger.api.dialects.keeping import Shelf
 from strowger.api.dialects.vocode.wire import NAME
-from strowger.model import SecretId
 
 Body = Mapping[str, object]
 Named = tuple[str, Body]
@@ -33,8 +32,6 @@ SIGNATURE = "x-vocode-signature"
 DEADLINE = 10.0
 """Seconds an external action's answer may take; the vendor documents it."""
 SAID_FIRST = "Put the caller through to somebody else, but only once you have said: {phrases}"
-SECRETS = Shelf(NAME, "signature")
-"""By the id of an external action: the native secret that holds its key."""
 
 
 def farewells(actions: Iterable[Named]) -> list[str]:
@@ -121,17 +118,11 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 def secret_name(id: str) -> str:
     """The native secret with the key that signs an external action's requests."""
-    return f"{NAME}_action_{id.replace('-', '')}"
+    return name_of(NAME, id, "key")
 
 
 async def keep_key(asked: Asked, id: str, action: Body) -> None:
-    """Let tools find an action's key among the workspace's secrets."""
-    if action["type"] != "action_external":
-        return
-    value = str(_mapping(action["config"])["signature_secret"])
-    kept = (await SECRETS.find(asked, [id])).get(id)
-    if kept is None:
-        secret = await asked.services.secrets.create(asked.workspace, secret_name(id), value)
-        await SECRETS.put(asked, id, {"secret": secret.id})
-    else:
-        await asked.services.secrets.update(asked.workspace, SecretId(str(kept["secret"])), value)
+    """Let tools find an external action's key among the workspace's secrets."""
+    external = action["type"] == "action_external"
+    key = str(_mapping(action["config"])["signature_secret"]) if external else ""
+    await keep(asked, NAME, id, {"key": key})
