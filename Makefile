@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 export PYTHONUTF8 := 1
 
-.PHONY: help setup demo test peers check format lock bench-latency bench-lines bench-api bench-turns crash-test journals clean
+.PHONY: help setup demo test peers check format lock bench-latency bench-lines bench-api bench-turns bench-peers peer-locks crash-test journals clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,20 @@ bench-api: $(VENV)/.run ## Calls accepted, read and listed per second, and POST 
 
 bench-turns: $(VENV)/.run ## Whole conversations with streaming providers: cost, response time, barge-in
 	@$(BIN)/python -m bench.turns $(TURNS)
+
+# Other makers' engines, with dependencies that are none of ours.
+.peers/%/.installed: bench/peers/%.txt | $(VENV)/.run
+	@echo "· installing $* into .peers/$*"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .peers/$*
+	@$(BIN)/uv pip install --quiet --python .peers/$*/bin/python --require-hashes -r $<
+	@touch $@
+
+bench-peers: .peers/livekit/.installed .peers/pipecat/.installed ## The same conversations by Strowger, livekit-agents and pipecat
+	@$(BIN)/python -m bench.peers.compare $(TURNS)
+
+peer-locks: $(VENV)/.uv ## Renew bench/peers/*.txt
+	for peer in livekit pipecat; do $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--no-header --no-annotate --no-emit-index-url bench/peers/$$peer.in --output-file bench/peers/$$peer.txt; done
 
 crash-test: $(VENV)/.dev ## Kill every process under load, for ten minutes, and hold the outcome to account
 	@$(BIN)/python -m tests.crash $(CRASH)

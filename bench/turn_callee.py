@@ -4,15 +4,18 @@ times both. Times are those of the packets that the kernel stamped when they cam
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Protocol
 
 import numpy as np
 
 from strowger.media.events import Codec
 from strowger.media.g711 import decode
 from strowger.simulate.load_measures import first_voiced, level, levels
-from strowger.simulate.load_scripts import AUDIBLE, PATIENCE
-from strowger.simulate.load_speech import Clip
 
+AUDIBLE = -50.0
+"""dBFS from which a frame of the agent's may be speech."""
+PATIENCE = 5.0
+"""Seconds a callee waits for an answer before it counts as missing."""
 SILENCE = b"\xff" * 160
 """What the agent's line sends while it has nothing to say."""
 AGENT_DONE = 0.7
@@ -23,6 +26,15 @@ BARGE_EVERY = 4
 """Which of its turns a callee begins while the agent still speaks."""
 BARGE_AFTER = 0.8
 """Seconds from the agent's first sound to that."""
+
+
+class Utterance(Protocol):
+    """A clip as `strowger.simulate.load_speech` makes it."""
+
+    @property
+    def payloads(self) -> tuple[bytes, ...]: ...
+    @property
+    def last_voiced(self) -> int: ...
 
 
 @dataclass(slots=True)
@@ -47,7 +59,7 @@ class Callee:
 
     listens = True
 
-    def __init__(self, clips: Sequence[Clip], noise: Sequence[bytes], *, number: int) -> None:
+    def __init__(self, clips: Sequence[Utterance], noise: Sequence[bytes], *, number: int) -> None:
         self.heard = Heard([], [], [])
         self._clips = clips
         self._first = [first_voiced(levels_of(clip)) for clip in clips]
@@ -74,11 +86,18 @@ class Callee:
         return self._noise[self._frame % len(self._noise)]
 
     def hear(self, payload: bytes, arrived: float) -> None:
-        if payload == SILENCE or level(decode(Codec.PCMU, np.frombuffer(payload, np.uint8))) < (
-            AUDIBLE
-        ):
-            self._note_silence(arrived)
-            return
+        silent = payload == SILENCE
+        sound = silent or level(decode(Codec.PCMU, np.frombuffer(payload, np.uint8)))
+        self.note(audible=not silent and sound >= AUDIBLE, at=arrived)
+
+    def note(self, *, audible: bool, at: float) -> None:
+        """20 ms of the agent's came."""
+        if audible:
+            self._note_sound(at)
+        else:
+            self._note_silence(at)
+
+    def _note_sound(self, arrived: float) -> None:
         self._last_sound = arrived
         if self._over_since is not None:
             return
@@ -124,6 +143,6 @@ class Callee:
         return payload
 
 
-def levels_of(clip: Clip) -> list[float]:
+def levels_of(clip: Utterance) -> list[float]:
     codes = np.frombuffer(b"".join(clip.payloads), np.uint8)
     return levels(decode(Codec.PCMU, codes))

@@ -233,6 +233,9 @@ async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     try:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            if not head.startswith(b"post"):  # somebody warms the connection
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                continue
             length = int(head.partition(b"\ncontent-length:")[2].partition(b"\r")[0])
             asked = json.loads(await reader.readexactly(length))
             await reply(writer, usage=bool(asked.get("stream_options")))

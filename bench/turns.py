@@ -55,8 +55,9 @@ class Result:
     barge_in: Figures
     memory: float
     """MB per call."""
-    transcribed: int
-    """Turns of the callees' in the agents' transcripts, to be held against the answers."""
+    transcribed: int | None
+    """Turns of the callees' in the agents' transcripts, to be held against the answers; None where
+    that was not looked at."""
     missing: int
     """Answers that did not come, and calls that ended."""
     circumstances: str
@@ -66,9 +67,10 @@ class Result:
             1000 * each for each in (self.response.p50, self.response.p95, self.barge_in.p95)
         )
         stopped = f"{stop:.0f} ({self.barge_in.count})"
+        transcribed = "-" if self.transcribed is None else str(self.transcribed)
         return (
             f"{self.who:<16}{self.calls:>6}{self.cpu:>13.2f}{p50:>8.0f}{p95:>8.0f}{stopped:>14}"
-            f"{self.memory:>9.2f}{self.response.count:>9}{self.transcribed:>12}{self.missing:>9}"
+            f"{self.memory:>9.2f}{self.response.count:>9}{transcribed:>12}{self.missing:>9}"
             f"  {self.circumstances}"
         )
 
