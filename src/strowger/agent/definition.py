@@ -177,6 +177,26 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TurnOverride:
+    """How turns are taken while the conversation stands at one node; none for as everywhere."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    endpointing_delay: float | None = None
+    """Silence, in seconds, after which the callee's turn is over."""
+    complete_delay: float | None = None
+    """The same where signs say that the turn is complete."""
+    incomplete_delay: float | None = None
+    """The same where signs say that more is to come."""
+    interruption_delay: float | None = None
+    """How long, in seconds, the callee must speak over the agent."""
+    interruptible: bool | None = None
+    """Whether the callee can interrupt at all."""
+    silence_timeout: float | None = None
+    """Seconds of silence from both sides before the agent asks again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SayNode:
     """Speak, then go on."""
 
@@ -214,6 +234,44 @@ class AskNode:
     """What to say when an answer was not understood; none repeats the question."""
     attempts: int = 3
     """How often the question is put before `otherwise` is taken."""
+    turn_taking: TurnOverride | None = None
+    """How turns are taken at this node."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A way on from where the language model leads the conversation."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    next: str
+    """The node it leads to."""
+    when: str = ""
+    """In words, for the model: when to take it."""
+    condition: str = ""
+    """Over variables, such as `age >= 18`: taken by itself as soon as it is true."""
+    collect: Mapping[str, object] = field(default_factory=dict)
+    """JSON schema properties that the model has to give with it; each is kept as a variable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkNode:
+    """The language model talks with the callee until one of the ways on is taken."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    type: Literal["talk"]
+    """Tells the kinds of node apart."""
+    prompt: str
+    """What the model is to do here, besides the agent's prompt; `{{name}}` is a variable."""
+    ways: Mapping[str, Way]
+    """By name: what the model calls them."""
+    text: str = ""
+    """What is said first; empty to have the model begin."""
+    tools: tuple[str, ...] | None = None
+    """Which of the agent's tools the model has here; none for all."""
+    turn_taking: TurnOverride | None = None
+    """How turns are taken at this node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +291,18 @@ class SetNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Where a condition over variables leads."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    when: str
+    """Such as `age >= 18 and country in ["MX", "US"]`."""
+    next: str
+    """The node that follows where it is true."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BranchNode:
     """Go on by a variable's value, without speaking."""
 
@@ -240,10 +310,12 @@ class BranchNode:
 
     type: Literal["branch"]
     """Tells the kinds of node apart."""
-    variable: str
-    """The variable's name."""
-    branches: Mapping[str, str]
+    variable: str = ""
+    """The variable's name; needed for `branches`."""
+    branches: Mapping[str, str] = field(default_factory=dict)
     """The variable's value, as text, to the next node's name."""
+    conditions: tuple[Condition, ...] = ()
+    """Looked at first, in order: the first that is true leads on."""
     otherwise: str
     """The node that follows any other value."""
 
@@ -262,12 +334,26 @@ class EndNode:
     """What the call came to, such as `appointment: confirmed {{day}}`."""
 
 
-Node = Annotated[SayNode | AskNode | SetNode | BranchNode | EndNode, OneOfByType()]
+Node = Annotated[SayNode | AskNode | TalkNode | SetNode | BranchNode | EndNode, OneOfByType()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anywhere:
+    """A way that is open wherever the conversation stands, such as to a person."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    next: str
+    """The node it leads to."""
+    phrases: tuple[str, ...] = ()
+    """What people say for it, where it is no answer to the question asked."""
+    when: str = ""
+    """In words, for the language model: when to take it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """A scripted conversation: a graph of nodes that needs no language model."""
+    """A scripted conversation: a graph of nodes. Only `talk` nodes need a language model."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -275,6 +361,8 @@ class Flow:
     """The node the conversation starts at."""
     nodes: Mapping[str, Node]
     """The nodes by name."""
+    anywhere: Mapping[str, Anywhere] = field(default_factory=dict)
+    """Ways by name that are open at every node that listens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

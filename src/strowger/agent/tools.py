@@ -101,6 +101,8 @@ class TransferTool:
     """What to say before; empty for what the model says."""
     deadline: float = 30.0
     """Seconds it may take to be put through; then the model goes on with the callee."""
+    progress: Progress = field(default_factory=lambda: Progress(after=4.0, every=8.0))
+    """What to say meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,8 @@ def plain_fields(definition: Any, names: set[str]) -> dict[str, Any]:
     """The named fields, with a flow as the application's own record."""
     given = {name: getattr(definition, name) for name in names}
     if isinstance(given.get("flow"), Flow):
-        given["flow"] = agent.Flow(start=given["flow"].start, nodes=given["flow"].nodes)
+        flow = given["flow"]
+        given["flow"] = agent.Flow(start=flow.start, nodes=flow.nodes, anywhere=flow.anywhere)
     return given
 
 

@@ -25,6 +25,7 @@ from strowger.calls.session import CallSession, Senses
 from strowger.calls.speaking import Voice
 from strowger.calls.using import Hands
 from strowger.conversation.events import EndRequested, SayRequested
+from strowger.conversation.flow import needs_model
 from strowger.errors import CallRefused, ProviderError, StrowgerError, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import (
@@ -322,7 +323,7 @@ class CallRunner:
         """Raises ProviderError where the agent names a provider that is not configured."""
         providers = self._at.providers
         mind = None
-        if agent.flow is None:
+        if needs_model(agent):
             mind = Mind(providers.language_model(agent.model.provider), agent.model)
         voice = Voice(
             providers.text_to_speech(agent.voice.provider),

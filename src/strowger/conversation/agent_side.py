@@ -3,12 +3,19 @@
 Does what it is told by the conversation, which decides; keeps the transcript of what came of it.
 """
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
-from strowger.agent import AgentDefinition, Expectation, VoicemailPolicy
+from strowger.agent import (
+    AgentDefinition,
+    Expectation,
+    Progress,
+    TurnOverride,
+    TurnTaking,
+    VoicemailPolicy,
+)
 from strowger.conversation import phrases
 from strowger.conversation.answers import phrases_for, words_of
-from strowger.conversation.dialogue import Message, Role
+from strowger.conversation.dialogue import Message, OfferedTool, Role
 from strowger.conversation.events import (
     Become,
     DropTool,
@@ -23,7 +30,7 @@ from strowger.conversation.events import (
     UseTool,
     UtteranceEnded,
 )
-from strowger.conversation.responder import Response
+from strowger.conversation.responder import Responder, Response
 from strowger.conversation.speech import AgentSpeech
 from strowger.conversation.tool_desk import (
     Goodbye,
@@ -33,12 +40,15 @@ from strowger.conversation.tool_desk import (
     PutThrough,
     Refusal,
     Request,
+    TakeWay,
     ToolDesk,
 )
 from strowger.conversation.transcript import AgentTurn, Transcript, Utterance
 from strowger.conversation.turn import Floor, TurnMachine
 from strowger.lifecycle import EndReason
 
+WORKING = Progress(after=3.0, every=4.0)
+"""What is said where the model goes from one tool to the next without a word."""
 MOST_ROUNDS = 8
 """Replies of the model's to one turn of the callee's; in the last of them it has no tools."""
 
@@ -50,8 +60,7 @@ class AgentSide:
         self,
         turns: TurnMachine,
         definition: AgentDefinition,
-        *,
-        instructions: tuple[Message, ...],
+        responder: Responder,
     ) -> None:
         self.speech = AgentSpeech(definition.limits.provider_deadline)
         self.transcript = Transcript()
@@ -74,26 +83,30 @@ class AgentSide:
         self._fillers = 0
         """Said since there was last something else to say."""
         self._filler_at = 0.0
+        self._waited_for = 0.0
+        """Since when the callee has waited for what the agent says now."""
         self._filled = 0
         """Fillers said in place of the model, in the whole call."""
+        self._filled_turn: AgentTurn | None = None
         self._taking = definition.turn_taking
-        self._instructions: tuple[Message, ...] = ()
+        self._way: TakeWay | None = None
+        """Chosen by the model: taken once what is being said was heard."""
         self._last_phrases: tuple[tuple[str, ...], ...] = ()
         self._voicemail = VoicemailPolicy()
-        self._take(definition, instructions)
+        self._responder = responder
+        self._take(definition, responder)
 
-    def become(
-        self, definition: AgentDefinition, instructions: tuple[Message, ...]
-    ) -> list[Effect]:
+    def become(self, definition: AgentDefinition, responder: Responder) -> list[Effect]:
         """Another agent goes on with the call."""
-        self._take(definition, instructions)
+        self._take(definition, responder)
         self.desk.replace(definition.tools)
         self.desk.report()  # the other agent begins with words of its own
         self._turns.taking = definition.turn_taking
         return [Become(definition), *self.find_tools()]
 
-    def _take(self, definition: AgentDefinition, instructions: tuple[Message, ...]) -> None:
-        self._instructions = instructions
+    def _take(self, definition: AgentDefinition, responder: Responder) -> None:
+        self._responder = responder
+        self._way = None
         self._last_phrases = tuple(filter(None, map(words_of, definition.end_call_phrases)))
         self._voicemail = definition.voicemail
         self._taking = definition.turn_taking
@@ -104,7 +117,9 @@ class AgentSide:
     def perform(self, response: Response, turn: AgentTurn, *, now: float) -> list[Effect]:
         """Take the agent's next turn."""
         self._expect = response.expect
-        self._rounds = 0
+        self._rounds, self._fillers, self._way = 0, 0, None
+        self._waited_for = now
+        self._turns.taking = _overridden(self._taking, response.turn_taking)
         self._turns.expect(response.expect)
         effects, _ = self.speech.stop()
         if not response.ends:
@@ -122,8 +137,9 @@ class AgentSide:
 
     def draft(self, text: str) -> list[Effect]:
         """Have the model begin on a reply to what may be all that the callee says."""
-        dialogue = (*self._instructions, *self.transcript.dialogue(), Message(Role.USER, text))
-        return self.speech.draft(text, dialogue, self.desk.offered())
+        said = (*self.transcript.dialogue(), Message(Role.USER, text))
+        dialogue = (*self._responder.instructions(), *said)
+        return self.speech.draft(text, dialogue, self._offered())
 
     def perform_draft(
         self, text: str, turn: AgentTurn, *, now: float
@@ -136,7 +152,7 @@ class AgentSide:
         if adopted is None:
             return None
         self._expect = None
-        self._rounds, self._fillers = 1, 0
+        self._rounds, self._fillers, self._waited_for = 1, 0, now
         self.desk.report()
         self._turns.expect(None)
         effects: list[Effect] = [self.listen()]
@@ -227,8 +243,15 @@ class AgentSide:
             return [Transfer(use, order.target.to)] if self.desk.restart(use, now=now) else []
         if self.desk.running:
             return []
+        if self._way is not None:
+            way, self._way = self._way, None
+            return self._take_way(way, now=now)
         if self.desk.unreported:
-            return self._go_on(now=now)
+            if self._rounds < MOST_ROUNDS:
+                return self._go_on(now=now)
+            self.desk.report()
+            if not turn.utterances:  # it was offered none, and still did nothing but ask for tools
+                return self.speech.say(phrases.SAY_IT_AGAIN, now=now)
         if self._says_goodbye(turn.text()):
             return self.hang_up(EndReason.AGENT_HANGUP, now=now)
         self._turns.agent_finished(now=now)
@@ -244,8 +267,11 @@ class AgentSide:
             return []
         self.speech.tool_requested(now=now)
         order = self.desk.judge(event)
-        if isinstance(order, Goodbye | PutThrough) and (self.closing or self._put_through):
-            order = Refusal("the call is about to end already")
+        if self._rounds >= MOST_ROUNDS and not isinstance(order, Refusal):
+            order = Refusal("that is enough for now: speak to the callee")
+        leaves = self.closing or self._put_through or self._way
+        if isinstance(order, Goodbye | PutThrough | TakeWay) and leaves:
+            order = Refusal("something else was asked for first")
         use = self.desk.begin(event, order, now=now)
         self.transcript.add(use)
         return self._carry_out(order, use.number, event.arguments, now=now)
@@ -263,6 +289,10 @@ class AgentSide:
                 return [SendDigits(digits)]
             case HandOver(target):
                 return [FetchAgent(use, target.agent_id)]
+            case TakeWay():
+                self.desk.finish(use, "it goes on from here", ok=True, now=now)
+                self._way = order
+                return []
             case PutThrough(tool):
                 self._put_through = use, order
                 return self.speech.say(tool.message, now=now)
@@ -299,6 +329,7 @@ class AgentSide:
 
     def interrupted(self, *, now: float) -> None:
         """The callee has the floor: what was to follow the agent's words does not."""
+        self._way = None
         if self._put_through is not None:
             (use, _), self._put_through = self._put_through, None
             self.desk.finish(use, "the callee spoke before that", ok=False, now=now)
@@ -313,15 +344,20 @@ class AgentSide:
             return self._model_filler_deadline()
         if quiet_since is None or not progress.texts:
             return None
-        began = max(self.desk.running_since, self.speech.turn.words_at)
+        began = self._waited_for
+        if self._rounds <= 1:
+            began = max(self.desk.running_since, began)
         since = max(quiet_since, began, self._filler_at)
         return since + (progress.every if self._fillers else progress.after)
 
     def say_filler(self, *, now: float) -> list[Effect]:
         progress = self.desk.progress
+        if progress is None and self._rounds > 1:
+            progress = WORKING
         if progress is None:  # it is the model that takes its time
             text = self._taking.fillers[min(self._filled, len(self._taking.fillers) - 1)]
             self._filled += 1
+            self._filled_turn = self.speech.turn
             return self.speech.say(text, now=now)
         text = progress.texts[min(self._fillers, len(progress.texts) - 1)]
         self._fillers += 1
@@ -332,8 +368,13 @@ class AgentSide:
 
     def _model_filler_deadline(self) -> float | None:
         """Once a turn, while nothing of the reply is there."""
-        turn = self.speech.turn
+        turn, quiet_since = self.speech.turn, self.speech.quiet_since
+        if self._rounds > 1 and quiet_since is not None and self.speech.generating:
+            since = max(quiet_since, self._waited_for, self._filler_at)
+            return since + (WORKING.every if self._fillers else WORKING.after)
         if not self._taking.fillers or not self.speech.generating or turn.utterances:
+            return None
+        if turn is self._filled_turn:
             return None
         return turn.words_at + self._taking.filler_delay if turn.cause is not None else None
 
@@ -347,12 +388,28 @@ class AgentSide:
         self._begin(turn)
         return self._generate(dialogue, now=now)
 
+    def _take_way(self, way: TakeWay, *, now: float) -> list[Effect]:
+        """Go on as the flow says there; as one turn where nothing was said before."""
+        before = self.speech.turn
+        turn = AgentTurn(words_at=now)
+        if not before.utterances:
+            turn = replace(turn, cause=before.cause, words_at=before.words_at)
+        rounds = self._rounds
+        effects = self.perform(self._responder.follow(way.way, way.arguments), turn, now=now)
+        self._rounds += rounds  # a model that goes in circles is stopped like any other
+        return effects
+
+    def _offered(self) -> tuple[OfferedTool, ...]:
+        self.desk.stand_at(self._responder.ways, self._responder.tools)
+        return self.desk.offered()
+
     def _generate(self, dialogue: tuple[Message, ...], *, now: float) -> list[Effect]:
         self._rounds += 1
-        self._fillers = 0
         self.desk.report()
-        tools = self.desk.offered() if self._rounds < MOST_ROUNDS else ()
-        return self.speech.generate((*self._instructions, *dialogue), tools, now=now)
+        offered = self._offered()
+        tools = offered if self._rounds < MOST_ROUNDS else ()
+        instructions = self._responder.instructions()
+        return self.speech.generate((*instructions, *dialogue), tools, now=now)
 
     # ── what goes wrong, and the end ─────────────────────────────────────────────────────────
 
@@ -409,3 +466,11 @@ class AgentSide:
     def _says_goodbye(self, text: str) -> bool:
         said = f" {' '.join(words_of(text))} "
         return any(f" {' '.join(words)} " in said for words in self._last_phrases)
+
+
+def _overridden(taking: TurnTaking, override: TurnOverride | None) -> TurnTaking:
+    """The agent's turn-taking with what a node says otherwise."""
+    if override is None:
+        return taking
+    given = {field.name: getattr(override, field.name) for field in fields(override)}
+    return replace(taking, **{name: value for name, value in given.items() if value is not None})

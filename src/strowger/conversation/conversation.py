@@ -111,9 +111,7 @@ class Conversation:
         self._variables = dict(variables)
         self._responder = _responder(definition, {**definition.default_variables, **variables})
         self._turns = TurnMachine(definition.turn_taking, patience, definition.language)
-        self._agent = AgentSide(
-            self._turns, definition, instructions=self._responder.instructions()
-        )
+        self._agent = AgentSide(self._turns, definition, self._responder)
         self._call = _Call()
         self._cut: _Cut | None = None
         self._extracted: dict[str, Scalar] = {}
@@ -415,7 +413,7 @@ class Conversation:
         self._extracted = dict(self.extracted)
         self._responder = responder
         effects, _ = self._agent.speech.stop()
-        effects += self._agent.become(definition, responder.instructions())
+        effects += self._agent.become(definition, responder)
         return effects + self._agent.introduce(responder.open(), now=now)
 
     # ── the providers ────────────────────────────────────────────────────────────────────────
@@ -444,4 +442,4 @@ def _responder(definition: AgentDefinition, variables: Mapping[str, Scalar]) -> 
     problems = validate_flow(definition.flow)
     if problems:
         raise InvalidRequest("the flow cannot be run", problems=problems)
-    return FlowRunner(definition.flow, variables)
+    return FlowRunner(definition.flow, variables, definition.prompt)

@@ -1,22 +1,42 @@
 """A scripted conversation: walks the graph of a flow by the answers the callee gives.
 
-Needs no language model: the same answers always lead the same way.
+The same answers always lead the same way, but where the flow has the language model talk: there the
+model chooses among the ways on, and among nothing else.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from strowger.agent import AskNode, BranchNode, EndNode, Flow, SayNode, Scalar, SetNode
-from strowger.conversation.answers import recognise, recognise_digits
-from strowger.conversation.dialogue import Message
+from strowger.agent import (
+    AgentDefinition,
+    AskNode,
+    BranchNode,
+    EndNode,
+    Flow,
+    SayNode,
+    Scalar,
+    SetNode,
+    TalkNode,
+    Way,
+)
+from strowger.conversation.answers import recognise, recognise_digits, words_of
+from strowger.conversation.dialogue import Message, OfferedTool, Role
+from strowger.conversation.expressions import holds, parse
 from strowger.conversation.flow_rules import validate_flow
-from strowger.conversation.phrases import NOT_UNDERSTOOD
+from strowger.conversation.phrases import ARE_YOU_THERE, NOT_UNDERSTOOD, SAY_IT_AGAIN
 from strowger.conversation.responder import Response
 from strowger.conversation.spoken_dates import today_from
 from strowger.conversation.template import render, render_speech
 
-__all__ = ["FlowRunner", "validate_flow"]
+__all__ = ["FlowRunner", "needs_model", "validate_flow"]
+
+
+def needs_model(definition: AgentDefinition) -> bool:
+    """Whether an agent asks a language model at all."""
+    flow = definition.flow
+    return flow is None or any(isinstance(node, TalkNode) for node in flow.nodes.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +65,55 @@ class _Place:
 class FlowRunner:
     """Answers the callee from a flow that `validate_flow` has found sound."""
 
-    def __init__(self, flow: Flow, variables: Mapping[str, Scalar]) -> None:
+    def __init__(self, flow: Flow, variables: Mapping[str, Scalar], prompt: str = "") -> None:
+        """`prompt` is what the language model is told at every node that it leads."""
         self._flow = flow
+        self._prompt = prompt
         self._place = self._before = _Place(flow.start, variables)
 
     @property
     def drafts(self) -> bool:
-        return False
+        return isinstance(self._node, TalkNode)
+
+    @property
+    def ways(self) -> tuple[OfferedTool, ...]:
+        node = self._node
+        if not isinstance(node, TalkNode):
+            return ()
+        own = [
+            OfferedTool(
+                name=name,
+                description=way.when or f"Go on to {way.next}.",
+                parameters=_collected(way),
+            )
+            for name, way in node.ways.items()
+            if way.when or way.collect
+        ]
+        anywhere = [
+            OfferedTool(
+                name=name, description=way.when, parameters={"type": "object", "properties": {}}
+            )
+            for name, way in self._flow.anywhere.items()
+            if way.when and name not in node.ways
+        ]
+        return (*own, *anywhere)
+
+    @property
+    def tools(self) -> tuple[str, ...] | None:
+        node = self._node
+        return node.tools if isinstance(node, TalkNode) else ()
+
+    def follow(self, way: str, arguments: Mapping[str, object]) -> Response:
+        """Keep what was collected, and go on."""
+        self._before = self._place
+        node, place = self._node, self._place
+        taken = node.ways.get(way) if isinstance(node, TalkNode) else None
+        for name in taken.collect if taken is not None else ():
+            if name in arguments:
+                place = place.keep(name, _scalar(arguments[name]))
+        following = taken.next if taken is not None else self._flow.anywhere[way].next
+        self._place = place.at(following)
+        return self._walk()
 
     @property
     def outcome(self) -> str | None:
@@ -69,10 +131,16 @@ class FlowRunner:
         """Go on by what was said or, where digits were pressed, by those."""
         self._before = self._place
         node = self._node
+        if isinstance(node, TalkNode):
+            return self._talk(node)
         assert isinstance(node, AskNode), "answers come to questions"
         value = self._value(node, text, digits)
         if value is None:
-            return self._misunderstood(node)
+            elsewhere = self._anywhere(text)
+            if elsewhere is None:
+                return self._misunderstood(node)
+            self._place = self._place.at(elsewhere)
+            return self._walk()
         place = self._place if node.save_as is None else self._place.keep(node.save_as, value)
         following = node.branches.get(str(value), node.next)
         assert following is not None, "a sound flow leads on from every answer"
@@ -92,16 +160,41 @@ class FlowRunner:
     def repeat(self) -> Response:
         """Ask the same question again."""
         node = self._node
-        return self._ask(node, node.text) if isinstance(node, AskNode) else Response()
+        match node:
+            case AskNode():
+                return self._ask(node, node.text)
+            case TalkNode():
+                return Response(texts=(SAY_IT_AGAIN,), turn_taking=node.turn_taking)
+            case _:
+                return Response()
 
     def are_you_there(self, before: int) -> Response:
+        node = self._node
+        if isinstance(node, TalkNode):
+            return Response(texts=(ARE_YOU_THERE,), turn_taking=node.turn_taking)
         return self.repeat()
 
     def instructions(self) -> tuple[Message, ...]:
-        return ()
+        node = self._node
+        if not isinstance(node, TalkNode):
+            return ()
+        texts = (render(text, self._place.variables) for text in (self._prompt, node.prompt))
+        told = "\n\n".join(text for text in texts if text.strip())
+        return (Message(Role.SYSTEM, told),) if told else ()
+
+    def _anywhere(self, text: str) -> str | None:
+        """Where a phrase leads that is understood at every node."""
+        said = f" {' '.join(words_of(text))} "
+        for way in self._flow.anywhere.values():
+            if any(f" {' '.join(words_of(phrase))} " in said for phrase in way.phrases):
+                return way.next
+        return None
+
+    def _talk(self, node: TalkNode) -> Response:
+        return Response(generate=True, turn_taking=node.turn_taking)
 
     @property
-    def _node(self) -> SayNode | AskNode | SetNode | BranchNode | EndNode:
+    def _node(self) -> SayNode | AskNode | TalkNode | SetNode | BranchNode | EndNode:
         return self._flow.nodes[self._place.node]
 
     def _value(self, node: AskNode, text: str, digits: str) -> Scalar:
@@ -135,8 +228,12 @@ class FlowRunner:
                         value = render(value, place.variables)
                     self._place = place.keep(variable, value).at(node.next)
                 case BranchNode():
-                    value = render("{{value}}", {"value": place.variables.get(node.variable)})
-                    self._place = place.at(node.branches.get(value, node.otherwise))
+                    self._place = place.at(_branch(node, place.variables))
+                case TalkNode():
+                    following = _by_condition(node, place.variables)
+                    if following is None:
+                        return self._begin_to_talk(node, texts)
+                    self._place = place.at(following)
                 case AskNode():
                     question = self._ask(node, node.text)
                     return replace(question, texts=(*texts, *question.texts))
@@ -149,4 +246,42 @@ class FlowRunner:
                     assert_never(node)
 
     def _ask(self, node: AskNode, text: str) -> Response:
-        return Response(texts=(render_speech(text, self._place.variables),), expect=node.expect)
+        spoken = render_speech(text, self._place.variables)
+        return Response(texts=(spoken,), expect=node.expect, turn_taking=node.turn_taking)
+
+    def _begin_to_talk(self, node: TalkNode, texts: list[str]) -> Response:
+        """What was on the way, then the node's own words, or the model's where it has none."""
+        own = render_speech(node.text, self._place.variables) if node.text else ""
+        said = (*texts, own) if own else tuple(texts)
+        return Response(texts=said, generate=not own, turn_taking=node.turn_taking)
+
+
+def _branch(node: BranchNode, variables: Mapping[str, Scalar]) -> str:
+    for condition in node.conditions:
+        if holds(parse(condition.when), variables):
+            return condition.next
+    if not node.branches:
+        return node.otherwise
+    value = render("{{value}}", {"value": variables.get(node.variable)})
+    return node.branches.get(value, node.otherwise)
+
+
+def _by_condition(node: TalkNode, variables: Mapping[str, Scalar]) -> str | None:
+    """Where the variables lead by themselves, before anything is said."""
+    for way in node.ways.values():
+        if way.condition and holds(parse(way.condition), variables):
+            return way.next
+    return None
+
+
+def _collected(way: Way) -> Mapping[str, object]:
+    return {
+        "type": "object",
+        "properties": dict(way.collect),
+        "required": list(way.collect),
+    }
+
+
+def _scalar(value: object) -> Scalar:
+    """As a variable holds it; what has parts is kept as JSON."""
+    return value if isinstance(value, Scalar) else json.dumps(value, ensure_ascii=False)

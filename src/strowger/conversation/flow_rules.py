@@ -1,18 +1,32 @@
 """What makes a flow sound: it leads on from every answer, and to an end. Reports all at once."""
 
+import json
 import re
 from collections.abc import Iterator
 from itertools import chain
 
-from strowger.agent import AskNode, BranchNode, EndNode, Expectation, Flow, Node, SayNode, SetNode
+from strowger.agent import (
+    AskNode,
+    BranchNode,
+    EndNode,
+    Expectation,
+    Flow,
+    Node,
+    SayNode,
+    SetNode,
+    TalkNode,
+)
 from strowger.conversation.answers import words_of
+from strowger.conversation.expressions import BadExpression, parse
 from strowger.conversation.spoken_numbers import LARGEST
 from strowger.conversation.template import malformed_in
 from strowger.errors import FieldProblem
 
 MOST_NODES = 1000
 MOST_DIGITS = 32
+LARGEST_COLLECT = 16_384
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_WAY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -20,7 +34,12 @@ def validate_flow(flow: Flow) -> tuple[FieldProblem, ...]:
     """Everything that is wrong with a flow, each with its dotted path below `flow`."""
     if len(flow.nodes) > MOST_NODES:
         return (FieldProblem("flow.nodes", f"expected at most {MOST_NODES} nodes"),)
-    found = chain(_start_problems(flow), _problems_of_nodes(flow), _path_problems(flow))
+    found = chain(
+        _start_problems(flow),
+        _anywhere_problems(flow),
+        _problems_of_nodes(flow),
+        _path_problems(flow),
+    )
     return tuple(FieldProblem(f"flow.{path}", message) for path, message in found)
 
 
@@ -50,6 +69,9 @@ def _node_problems(node: Node, flow: Flow) -> _Problems:
             yield path, f"{place!r} names no variable: expected {{{{name}}}}"
     if isinstance(node, SayNode | AskNode) and not node.text.strip():
         yield "text", "expected something to say"
+    yield from _condition_problems(node)
+    if isinstance(node, TalkNode):
+        yield from _talk_problems(node)
     for path, variable in _variables(node):
         if not _VARIABLE.fullmatch(variable):
             yield path, f"{variable!r} is no name for a variable"
@@ -64,7 +86,13 @@ def _ways(node: Node) -> Iterator[tuple[str, str]]:
     """Where a node leads: the field that says so, and the next node's name."""
     if isinstance(node, SayNode | SetNode):
         yield "next", node.next
+    elif isinstance(node, TalkNode):
+        for name, way in node.ways.items():
+            yield f"ways.{name}.next", way.next
     elif isinstance(node, AskNode | BranchNode):
+        if isinstance(node, BranchNode):
+            for index, condition in enumerate(node.conditions):
+                yield f"conditions.{index}.next", condition.next
         for value, following in node.branches.items():
             yield f"branches.{value}", following
         if node.otherwise is not None:
@@ -81,6 +109,9 @@ def texts_of(node: Node) -> Iterator[tuple[str, str]]:
         case AskNode(text=text, retry_text=retry_text):
             yield "text", text
             yield "retry_text", retry_text or ""
+        case TalkNode(text=text, prompt=prompt):
+            yield "text", text
+            yield "prompt", prompt
         case SetNode(value=str(value)):
             yield "value", value
         case EndNode(text=text, outcome=outcome):
@@ -91,10 +122,63 @@ def texts_of(node: Node) -> Iterator[tuple[str, str]]:
 
 
 def _variables(node: Node) -> Iterator[tuple[str, str]]:
-    if isinstance(node, SetNode | BranchNode):
+    if isinstance(node, SetNode) or (isinstance(node, BranchNode) and node.branches):
         yield "variable", node.variable
+    elif isinstance(node, TalkNode):
+        for name, way in node.ways.items():
+            for variable in way.collect:
+                yield f"ways.{name}.collect.{variable}", variable
     elif isinstance(node, AskNode) and node.save_as is not None:
         yield "save_as", node.save_as
+
+
+def _condition_problems(node: Node) -> _Problems:
+    conditions: list[tuple[str, str]] = []
+    if isinstance(node, BranchNode):
+        conditions = [
+            (f"conditions.{index}.when", condition.when)
+            for index, condition in enumerate(node.conditions)
+        ]
+        if not node.branches and not node.conditions:
+            yield "conditions", "expected conditions or branches"
+    elif isinstance(node, TalkNode):
+        conditions = [
+            (f"ways.{name}.condition", way.condition)
+            for name, way in node.ways.items()
+            if way.condition
+        ]
+    for path, text in conditions:
+        try:
+            parse(text)
+        except BadExpression as problem:
+            yield path, str(problem)
+
+
+def _talk_problems(node: TalkNode) -> _Problems:
+    if not node.prompt.strip():
+        yield "prompt", "expected what the model is to do here"
+    if not node.ways:
+        yield "ways", "expected at least one way on"
+    for name, way in node.ways.items():
+        if not _WAY.fullmatch(name):
+            yield f"ways.{name}", "expected a name of letters, digits, _ and -, at most 64"
+        if not (way.when.strip() or way.condition or way.collect):
+            yield f"ways.{name}.when", "expected when to take it"
+        if len(json.dumps(way.collect)) > LARGEST_COLLECT:
+            yield f"ways.{name}.collect", f"expected at most {LARGEST_COLLECT} characters of JSON"
+
+
+def _anywhere_problems(flow: Flow) -> _Problems:
+    for name, way in flow.anywhere.items():
+        if not _WAY.fullmatch(name):
+            yield f"anywhere.{name}", "expected a name of letters, digits, _ and -, at most 64"
+        if way.next not in flow.nodes:
+            yield f"anywhere.{name}.next", f"there is no node {way.next!r}"
+        if not way.phrases and not way.when.strip():
+            yield f"anywhere.{name}", "expected phrases, or when to take it"
+        for index, phrase in enumerate(way.phrases):
+            if not words_of(phrase):
+                yield f"anywhere.{name}.phrases.{index}", f"expected words, got {phrase!r}"
 
 
 def _expectation_problems(expect: Expectation) -> _Problems:
@@ -176,6 +260,17 @@ def _can_be(expect: Expectation, value: str) -> bool:
             return True
 
 
+def _by_itself(node: Node) -> set[str]:
+    """Where a node can lead before anybody has said anything."""
+    match node:
+        case AskNode():
+            return set()
+        case TalkNode():
+            return {way.next for way in node.ways.values() if way.condition}
+        case _:
+            return {following for _, following in _ways(node)}
+
+
 _Ways = dict[str, set[str]]
 """Where each node leads."""
 
@@ -186,15 +281,15 @@ def _path_problems(flow: Flow) -> _Problems:
         name: {following for _, following in _ways(node) if following in flow.nodes}
         for name, node in flow.nodes.items()
     }
+    for name, node in flow.nodes.items():
+        if isinstance(node, AskNode | TalkNode):
+            ways[name] |= {way.next for way in flow.anywhere.values()} & set(flow.nodes)
     ends = [name for name, node in flow.nodes.items() if isinstance(node, EndNode)]
     ending = _reached_from(ends, _turned_round(ways))
     for name in _reached_from([flow.start] if flow.start in ways else [], ways):
         if name not in ending:
             yield f"nodes.{name}", "no end can be reached from here"
-    by_itself = {
-        name: set() if isinstance(node, AskNode) else ways[name]
-        for name, node in flow.nodes.items()
-    }
+    by_itself = {name: _by_itself(node) & set(flow.nodes) for name, node in flow.nodes.items()}
     circling = _without_dead_ends(_turned_round(_without_dead_ends(by_itself)))
     for name in flow.nodes:
         if name in circling:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from strowger.agent import AgentDefinition, Expectation, Scalar
-from strowger.conversation.dialogue import Message, Role
+from strowger.agent import AgentDefinition, Expectation, Scalar, TurnOverride
+from strowger.conversation.dialogue import Message, OfferedTool, Role
 from strowger.conversation.phrases import ARE_YOU_THERE, SAY_IT_AGAIN
 from strowger.conversation.template import render, render_speech
 
@@ -26,6 +26,8 @@ class Response:
     """Whether what the callee said was an answer."""
     generate: bool = False
     """Whether the language model is to be asked for it."""
+    turn_taking: TurnOverride | None = None
+    """How turns are taken until the next response."""
 
 
 class Responder(Protocol):
@@ -38,6 +40,17 @@ class Responder(Protocol):
     @property
     def extracted(self) -> Mapping[str, Scalar]:
         """The variables that the conversation has set."""
+
+    @property
+    def ways(self) -> tuple[OfferedTool, ...]:
+        """Ways on that the model may take, offered to it as tools."""
+
+    @property
+    def tools(self) -> tuple[str, ...] | None:
+        """Which of the agent's tools the model has now; None for all."""
+
+    def follow(self, way: str, arguments: Mapping[str, object]) -> Response:
+        """The model takes one of the ways."""
 
     def open(self) -> Response:
         """The agent's first turn."""
@@ -73,6 +86,17 @@ class ModelResponder:
     @property
     def drafts(self) -> bool:
         return True
+
+    @property
+    def ways(self) -> tuple[OfferedTool, ...]:
+        return ()
+
+    @property
+    def tools(self) -> tuple[str, ...] | None:
+        return None
+
+    def follow(self, way: str, arguments: Mapping[str, object]) -> Response:
+        return Response(generate=True)
 
     @property
     def outcome(self) -> str | None:

@@ -73,7 +73,15 @@ class HandOver:
     target: HandoffTarget
 
 
-Order = Request | Keys | Goodbye | PutThrough | HandOver
+@dataclass(frozen=True, slots=True)
+class TakeWay:
+    """The conversation goes on another way once what is being said was heard."""
+
+    way: str
+    arguments: Mapping[str, object]
+
+
+Order = Request | Keys | Goodbye | PutThrough | HandOver | TakeWay
 """What a tool call comes to."""
 
 
@@ -93,6 +101,8 @@ class ToolDesk:
         }
         self._servers = {tool.name: tool for tool in tools if isinstance(tool, McpTool)}
         self._found: dict[str, tuple[McpTool, FoundTool]] = {}
+        self._ways: dict[str, OfferedTool] = {}
+        self._only: tuple[str, ...] | None = None
         self._uses = 0
         self._ids: set[str] = set()
         """The model's names for uses; not every model gives each its own."""
@@ -139,6 +149,11 @@ class ToolDesk:
             if (not owner.tools or tool.name in owner.tools) and name not in self._tools:
                 self._found[name] = owner, tool
 
+    def stand_at(self, ways: tuple[OfferedTool, ...], only: tuple[str, ...] | None) -> None:
+        """The ways on that the model may take now, and which tools it has; None for all."""
+        self._ways = {way.name: way for way in ways}
+        self._only = only
+
     def offered(self) -> tuple[OfferedTool, ...]:
         own = [
             OfferedTool(name=tool.name, description=_described(tool), parameters=_schema(tool))
@@ -150,13 +165,26 @@ class ToolDesk:
             )
             for name, (_, tool) in self._found.items()
         ]
-        return (*own, *found)
+        tools = [tool for tool in (*own, *found) if self._has(tool.name)]
+        return (*tools, *self._ways.values())
+
+    def _has(self, name: str) -> bool:
+        """Whether the model has a tool where the conversation stands."""
+        if name in self._ways:
+            return False
+        if self._only is None or name in self._only:
+            return True
+        return name in self._found and self._found[name][0].name in self._only
 
     def judge(self, call: ToolRequested) -> Order | Refusal:
         """What a tool call of the model's comes to."""
-        own, found = self._tools.get(call.name), self._found.get(call.name)
+        if call.name in self._ways:
+            return self._judge_way(call)
+        has = self._has(call.name)
+        own = self._tools.get(call.name) if has else None
+        found = self._found.get(call.name) if has else None
         if own is None and found is None:
-            known = ", ".join([*self._tools, *self._found]) or "none"
+            known = ", ".join(tool.name for tool in self.offered()) or "none"
             return Refusal(f"there is no tool {call.name!r}; there are: {known}")
         arguments = _parsed(call.arguments)
         if arguments is None:
@@ -173,6 +201,13 @@ class ToolDesk:
             return _order(own, arguments)
         assert found is not None
         return Request(found[0], found[1].name)
+
+    def _judge_way(self, call: ToolRequested) -> Order | Refusal:
+        arguments = _parsed(call.arguments)
+        if arguments is None:
+            return Refusal("the arguments are not a JSON object")
+        problems = list(islice(mismatches(arguments, self._ways[call.name].parameters), 5))
+        return Refusal("; ".join(problems)) if problems else TakeWay(call.name, arguments)
 
     def begin(self, event: ToolRequested, order: Order | Refusal, *, now: float) -> ToolUse:
         """Take down a use; it runs until `finish`, or is over at once where it was refused."""
@@ -250,9 +285,9 @@ def _patience(order: Order | Refusal) -> tuple[float, Progress | None]:
         case Request(tool):
             return tool.deadline, tool.progress
         case PutThrough(tool):
-            return tool.deadline, None
+            return tool.deadline, tool.progress
         case HandOver():
-            return HANDOFF_DEADLINE, None
+            return HANDOFF_DEADLINE, Progress()
         case _:
             return 0.0, None
 

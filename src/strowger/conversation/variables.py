@@ -5,7 +5,7 @@ No error: a call may bring them along. But one that nobody ever sets is said as 
 
 from collections.abc import Iterator
 
-from strowger.agent import AgentDefinition, AskNode, SetNode
+from strowger.agent import AgentDefinition, AskNode, SetNode, TalkNode
 from strowger.conversation.flow_rules import texts_of
 from strowger.conversation.template import ALWAYS_PRESENT, names_in
 from strowger.errors import FieldProblem
@@ -39,3 +39,6 @@ def _set_by_flow(definition: AgentDefinition) -> Iterator[str]:
             yield node.variable
         elif isinstance(node, AskNode) and node.save_as is not None:
             yield node.save_as
+        elif isinstance(node, TalkNode):
+            for way in node.ways.values():
+                yield from way.collect
