@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from strowger.api.auth import KeyRing
 from strowger.api.dialects.endpoints import Dialect, Endpoint, Standing
 from strowger.api.dialects.forms import uuid_of
 from strowger.api.dialects.spoken import NAMES, SPOKEN, page
 from strowger.calls.resources import SCOPES
+from strowger.errors import Unavailable
 from strowger.lifecycle import CallStatus
-from tests.dialects.conftest import Shop
+from tests.dialects.conftest import Shop, crowded
 from tests.dialects.odd import Odd
 
 SOURCE = Path(__file__).parents[2] / "src" / "strowger"
@@ -27,6 +29,15 @@ ENDPOINTS = [
 def url(dialect: Dialect, endpoint: Endpoint) -> str:
     path = re.sub(r"\{\w+\}", "0192f0c1-0000-7000-8000-000000000000", endpoint.path)
     return f"/{dialect.name}{path}"
+
+
+def failing(failure: Exception) -> Any:
+    """A method that does nothing else."""
+
+    async def fail(self: object, *_: object) -> None:
+        raise failure
+
+    return fail
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -165,6 +176,28 @@ def test_odd_requests_are_answered_in_the_vendors_shape(shop: Shop, dialect: Dia
         if answer.status_code >= 400:
             assert answer.headers["content-type"] == "application/json", asked
             assert answer.json().keys() <= ERRORS[dialect.name], asked
+
+
+@pytest.mark.parametrize("dialect", SPOKEN, ids=NAMES)
+def test_what_is_not_the_requests_fault_is_answered_in_the_vendors_shape(
+    shop: Shop, dialect: Dialect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = next(one for one in dialect.endpoints if one.scope is not None)
+
+    def asked(status: int) -> Any:
+        answer = shop.client.request(
+            endpoint.method, url(dialect, endpoint), json={}, headers=bearer(shop.key)
+        )
+        assert answer.status_code == status, answer.text
+        assert answer.json().keys() <= ERRORS[dialect.name]
+        assert "db-1" not in answer.text
+        return answer
+
+    with crowded(shop):
+        assert int(asked(429).headers["Retry-After"]) >= 1
+    for failure, status in ((Unavailable("db-1 is away"), 503), (ZeroDivisionError("db-1"), 500)):
+        monkeypatch.setattr(KeyRing, "find", failing(failure))
+        asked(status)
 
 
 def test_the_page_says_where_every_endpoint_stands() -> None:
