@@ -57,6 +57,16 @@ def test_the_same_key_and_body_are_answered_once(shop: Shop) -> None:
     assert error_of(other, 409)["code"] == "idempotency_conflict"
 
 
+def test_a_key_is_for_the_dialect_by_either_way_and_not_for_the_native_api(shop: Shop) -> None:
+    body = {"agent_id": shop.agent(), "to": TO}
+    by_path = create(shop, body, **{"Idempotency-Key": "lead-1"})
+    headers = {"Authorization": f"Bearer {shop.key}", "Idempotency-Key": "lead-1"}
+    by_host = shop.client.post("/v1/calls", json=body, headers={**headers, "Host": "api.ryvo.test"})
+    assert by_host.json() == by_path.json()
+    native = shop.client.post("/v1/calls", json=body, headers=headers)
+    assert (native.status_code, native.json()["code"]) == (409, "idempotency_conflict")
+
+
 @pytest.mark.parametrize(
     ("change", "status", "code"),
     [

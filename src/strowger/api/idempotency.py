@@ -106,7 +106,10 @@ async def answered_once(
 
 
 async def _promised(request: Request, text: str) -> Promise:
-    asked = (request.method.encode(), request.scope["path"].encode(), await request.body())
+    # A dialect's addresses are its own, whether its name or its host leads there.
+    within = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    path = request.scope["state"].get("door", "") + within
+    asked = (request.method.encode(), path.encode(), await request.body())
     return Promise(text, hashlib.sha256(b"\n".join(asked)).digest())
 
 
