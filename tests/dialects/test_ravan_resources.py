@@ -209,6 +209,20 @@ def test_tools_are_kept_and_given_to_the_agents_that_select_them(shop: Shop) -> 
     assert "selected_tools" in grpc(unknown, 400, 3)
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"ambient_sound_volume": "1e400"},
+        {"temperature": "nan"},
+        {"max_call_duration_ms": "1" + "0" * 400},
+    ],
+    ids=str,
+)
+def test_numbers_written_as_text_have_a_measure_too(shop: Shop, field: dict[str, str]) -> None:
+    answer = ask(shop, "POST", "/api/v1/agents/", {"name": "n", "prompt": "p", **field})
+    assert next(iter(field)) in grpc(answer, 400, 3)
+
+
 def test_what_a_tools_headers_hold_is_a_secret(shop: Shop) -> None:
     definition = {
         **CHECK_ORDER["definition"],  # type: ignore[dict-item]

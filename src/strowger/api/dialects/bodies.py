@@ -4,18 +4,22 @@ What is wrong is told as pydantic found it (`InvalidBody.details`), for dialects
 shaped so, and in plain words for the others.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from strowger.api.body import MalformedBody, check_text, parse_json
+from strowger.api.body import LONGEST_INTEGER, MalformedBody, check_text, parse_json
 from strowger.api.dialects.endpoints import Asked
 from strowger.api.validation import problems_of
 from strowger.errors import FieldProblem, InvalidRequest
 
 T = TypeVar("T")
+
+LARGEST = 10**LONGEST_INTEGER
 
 
 class InvalidBody(InvalidRequest):
@@ -58,11 +62,44 @@ def query_of(asked: Asked, adapter: TypeAdapter[T]) -> T:
 
 
 def validated(given: object, adapter: TypeAdapter[T], *, where: str = "body") -> T:
+    """What `adapter` makes of it. Raises InvalidBody, also for numbers that vendors' clients may
+    write as text and no JSON holds."""
     try:
-        return adapter.validate_python(given)
+        found = adapter.validate_python(given)
     except ValidationError as error:
         details = [dict(detail) for detail in error.errors(include_url=False)]
         raise InvalidBody(problems_of(details, given), details, where=where) from error
+    if unbounded := list(_unbounded(found, ())):
+        raise InvalidBody(problems_of(unbounded, given), unbounded, where=where)
+    return found
+
+
+def _unbounded(value: object, loc: tuple[str | int, ...]) -> Iterator[dict[str, Any]]:
+    """Findings, as pydantic's are, for infinities and numbers beyond all measure."""
+    match value:
+        case bool():
+            return
+        case float() if not math.isfinite(value):
+            yield {"loc": loc, "msg": "Input should be a finite number", "type": "finite_number"}
+        case int() if abs(value) >= LARGEST:
+            yield {
+                "loc": loc,
+                "msg": "Input should be a smaller number",
+                "type": "int_parsing_size",
+            }
+        case Mapping():
+            for name, item in value.items():
+                yield from _unbounded(item, (*loc, name))
+        case list() | tuple():
+            for index, item in enumerate(value):
+                yield from _unbounded(item, (*loc, index))
+        case BaseModel():
+            yield from _unbounded(dict(value), loc)
+        case _ if is_dataclass(value):
+            for field in fields(value):
+                yield from _unbounded(getattr(value, field.name), (*loc, field.name))
+        case _:
+            return
 
 
 @contextmanager
