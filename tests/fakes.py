@@ -1,4 +1,4 @@
-"""Honest stand-ins that keep the contracts of `ports.py`, for tests that need no database."""
+"""Honest stand-ins that keep the contracts of `ports/`, for tests that need no database."""
 
 import base64
 from collections.abc import AsyncIterator, Iterable
