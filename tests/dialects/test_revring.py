@@ -200,6 +200,12 @@ def test_a_change_of_something_else_leaves_the_webhook_and_what_it_has_not_got_y
     assert after == before
     (waiting,) = shop.native("GET", f"/v1/webhooks/{after['id']}/deliveries")["data"]
     assert waiting["call_id"] == native_id(made)
+    elsewhere = {"postCallWebhookUrl": "https://b.test/"}
+    good(ask(shop, "PATCH", f"/agents/{agent['id']}", elsewhere))
+    (moved,) = shop.native("GET", "/v1/webhooks")["data"]
+    assert (moved["id"], moved["url"]) == (before["id"], "https://b.test/")
+    assert shop.native("GET", f"/v1/webhooks/{moved['id']}/deliveries")["data"] == [waiting]
+    assert good(ask(shop, "GET", f"/calls/{made['id']}"))["postCallWebhookStatus"] == "pending"
 
 
 def test_changes_at_the_same_time_do_not_lose_each_other(shop: Shop) -> None:

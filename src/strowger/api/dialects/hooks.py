@@ -5,7 +5,7 @@ makes a native webhook for each, all with the vendor's URL.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from strowger.api.dialects.endpoints import Asked
@@ -28,16 +28,17 @@ class Wish:
     """`NAME` or `NAME:KIND`, as the dialect's `WebhookFormat` reads it."""
     agent_id: AgentId | None = None
     secret: str | None = None
-    """`whsec_…`; None for a new one."""
+    """`whsec_…`, of one that has to be made; None for a new one."""
+
+    def kin(self, webhook: Webhook) -> bool:
+        """Whether this webhook is what is wished for, but perhaps for where it leads."""
+        mine = (self.events, self.format, self.agent_id)
+        return mine == (webhook.events, webhook.format, webhook.agent_id)
 
     def granted_by(self, webhook: Webhook) -> bool:
-        """Whether this webhook, as it is now, is what is wished for."""
-        return (
-            webhook.enabled
-            and (webhook.url, webhook.events) == (self.url, self.events)
-            and (webhook.format, webhook.agent_id) == (self.format, self.agent_id)
-            and self.secret in (None, webhook.secret)
-        )
+        """Whether this webhook, as it is now, is what is wished for. Its secret is its own affair:
+        it may have been rotated."""
+        return self.kin(webhook) and webhook.enabled and webhook.url == self.url
 
 
 def signing_secret(given: str) -> str:
@@ -54,24 +55,37 @@ def signing_secret(given: str) -> str:
 async def swap(asked: Asked, old: Sequence[str], wishes: Sequence[Wish]) -> list[str]:
     """Put these native webhooks in place of the `old` ones; the ids of those that there now are.
 
-    What already is as it is wished for stays, with its secret and what is still to be sent to it.
-    To be called within `Records.together`, so that no event falls between the two. Raises
-    InvalidRequest for more than there may be.
+    What is as it is wished for stays, and what only leads elsewhere is led there: with its secret
+    and what is still to be sent to it. To be called within `Records.together`, so that no event
+    falls between the two. Raises InvalidRequest for more than there may be.
     """
     if len(wishes) > MOST:
         raise InvalidRequest(f"expected webhooks for at most {MOST} addresses and events")
     left = await _there(asked, old)
-    granted: list[str] = []
-    for wish in wishes:
-        found = next((webhook for webhook in left if wish.granted_by(webhook)), None)
-        if found is None:
-            found = await _made(asked, wish)
-        else:
-            left.remove(found)
-        granted.append(found.id)
+    granted = [_taken(left, wish.granted_by) for wish in wishes]
+    ids: list[str] = [
+        await _led(asked, _taken(left, wish.kin), wish) if found is None else found.id
+        for wish, found in zip(wishes, granted, strict=True)
+    ]
     for webhook in left:
         await asked.services.webhooks.delete(asked.workspace, webhook.id)
-    return granted
+    return ids
+
+
+def _taken(left: list[Webhook], fits: Callable[[Webhook], bool]) -> Webhook | None:
+    """The first that fits, out of those that are left."""
+    found = next((webhook for webhook in left if fits(webhook)), None)
+    if found is not None:
+        left.remove(found)
+    return found
+
+
+async def _led(asked: Asked, webhook: Webhook | None, wish: Wish) -> WebhookId:
+    """This webhook or a new one, as it is wished for."""
+    if webhook is None:
+        return (await _made(asked, wish)).id
+    changes = {"url": wish.url, "enabled": True}
+    return (await asked.services.webhooks.update(asked.workspace, webhook.id, changes)).id
 
 
 async def _there(asked: Asked, ids: Sequence[str]) -> list[Webhook]:
