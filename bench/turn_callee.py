@@ -18,10 +18,12 @@ PATIENCE = 5.0
 """Seconds a callee waits for an answer before it counts as missing."""
 SILENCE = b"\xff" * 160
 """What the agent's line sends while it has nothing to say."""
-AGENT_DONE = 0.7
-"""Seconds of silence after which a callee takes the agent for finished."""
+AGENT_DONE, SPREAD = 0.7, 0.6
+"""Least seconds of silence after which a callee takes the agent for finished, and by how much it
+may be longer, from turn to turn: calls that are answered together shall not go on in step."""
 YIELDED = 0.5
 """Seconds of silence after which an agent that was spoken over has stopped."""
+GOLDEN = 0.6180339887
 BARGE_EVERY = 4
 """Which of its turns a callee begins while the agent still speaks."""
 BARGE_AFTER = 0.8
@@ -124,7 +126,7 @@ class Callee:
             return False
         if self._turn % BARGE_EVERY == 0 and now - self._began >= BARGE_AFTER:
             return now - self._last_sound < 0.1
-        return now - self._last_sound >= AGENT_DONE
+        return now - self._last_sound >= AGENT_DONE + SPREAD * (GOLDEN * self._turn % 1)
 
     def _speak(self, now: float) -> bytes:
         which = self._turn % len(self._clips)

@@ -27,6 +27,7 @@ from bench.turns import (
     Result,
     end,
     measured,
+    open_many_files,
     open_providers,
 )
 from strowger.app import run_loop
@@ -49,6 +50,7 @@ def main() -> int:
     arguments.add_argument("--environments", type=Path, default=ROOT / ".peers")
     arguments.add_argument("--only", nargs="+", default=["strowger", *PEERS])
     chosen = arguments.parse_args()
+    open_many_files()
     print(f"{machine()}; load average {load_average()}\n{HEADING}", flush=True)
     run_loop(compare(chosen.calls, chosen.seconds, chosen.environments, chosen.only))
     print(f"load average {load_average()} at the end")
