@@ -20,6 +20,7 @@ from strowger.config import (
     variable_of,
 )
 from strowger.errors import ConfigurationError
+from strowger.process import decode_settings, encode_settings
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference" / "configuration.md"
 
@@ -304,3 +305,18 @@ def test_the_reference_is_current() -> None:
     )
     for name in SETTINGS:
         assert f"`{variable_of(name)}`" in text
+
+
+def test_settings_reach_a_child_as_they_are() -> None:
+    settings = load_settings(
+        {
+            "dialect_hosts": "api.vendor.example=vendor,b.example=other",
+            "allow_networks": "10.0.0.0/8",
+            "trunk": "sip:u:p%40ss@host:5061",
+            "rtp_ports": "20000-21999",
+        },
+        environ={},
+        file=None,
+    )
+    assert settings.dialect_hosts == (("api.vendor.example", "vendor"), ("b.example", "other"))
+    assert decode_settings(encode_settings(settings).rstrip(b"\n")) == settings

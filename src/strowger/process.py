@@ -7,6 +7,7 @@ The first line on standard output says that the process is ready.
 import asyncio
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -20,9 +21,6 @@ from strowger.config import Endpoint, PortRange, Settings, TrunkAddress, load_se
 from strowger.errors import ConfigurationError, Unavailable
 from strowger.succession import StoppedWhileWaiting, input_ended, succeed
 from strowger.supervisor import CONFIGURATION_STATUS, MARGIN
-
-UNAVAILABLE_STATUS = 3
-"""Exit status of a child that cannot work now, but may be able to when it is started again."""
 
 Ready = Callable[[str], None]
 
@@ -91,6 +89,13 @@ def _say_ready(message: str) -> None:
         sys.stdout.flush()
 
 
+def _allow_open_files() -> None:
+    """As many as this process may have: a line takes sockets, files and connections to providers,
+    and the usual limit of 1,024 is meant for programs that ask `select` about them."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main(arguments: list[str]) -> int:
     """Run a role to its end; the exit status says how it went."""
     from strowger import app
@@ -98,6 +103,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to hear
     role, number = arguments[0], int(arguments[1]) if len(arguments) > 1 else 0
     settings = decode_settings(_first_line())
+    _allow_open_files()
     app.configure_logging(settings, role if role != "worker" else f"worker {number}")
     roles: dict[str, Callable[[], Coroutine[None, None, None]]] = {
         "prepare": lambda: app.prepare(settings, _say_ready),

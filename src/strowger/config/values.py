@@ -178,8 +178,8 @@ def read_networks(value: object) -> tuple[Network, ...]:
 
 def read_hosts(value: object) -> tuple[tuple[str, str], ...]:
     """Host names and what each leads to: `api.example.com=name`."""
-    if isinstance(value, tuple):
-        value = ["=".join(item) if isinstance(item, tuple) else str(item) for item in value]
+    if isinstance(value, tuple | list):
+        value = ["=".join(item) if isinstance(item, tuple | list) else item for item in value]
     pairs = []
     for item in read_items(value):
         host, equals, name = (part.strip() for part in item.partition("="))
