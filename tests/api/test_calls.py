@@ -177,7 +177,9 @@ def test_all_bad_types_are_named_at_once(ready: Api) -> None:
         "agent.voice.speed": "expected a number",
         "agent.voice.pitch": "there is no such field",
         "agent.flow.nodes.a.text": "expected a string",
-        "agent.flow.nodes.b": "expected type to be one of 'say', 'ask', 'set', 'branch', 'end'",
+        "agent.flow.nodes.b": (
+            "expected type to be one of 'say', 'ask', 'talk', 'set', 'branch', 'end'"
+        ),
         "agent.flow.nodes.c": "expected an object with a type",
         "variables.list": ("expected a string, or a whole number, or a number, or true or false"),
         "metadata": "expected an object",

@@ -6,7 +6,7 @@ sentences are longer or shorter.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from strowger.conversation.events import (
@@ -46,7 +46,9 @@ class Act:
     delay: float
     """Seconds after that until the first of `events`."""
     events: tuple[tuple[float, Event], ...]
-    """With the seconds since the first. Turns of `Transcribed` are the present one's."""
+    """With the seconds since the first. Turns of `Transcribed` are the present one's, and the `at`
+    of a sound is the seconds from being heard of back to when it was: voice detection takes its
+    time, and the silence that ends a turn counts from the sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +112,20 @@ def _acts(entries: Sequence[tuple[float, Event]], answered_at: float) -> list[Ac
                     after = After.AGENT_BEGAN if over else After.AGENT_FINISHED
                     since = began_at if over and began_at is not None else finished_at
                     began_at = None
-                doing.append((at, event))
+                doing.append((at, _as_heard(event, at)))
                 if isinstance(event, HungUp):
                     done()
             case _:
                 pass
     done()
     return acts
+
+
+def _as_heard(event: Event, at: float) -> Event:
+    """A sound's moment as the seconds until it was heard of, at `at`."""
+    if isinstance(event, SpeechStarted | SpeechStopped):
+        return replace(event, at=min(0.0, event.at - at))
+    return event
 
 
 def _speaks(doing: Sequence[tuple[float, Event]]) -> bool:

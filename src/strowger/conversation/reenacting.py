@@ -140,7 +140,7 @@ class Reenactment:
         """The event with the numbers and times of this call; None where it is not wanted."""
         match event:
             case SpeechStarted() | SpeechStopped():
-                return replace(event, at=self._now)
+                return replace(event, at=self._now + event.at)
             case Transcribed():
                 return replace(event, turn=self._listening)
             case UtteranceStarted(utterance):
