@@ -16,9 +16,12 @@ from strowger.conversation.events import (
     ToolRequested,
     UseTool,
 )
-from tests.conversation.stage import generated, modelled, play, says, sounds, words
+from tests.conversation.stage import Scene, generated, modelled, play, says, sounds, words
 
 LOOK = HttpTool(type="http", name="look", description="Look.", url="https://example.com/")
+
+
+Part = tuple[float, Event] | list[tuple[float, Event]]
 
 
 def reply(at: float, number: int, *sentences: str) -> list[tuple[float, Event]]:
@@ -168,6 +171,113 @@ def test_what_it_writes_during_an_interruption_is_never_said() -> None:
     )
     assert scene.said[2:] == ["Never."]
     assert CancelReply(1) in [effect for _, effect in scene.of(CancelReply)]
+
+
+def test_a_tool_asked_for_during_a_cough_is_used_after_it() -> None:
+    scene = play(
+        replace(fast(), tools=(LOOK,)),
+        says(3.0, "when are you open"),
+        (4.25, ReplySentence(1, LONG)),
+        sounds(5.5, seconds=0.5),
+        (5.9, ToolRequested(1, "c", "look", "{}")),
+        (5.9, ReplyFinished(1)),
+        (6.1, words("")),
+        until=12.0,
+    )
+    assert [at for at, _ in scene.of(UseTool)] == [6.5]
+
+
+def test_a_model_that_fails_during_a_cough_is_asked_for_the_rest_after_it() -> None:
+    scene = play(
+        fast(),
+        says(3.0, "when are you open"),
+        (4.25, ReplySentence(1, LONG)),
+        sounds(5.5, seconds=0.5),
+        (5.9, ProviderFailed(ProviderKind.LANGUAGE_MODEL, "gone", True, 1)),
+        (6.1, words("")),
+        reply(7.0, 2, "Do come."),
+        until=12.0,
+    )
+    assert scene.said[2:] == ["nine to five every day but Sunday.", "Do come."]
+
+
+# ── interruptions ────────────────────────────────────────────────────────────────────────────
+
+
+def interrupted(*then: Part, until: float = 12.0) -> Scene:
+    """The agent has spoken since 4.625, and is still being written when he takes the floor."""
+    asked: list[Part] = [says(3.0, "when are you open"), (4.25, ReplySentence(1, LONG))]
+    return play(fast(), *asked, *then, until=until)
+
+
+def test_a_reply_to_an_interruption_is_begun_in_the_pause_after_it() -> None:
+    scene = interrupted(says(5.5, "no on sundays", seconds=0.5), reply(6.25, 2, "Never."))
+    assert [at for at, _ in scene.of(Generate)] == [4.125, 6.125]
+    assert scene.spoken[2:] == [(6.5, "Never.")]
+    assert generated(scene)[1].dialogue[-1].text == "no on sundays"
+
+
+def test_words_that_only_show_that_he_listens_begin_no_reply() -> None:
+    scene = interrupted(says(5.5, "uh huh", seconds=0.5), reply(7.0, 1, "Do come."))
+    assert len(generated(scene)) == 1 and not scene.of(CancelReply)
+
+
+def test_words_that_turn_out_to_be_none_have_the_agent_go_on_and_the_model_with_it() -> None:
+    scene = interrupted(
+        says(5.5, "no on sundays", seconds=0.5),
+        (6.25, ReplySentence(2, "Never.")),
+        (6.3, words("")),
+        reply(7.0, 3, "Do come."),
+    )
+    assert scene.said[2:] == ["nine to five every day but Sunday.", "Do come."]
+    assert CancelReply(2) in [effect for _, effect in scene.of(CancelReply)]
+
+
+def test_a_turn_that_goes_on_over_the_answer_is_answered_as_one_and_as_soon() -> None:
+    scene = play(
+        fast(),
+        says(3.0, "when are you open"),
+        reply(4.75, 1, LONG),
+        says(4.6, "on sundays i mean", seconds=0.5),
+        reply(5.4, 2, "Never."),
+        until=8.0,
+    )
+    assert [at for at, _ in scene.of(Generate)] == [4.125, 5.225]
+    assert scene.spoken[2:] == [(5.6, "Never.")]
+    told = [message.text for message in generated(scene)[1].dialogue if message.role == "user"]
+    assert told == ["when are you open on sundays i mean"]
+    assert scene.dialogue[1:] == ["callee: when are you open on sundays i mean", "agent: Never."]
+
+
+def test_where_a_word_of_the_answer_was_heard_the_rest_is_answered_as_soon_too() -> None:
+    scene = play(
+        fast(),
+        says(3.0, "when are you open"),
+        reply(4.25, 1, LONG),
+        says(4.7, "on sundays i mean", seconds=0.5),
+        reply(5.5, 2, "Never."),
+        until=8.0,
+    )
+    assert [at for at, _ in scene.of(Generate)] == [4.125, 5.325]
+    assert scene.spoken[2:] == [(5.7, "Never.")]
+    assert scene.dialogue[1:] == [
+        "callee: when are you open",
+        "agent: We —",
+        "callee: on sundays i mean",
+        "agent: Never.",
+    ]
+
+
+def test_an_apology_for_words_that_were_lost_is_not_taken_for_what_was_interrupted() -> None:
+    scene = play(
+        modelled(limits=Limits(provider_deadline=2.0)),
+        says(3.0, "when are you open"),
+        reply(4.25, 1, LONG),
+        sounds(5.5, seconds=0.5),
+        says(13.0, "yeah", seconds=0.5),
+        until=14.5,
+    )
+    assert "nine to five every day but Sunday." not in scene.said
 
 
 # ── fillers and re-prompts ───────────────────────────────────────────────────────────────────

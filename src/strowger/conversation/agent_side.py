@@ -137,9 +137,15 @@ class AgentSide:
 
     def draft(self, text: str) -> list[Effect]:
         """Have the model begin on a reply to what may be all that the callee says."""
-        said = (*self.transcript.dialogue(), Message(Role.USER, text))
-        dialogue = (*self._responder.instructions(), *said)
-        return self.speech.draft(text, dialogue, self._offered())
+        return self._draft((*self.transcript.dialogue(), Message(Role.USER, text)))
+
+    def draft_again(self, text: str) -> list[Effect]:
+        """The same where his words go on with his last turn, whose answer he has not heard out."""
+        return self._draft(self.transcript.continued_by(text))
+
+    def _draft(self, dialogue: tuple[Message, ...]) -> list[Effect]:
+        told = (*self._responder.instructions(), *dialogue)
+        return self.speech.draft(dialogue[-1].text, told, self._offered())
 
     def perform_draft(
         self, text: str, turn: AgentTurn, *, now: float
@@ -183,13 +189,17 @@ class AgentSide:
         turn.resumes, turn.question = True, cut.question
         effects: list[Effect] = [*self.speech.drop_draft(), self.listen()]
         self._begin(turn)
-        spoken, tools = self.speech.release(cut.unfinished(), now=now)
-        effects += spoken
+        released = self.speech.release(cut.unfinished(), now=now)
+        effects += released.effects
         said, self._to_say = self._to_say, []
         for text in said:
             effects += self.speech.say(text, now=now)
-        for request in tools:
+        if released.lost:  # what it had asked for as well, it will ask for again
+            return effects + self._generate(self.transcript.dialogue(), now=now)
+        for request in released.tools:
             effects += self.tool_requested(request, now=now)
+        if released.finished:
+            self.speech.finish_reply()
         return effects + self.when_silent(now=now)
 
     def pass_floor(self, *, now: float) -> list[Effect]:

@@ -262,6 +262,7 @@ class Conversation:
             case TurnEnded():
                 return self._callee_spoke(decision, now=now)
             case WordsMissing():
+                self._cut = None
                 return self._failing.failed(ProviderKind.SPEECH_TO_TEXT, now=now)
             case Interrupted(at):
                 return self._yield_to_callee(at, now=now)
@@ -302,10 +303,15 @@ class Conversation:
         return is_backchannel(text, self._definition.language)
 
     def _draft(self, text: str) -> list[Effect]:
-        """Begin on a reply, where it is the model's and the words are all that is answered."""
-        if not (self._call.opened and self._responder.drafts) or self._cut is not None:
+        """Begin on a reply, where it will be the model's."""
+        cut = self._cut
+        if not self._call.opened or (cut is not None and self._only_listens(text, cut)):
             return []
-        return self._agent.draft(text)
+        if cut is None or not cut.continues:
+            return self._agent.draft(text) if self._responder.drafts else []
+        if cut.turn.opens or not self._responder.drafts_again:
+            return []
+        return self._agent.draft_again(text)
 
     def _take_back(self, turn: AgentTurn, ended: TurnEnded) -> TurnEnded:
         """Undo the answer to a turn that goes on, and join both parts if no answer was heard."""
@@ -363,8 +369,8 @@ class Conversation:
         if not self._call.opened:
             return self._open(turn, now=now)
         response = self._responder.answer(question, ended.digits)
-        if response.generate and question == ended.text:
-            begun = self._agent.perform_draft(question, turn, now=now)
+        if response.generate:
+            begun = self._agent.perform_draft(ended.text, turn, now=now)
             if begun is not None:
                 effects, finished = begun
                 reply = self._agent.speech.reply
@@ -411,7 +417,7 @@ class Conversation:
             return self._agent.tool_finished(use, str(problem), ok=False, now=now)
         self._agent.desk.finish(use, f"{definition.name} goes on", ok=True, now=now)
         self._extracted = dict(self.extracted)
-        self._responder = responder
+        self._responder, self._cut = responder, None
         effects, _ = self._agent.speech.stop()
         effects += self._agent.become(definition, responder)
         return effects + self._agent.introduce(responder.open(), now=now)
@@ -422,7 +428,7 @@ class Conversation:
         if not self._agent.speech.writes(reply):
             return []
         if self._agent.speech.held:
-            self._agent.speech.finish_reply()
+            self._agent.speech.finish_held()
             return []
         if not self._agent.speech.finish_reply():
             return self._failing.failed(ProviderKind.LANGUAGE_MODEL, now=now)

@@ -38,11 +38,11 @@ class Failing:
                     return []
                 return self._recogniser_failed(now=now, retryable=event.retryable)
             case ProviderKind.LANGUAGE_MODEL:
-                if speech.drafts(event.reference) or (
-                    speech.held and speech.writes(event.reference)
-                ):
+                if speech.drafts(event.reference):
                     speech.drop_draft()  # it is asked again once the callee is done
-                    speech.drop_reply()
+                    return []
+                if speech.held and speech.writes(event.reference):
+                    speech.lose_held()  # it is asked again if it is wanted after all
                     return []
                 concerns_us = speech.writes(event.reference)
             case ProviderKind.TEXT_TO_SPEECH:

@@ -76,6 +76,10 @@ class FlowRunner:
         return isinstance(self._node, TalkNode)
 
     @property
+    def drafts_again(self) -> bool:
+        return self.drafts and self._before is self._place
+
+    @property
     def ways(self) -> tuple[OfferedTool, ...]:
         node = self._node
         if not isinstance(node, TalkNode):

@@ -36,6 +36,10 @@ class Responder(Protocol):
         """Whether the model answers what is said next, so that a reply can be begun early."""
 
     @property
+    def drafts_again(self) -> bool:
+        """The same of words that go on with those answered last."""
+
+    @property
     def outcome(self) -> str | None: ...
     @property
     def extracted(self) -> Mapping[str, Scalar]:
@@ -85,6 +89,10 @@ class ModelResponder:
 
     @property
     def drafts(self) -> bool:
+        return True
+
+    @property
+    def drafts_again(self) -> bool:
         return True
 
     @property

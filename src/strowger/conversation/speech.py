@@ -54,6 +54,19 @@ class _Held:
 
     sentences: list[str] = field(default_factory=list)
     tools: list[ToolRequested] = field(default_factory=list)
+    finished: bool = False
+    lost: bool = False
+    """The model was stopped, or has failed, before it was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What becomes of what was held, once it is wanted after all."""
+
+    effects: list[Effect]
+    tools: tuple[ToolRequested, ...]
+    finished: bool
+    lost: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +150,11 @@ class AgentSpeech:
     def draft(
         self, text: str, dialogue: tuple[Message, ...], tools: tuple[OfferedTool, ...]
     ) -> list[Effect]:
-        """Have the model begin on a reply to these words, which may not be all."""
-        dropped = self.drop_draft()
+        """Have the model begin on a reply to these words, which may not be all.
+
+        There is one reply at a time: one that is held is not written on.
+        """
+        dropped = self.drop_draft() + self.lose_held()
         self._replies += 1
         self._draft = _Draft(self._replies, text)
         return [*dropped, Generate(self._replies, dialogue, tools)]
@@ -168,7 +184,7 @@ class AgentSpeech:
         draft = self._draft
         if draft is None or draft.text != text:
             return None
-        self._draft = None
+        self._draft = self._held = None
         self._generation = _Generation(draft.number, now + self._patience)
         return Adopted(tuple(draft.sentences), tuple(draft.tools), draft.finished)
 
@@ -230,7 +246,20 @@ class AgentSpeech:
         self._held.tools.append(event)
         return True
 
-    def release(self, rests: list[Rest], *, now: float) -> tuple[list[Effect], list[ToolRequested]]:
+    def finish_held(self) -> None:
+        """The model has written all of what is held."""
+        if self._held is not None:
+            self._held.finished = True
+
+    def lose_held(self) -> list[Effect]:
+        """Have the model write no more of what is held; what it has written is kept."""
+        if self._held is None or self._held.finished:
+            return []
+        self._held.lost = True
+        generation, self._generation = self._generation, None
+        return [] if generation is None else [CancelReply(generation.number)]
+
+    def release(self, rests: list[Rest], *, now: float) -> Released:
         """Go on where the voice was cut, with all that the model has written meanwhile."""
         held, self._held = self._held or _Held(), None
         effects: list[Effect] = []
@@ -240,7 +269,7 @@ class AgentSpeech:
             effects += self.say(sentence, now=now)
         if self._generation is not None:
             self._generation.deadline = now + self._patience
-        return effects, held.tools
+        return Released(effects, tuple(held.tools), held.finished, held.lost)
 
     def stop(self) -> tuple[list[Effect], list[str]]:
         """Cut everything now; the sentences that were asked for and not heard to their end."""

@@ -4,6 +4,7 @@ A turn is settled, and shown, once nothing can change it any more: the callee's 
 heard to answer it, the agent's when the last of its utterances has left or was cut off.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import itemgetter
@@ -236,11 +237,27 @@ class Transcript:
 
     def take_back(self) -> TurnEnded | None:
         """Remove the callee's last turn, where the agent was not yet heard to answer it."""
+        place = self._unanswered()
+        if place is None:
+            return None
+        entry = self._entries.pop(place)
+        return entry.ended if isinstance(entry, CalleeTurn) else None
+
+    def continued_by(self, text: str) -> tuple[Message, ...]:
+        """The dialogue up to these words, were they to go on with a turn that can be taken back."""
+        place = self._unanswered()
+        if place is None:
+            return (*self.dialogue(), Message(Role.USER, text))
+        entry = self._entries[place]
+        before = f"{entry.text} " if isinstance(entry, CalleeTurn) else ""
+        return (*_dialogue(self._entries[:place]), Message(Role.USER, f"{before}{text}".strip()))
+
+    def _unanswered(self) -> int | None:
+        """Where the callee's last turn is, if he has heard no answer to it."""
         for place in reversed(range(len(self._entries))):
             entry = self._entries[place]
             if isinstance(entry, CalleeTurn):
-                del self._entries[place]
-                return entry.ended
+                return place
             if isinstance(entry, ToolUse) or entry.started_at is not None:
                 return None
         return None
@@ -279,21 +296,25 @@ class Transcript:
 
     def dialogue(self) -> tuple[Message, ...]:
         """What was heard, what is being said, and what came of tools."""
-        messages: list[Message] = []
-        waiting: list[ToolUse] = []
-        for entry in self._entries:
-            if isinstance(entry, ToolUse):
-                if waiting and waiting[0].reply != entry.reply:
-                    _add_uses(messages, waiting)
-                waiting.append(entry)
-                continue
-            _add_uses(messages, waiting)
-            if isinstance(entry, CalleeTurn):
-                _add_text(messages, Role.USER, entry.text)
-            else:
-                _add_text(messages, Role.ASSISTANT, entry.text(meant=True))
+        return _dialogue(self._entries)
+
+
+def _dialogue(entries: Sequence[Entry]) -> tuple[Message, ...]:
+    messages: list[Message] = []
+    waiting: list[ToolUse] = []
+    for entry in entries:
+        if isinstance(entry, ToolUse):
+            if waiting and waiting[0].reply != entry.reply:
+                _add_uses(messages, waiting)
+            waiting.append(entry)
+            continue
         _add_uses(messages, waiting)
-        return tuple(messages)
+        if isinstance(entry, CalleeTurn):
+            _add_text(messages, Role.USER, entry.text)
+        else:
+            _add_text(messages, Role.ASSISTANT, entry.text(meant=True))
+    _add_uses(messages, waiting)
+    return tuple(messages)
 
 
 def _add_text(messages: list[Message], role: Role, text: str) -> None:
