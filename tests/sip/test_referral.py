@@ -2,10 +2,11 @@
 
 import pytest
 
-from strowger.sip.events import ReferAccepted, ReferEnded, SessionId
+from strowger.sip.endpoint import Endpoint
+from strowger.sip.events import ReferAccepted, ReferEnded, Referred, SessionId
 from strowger.sip.transaction import TIMEOUT
 from tests.sip.far_end import FarEnd
-from tests.sip.network import ANSWER, invitation
+from tests.sip.network import ANSWER, CALLER, invitation, tokens
 
 SALES = "sip:+14155550111@192.0.2.2"
 FRAGMENT = ("content-type", "message/sipfrag;version=2.0")
@@ -117,3 +118,69 @@ def test_only_one_at_a_time_and_only_while_the_call_lasts() -> None:
     assert not far.end.refer(session, SALES, now=far.now)
     far.within("BYE", number=10, call_id=session)
     assert not far.end.refer(session, SALES, now=far.now)
+
+
+# ── asked to call somebody else ──────────────────────────────────────────────────────────────
+
+
+def asked(*places: str) -> tuple[FarEnd, SessionId]:
+    """A call that we place, in which the far end refers us."""
+    far = FarEnd(end=Endpoint(local=CALLER, new_token=tokens("a"), takes_referrals=True))
+    session = far.end.invite(invitation(), now=0.0)
+    far.answer(far.request_heard("INVITE"), 200, sdp=ANSWER)
+    far.events.clear()
+    headers = tuple(("refer-to", place) for place in places)
+    far.within("REFER", number=10, call_id=session, headers=headers)
+    return far, session
+
+
+def test_a_refer_is_taken_and_the_far_end_told_at_once_that_it_is_tried() -> None:
+    far, session = asked(f"<{SALES}>")
+    assert far.statuses() == [202]
+    assert far.events == [Referred(session=session, to=SALES)]
+    notify = far.request_heard("NOTIFY")
+    assert notify.headers.get("event") == "refer;id=10"
+    assert (notify.headers.get("subscription-state") or "").startswith("active")
+    assert notify.headers.get("content-type") == "message/sipfrag;version=2.0"
+    assert notify.body == b"SIP/2.0 100 Trying\r\n"
+    assert notify.to.tag == "far"
+    assert notify.headers.get("contact") == far.request_heard("INVITE").headers.get("contact")
+    far.answer(notify, 200)
+    far.end.referral_ended(session, 486, now=far.now)
+    last = far.request_heard("NOTIFY")
+    assert last.body == b"SIP/2.0 486 Busy Here\r\n"
+    assert last.headers.get("subscription-state") == "terminated;reason=noresource"
+    assert last.cseq.number > notify.cseq.number
+    far.end.referral_ended(session, 200, now=far.now)
+    assert far.requests_heard("NOTIFY") == 2, "it is over"
+    far.within("REFER", number=11, call_id=session, headers=(("refer-to", SALES),))
+    assert far.last_response().status == 202, "it may be asked again"
+
+
+def test_one_refer_is_tried_at_a_time() -> None:
+    far, session = asked(f"<{SALES}>")
+    far.within("REFER", number=11, call_id=session, headers=(("refer-to", SALES),))
+    assert far.statuses() == [202, 491]
+    assert len(far.events) == 1
+
+
+@pytest.mark.parametrize("places", [(), (f"<{SALES}>", "<sip:b@h>"), ("sip:unclosed@[::",)])
+def test_a_refer_that_names_nobody_or_several_is_refused(places: tuple[str, ...]) -> None:
+    far, _ = asked(*places)
+    assert (far.statuses(), far.events) == ([400], [])
+
+
+def test_who_takes_refers_says_so() -> None:
+    far, session = asked(f"<{SALES}>")
+    assert far.request_heard("INVITE").headers.get("allow") == (
+        "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, REFER"
+    )
+    far.within("OPTIONS", number=11, call_id=session)
+    assert (far.last_response().headers.get("allow") or "").endswith(", REFER")
+
+
+def test_nothing_is_told_of_a_referral_once_the_call_is_over() -> None:
+    far, session = asked(f"<{SALES}>")
+    far.within("BYE", number=11, call_id=session)
+    far.end.referral_ended(session, 200, now=far.now)
+    assert far.requests_heard("NOTIFY") == 1

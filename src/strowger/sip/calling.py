@@ -183,6 +183,7 @@ class Calling:
             via=str(self._core.layer.new_via(self._own)),
             contact=self._contact,
             user_agent=self._core.user_agent,
+            allow=self._core.allow,
         )
         self._authenticator.authorise(request)
         return self._core.layer.send_request(

@@ -51,11 +51,14 @@ class Core:
         new_token: Callable[[], str],
         user_agent: str,
         capacity: Capacity,
+        takes_referrals: bool = False,
     ) -> None:
         self.local = local
         self.new_token = new_token
         self.user_agent = user_agent
         self.capacity = capacity
+        self.takes_referrals = takes_referrals
+        self.allow = f"{ALLOW}, REFER" if takes_referrals else ALLOW
         self.timers = Timers()
         self.sessions: dict[SessionId, Phase] = {}
         self.layer = TransactionLayer(
@@ -118,7 +121,7 @@ class Core:
         for route in request.headers.all("record-route"):
             response.headers.add("record-route", route)
         response.headers.add("contact", contact)
-        response.headers.add("allow", ALLOW)
+        response.headers.add("allow", self.allow)
         if sdp is not None:
             response.headers.add("content-type", SDP)
             response.body = sdp

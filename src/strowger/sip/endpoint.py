@@ -35,7 +35,7 @@ from strowger.sip.message import (
     parse,
 )
 from strowger.sip.transaction import ClientTransaction, ServerTransaction
-from strowger.sip.validation import ALLOW, KNOWN_METHODS, check_response, refusal_of
+from strowger.sip.validation import KNOWN_METHODS, check_response, refusal_of
 
 
 class Endpoint:
@@ -49,11 +49,13 @@ class Endpoint:
         user_agent: str = "Strowger",
         limits: Limits = DEFAULT_LIMITS,
         capacity: Capacity | None = None,
+        takes_referrals: bool = False,
     ) -> None:
         """`local` is the address that others reach us at. With `0.0.0.0`, what we send names
         the `contact` of the call, and what we answer the host that was called.
 
-        `new_token` gives unguessable letters and digits, never the same twice.
+        `new_token` gives unguessable letters and digits, never the same twice. REFERs of the far
+        end are taken only with `takes_referrals`; else they are answered 405.
         """
         self._limits = limits
         self._core = Core(
@@ -61,6 +63,7 @@ class Endpoint:
             new_token=new_token,
             user_agent=user_agent,
             capacity=capacity or Capacity(),
+            takes_referrals=takes_referrals,
         )
 
     # ── bytes and time in ────────────────────────────────────────────────────────────────────
@@ -179,6 +182,11 @@ class Endpoint:
         phase = self._phase(session)
         return isinstance(phase, Established) and phase.refer(to, now=now)
 
+    def referral_ended(self, session: SessionId, status: int, *, now: float) -> None:
+        """Tell the far end what has come of its REFER: a final status, 2xx for an answer."""
+        if isinstance(phase := self._phase(session), Established):
+            phase.referral_ended(status, now=now)
+
     def options(
         self,
         uri: str,
@@ -221,13 +229,15 @@ class Endpoint:
             case "INVITE":
                 self._receive_invite(request, source, now=now)
             case "OPTIONS":
-                headers = (("allow", ALLOW), ("accept", SDP), ("accept-encoding", "identity"))
+                allow = ("allow", self._core.allow)
+                headers = (allow, ("accept", SDP), ("accept-encoding", "identity"))
                 layer.answer_statelessly(request, source, 200, headers=headers)
             case "BYE" | "INFO" | "NOTIFY" | "PRACK" | "UPDATE":  # they exist only within dialogs
                 layer.answer_statelessly(request, source, 481)
             case method:
                 status = 405 if method in KNOWN_METHODS else 501
-                layer.answer_statelessly(request, source, status, headers=(("allow", ALLOW),))
+                allow = ("allow", self._core.allow)
+                layer.answer_statelessly(request, source, status, headers=(allow,))
 
     def _receive_invite(self, request: Request, source: Address, *, now: float) -> None:
         layer, sessions = self._core.layer, self._core.sessions

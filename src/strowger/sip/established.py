@@ -1,23 +1,25 @@
 """A session after the 2xx, on either side: acknowledged, reoffered, and ended by one of the two.
 
 RFC 3261 sections 13.3.1.4 (the 2xx is ours to repeat), 14 (re-INVITE) and 15 (BYE). We answer
-re-INVITEs and send none; we send REFER and answer none.
+re-INVITEs and send none; we send REFER, and take it where the endpoint is one that does.
 """
 
 import zlib
 from enum import StrEnum
 
+from strowger.errors import MalformedMessage
 from strowger.sip.bodies import sdp_of
 from strowger.sip.core import Core
 from strowger.sip.dialog import Dialog
 from strowger.sip.digest import Authenticator
-from strowger.sip.events import Address, Confirmed, Ended, Reoffered, SessionId
+from strowger.sip.events import Address, Confirmed, Ended, Referred, Reoffered, SessionId
 from strowger.sip.farewell import Farewell
 from strowger.sip.message import Request, Response
 from strowger.sip.reasons import hangup_cause, reason_text
 from strowger.sip.referral import Referral, is_about_referral
+from strowger.sip.referred import TakenReferral, whom_to_call
 from strowger.sip.transaction import T1, T2, TIMEOUT, ServerTransaction
-from strowger.sip.validation import ALLOW, KNOWN_METHODS
+from strowger.sip.validation import KNOWN_METHODS
 
 
 class State(StrEnum):
@@ -106,6 +108,7 @@ class Established:
         self._unacknowledged = unacknowledged
         self._reinvite: ServerTransaction | None = None
         self._referral: Referral | None = None
+        self._taken: TakenReferral | None = None
         self._reason = ""
         """Why we hang up, once we do."""
 
@@ -134,6 +137,12 @@ class Established:
             now=now,
         )
         return True
+
+    def referral_ended(self, status: int, *, now: float) -> None:
+        """Tell what has come of the far end's REFER; once, and only while the session lasts."""
+        taken, self._taken = self._taken, None
+        if taken is not None and self.state is State.CONFIRMED:
+            taken.end(status, now=now)
 
     def answer_reoffer(self, sdp: bytes, *, now: float) -> None:
         transaction = self._reinvite
@@ -171,17 +180,19 @@ class Established:
             case "INVITE":
                 self._receive_reinvite(transaction, now=now)
             case "OPTIONS":
-                self._answer(transaction, 200, ("allow", ALLOW), now=now)
+                self._answer(transaction, 200, ("allow", self._core.allow), now=now)
             case "NOTIFY" if is_about_referral(request):
                 # 481 ends a subscription that is not known (RFC 6665 section 4.1.3).
                 self._answer(transaction, 481 if self._referral is None else 200, now=now)
                 if self._referral is not None:
                     self._referral.receive_notify(request)
+            case "REFER" if self._core.takes_referrals:
+                self._receive_refer(transaction, now=now)
             case "INFO":  # nothing in it is for us, and an error would end some peers' calls
                 self._answer(transaction, 200, now=now)
             case method:
                 status = 405 if method in KNOWN_METHODS else 501
-                self._answer(transaction, status, ("allow", ALLOW), now=now)
+                self._answer(transaction, status, ("allow", self._core.allow), now=now)
 
     def receive_ack(self, ack: Request, source: Address, *, now: float) -> None:
         answer = self._unacknowledged
@@ -228,6 +239,20 @@ class Established:
                 self._answer(transaction, 491, now=now)
             case State.HANGING_UP | State.ENDED:
                 self._answer(transaction, 481, now=now)
+
+    def _receive_refer(self, transaction: ServerTransaction, *, now: float) -> None:
+        if self.state is not State.CONFIRMED or self._taken is not None:
+            self._answer(transaction, 491, now=now)
+            return
+        refer = transaction.request
+        try:
+            to = whom_to_call(refer)
+        except MalformedMessage:
+            self._answer(transaction, 400, now=now)
+            return
+        self._answer(transaction, 202, ("contact", self.dialog.contact), now=now)
+        self._taken = TakenReferral(self._core, self.dialog, self._authenticator, refer, now=now)
+        self._core.report(Referred(session=self.session, to=to))
 
     # ── time ─────────────────────────────────────────────────────────────────────────────────
 

@@ -104,6 +104,15 @@ class ReferEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Referred:
+    """The far end asks us to call somebody else in its place; tell it with `referral_ended`."""
+
+    session: SessionId
+    to: str
+    """The URI to call, as it was written; it may hold a `Replaces` (RFC 3891)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OptionsAnswered:
     """The far end's answer to our OPTIONS; status 408 where none came."""
 
@@ -136,6 +145,7 @@ Event = (
     | Ended
     | ReferAccepted
     | ReferEnded
+    | Referred
     | OptionsAnswered
     | Discarded
 )

@@ -90,6 +90,7 @@ def build_invite(
     via: str,
     contact: str,
     user_agent: str,
+    allow: str = ALLOW,
 ) -> Request:
     """The INVITE, without credentials."""
     display = f"{quote_string(invitation.from_display)} " if invitation.from_display else ""
@@ -101,7 +102,7 @@ def build_invite(
     headers.add("call-id", call_id)
     headers.add("cseq", f"{number} INVITE")
     headers.add("contact", contact)
-    headers.add("allow", ALLOW)
+    headers.add("allow", allow)
     headers.add("user-agent", user_agent)
     for name, value in invitation.headers:
         headers.add(name.lower(), value)
