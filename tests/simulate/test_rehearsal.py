@@ -18,12 +18,13 @@ from strowger.providers.registry import ConfiguredProviders, ProviderSettings
 from strowger.simulate.company import Booking, House, bookings_of, perform, perform_all, quieten
 from strowger.simulate.over_sip import perform_over_sip
 from strowger.simulate.performance import Performance, as_record
-from strowger.simulate.persona import Impairments
+from strowger.simulate.persona import Impairments, Step
 from strowger.simulate.rehearsal import Studio
-from strowger.simulate.scenario import Scenario
+from strowger.simulate.scenario import Scenario, TransferPlan
 from strowger.simulate.scenario_files import parse_scenarios
 from strowger.simulate.workshop import Workshop
 from strowger.telephony.silero import SileroModel
+from tests.simulate.telephones import persona
 
 HOUSE = House(ProviderSettings())
 
@@ -328,9 +329,33 @@ def test_a_callee_who_is_put_through_leaves_the_call(studio: Studio) -> None:
     came = hold(wanted, studio)
     assert (came.status, came.end_reason) == ("completed", "transferred")
     assert came.tools == ["transfer_call"]
+    assert came.callee[-2][1] == "is put through to +14155550123"
     refused = hold(replace(wanted, transfer=replace(wanted.transfer, status=486)), studio)
     assert refused.end_reason != "transferred"
     assert any("486" in line for line in said(refused))
+
+
+def test_callees_over_real_sip_are_put_through_as_the_scenario_says() -> None:
+    callee = persona(Step(say="Give me your boss."), Step(hang_up=True, delay=0.1))
+    wanted = scenario(TOOLS % "Give me your boss.")
+    wanted = replace(wanted, callee=callee, transfer=TransferPlan(after=0.3))
+    busy = replace(wanted, name="busy", transfer=TransferPlan(status=486, after=0.3))
+    over: dict[int, Performance] = {}
+    quieten()
+
+    async def main() -> None:
+        await perform_over_sip(
+            bookings_of([wanted, busy]), HOUSE, at_once=2, on_over=over.__setitem__
+        )
+
+    asyncio.run(main())
+    through, refused = over[0], over[1]
+    assert (through.status, through.end_reason) == ("completed", "transferred")
+    assert any("is put through to sip:+14155550123@" in line for _, line in through.callee)
+    assert refused.end_reason != "transferred"
+    assert any("not put through: 486 Busy Here" in line for line in said(refused))
+    for came in over.values():
+        assert replay_and_compare(parse_journal(came.journal)).differences == ()
 
 
 def test_another_agent_takes_over(studio: Studio) -> None:

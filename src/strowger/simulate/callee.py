@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -20,14 +20,17 @@ from strowger.simulate.reports import (
     GivenUp,
     Happening,
     HungUp,
+    PutThrough,
     Rang,
     Refused,
     Report,
     record,
 )
+from strowger.simulate.scenario import TransferPlan
 from strowger.simulate.session import CalleeSenses
 from strowger.simulate.wire import ImpairedWire
 from strowger.sip.events import Address
+from strowger.telephony.line import SipLine
 from strowger.telephony.sockets import LineSockets, Wire
 from strowger.telephony.telephone import IncomingCall, TelephoneSettings, open_telephone
 
@@ -37,6 +40,10 @@ LINES = 64
 """Most calls a callee takes at the same time; further ones get 503."""
 WAITING = 256
 """Most calls that have come and were not looked at yet."""
+LETS_GO = 0.2
+"""Seconds that the caller has to hang up on somebody it has put through."""
+NORMAL_CLEARING = 16
+"""Q.850 cause of a call that one side has ended."""
 LONGEST_RINGING = 180.0
 """Seconds; a caller that died without CANCEL must not leave a telephone ringing for ever."""
 
@@ -50,6 +57,8 @@ class CalleeSettings:
     """Folder for a stereo recording of each call, named by its Call-ID."""
     rtp_ports: tuple[int, int] = RTP_PORTS
     lines: int = LINES
+    transfer: TransferPlan = field(default_factory=TransferPlan)
+    """What becomes of a REFER."""
 
 
 class SimulatedCallee:
@@ -101,14 +110,20 @@ class SimulatedCallee:
             await self._talk(incoming, tell)
 
     async def _talk(self, incoming: IncomingCall, tell: Callable[[Happening], None]) -> None:
+        referrals: asyncio.Queue[str] = asyncio.Queue()  # SIP lets one wait at a time
+        incoming.on_referred = referrals.put_nowait
         try:
             async with incoming.answer(self._recording(incoming)) as line:
                 tell(Answered())
-                try:
-                    await self._actor.act(line, tell)
-                except asyncio.CancelledError:
-                    tell(HungUp("callee", "stopped"))
-                    raise
+                async with asyncio.TaskGroup() as tasks:
+                    put_through = self._put_through(incoming, line, referrals, tell)
+                    transferring = tasks.create_task(put_through, name="put through")
+                    try:
+                        await self._actor.act(line, tell)
+                    except asyncio.CancelledError:
+                        tell(HungUp("callee", "stopped"))
+                        raise
+                    transferring.cancel()
         except CallRefused as refusal:
             if refusal.status == 487:
                 tell(GivenUp())
@@ -116,6 +131,24 @@ class SimulatedCallee:
                 tell(Refused(refusal.status))
         except Unavailable:
             _refuse(incoming, 503, None, tell)
+
+    async def _put_through(
+        self,
+        incoming: IncomingCall,
+        line: SipLine,
+        referrals: asyncio.Queue[str],
+        tell: Callable[[Happening], None],
+    ) -> None:
+        """Do to each REFER as is planned; who is put through hears nothing more of this call."""
+        plan = self._settings.transfer
+        while True:
+            to = await referrals.get()
+            await asyncio.sleep(plan.after)
+            tell(PutThrough(to, plan.status))
+            incoming.referral_ended(plan.status)
+            if plan.succeeds:
+                await asyncio.sleep(LETS_GO)
+                line.hung_up(f"put through to {to}", NORMAL_CLEARING)
 
     def _recording(self, incoming: IncomingCall) -> Path | None:
         folder = self._settings.recordings
@@ -175,7 +208,10 @@ async def open_callee(
             bell.put_nowait(incoming)
 
     telephone = TelephoneSettings(
-        listen=settings.listen, rtp_ports=settings.rtp_ports, lines=settings.lines
+        listen=settings.listen,
+        rtp_ports=settings.rtp_ports,
+        lines=settings.lines,
+        takes_referrals=True,
     )
     callee = SimulatedCallee(actor, settings, on_report)
 

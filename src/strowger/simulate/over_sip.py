@@ -50,7 +50,11 @@ async def _hold(booking: Booking, studio: Studio, slot: int) -> Performance:
     rehearsal = Rehearsal(booking.scenario, booking.repetition, studio)
     first = RTP_PORTS.start + slot * PORTS_EACH
     half = PORTS_EACH // 2
-    callee = CalleeSettings(listen=(HOST, _free_port()), rtp_ports=(first, first + half - 1))
+    callee = CalleeSettings(
+        listen=(HOST, _free_port()),
+        rtp_ports=(first, first + half - 1),
+        transfer=booking.scenario.transfer,
+    )
     ours = TelephoneSettings(
         listen=(HOST, _free_port()), rtp_ports=(first + half, first + PORTS_EACH - 1), lines=2
     )

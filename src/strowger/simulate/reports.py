@@ -76,6 +76,15 @@ class DigitHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class PutThrough:
+    """The agent has asked to have the callee put through, and this came of it."""
+
+    to: str
+    status: int
+    """200 where somebody has answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """A recogniser or voice failed; the persona goes on as if it were deaf or dumb."""
 
@@ -99,6 +108,7 @@ Happening = (
     | Played
     | Pressed
     | DigitHeard
+    | PutThrough
     | Trouble
     | HungUp
 )
@@ -142,13 +152,19 @@ def describe(what: Happening) -> str:
             return f"presses {digits}"
         case DigitHeard(digit):
             return f"hears the key {digit}"
+        case PutThrough(to, status):
+            return f"is put through to {to}" if status == 200 else f"is not put through ({status})"
         case Trouble(message):
             return f"has trouble: {message}"
         case HungUp(by, reason):
-            who = "hangs up" if by == "callee" else "is hung up on"
-            return f"{who} ({reason})" if reason else who
+            return _farewell(by, reason)
         case _:
             assert_never(what)
+
+
+def _farewell(by: Literal["agent", "callee"], reason: str) -> str:
+    who = "hangs up" if by == "callee" else "is hung up on"
+    return f"{who} ({reason})" if reason else who
 
 
 def _cut(complete: bool) -> str:

@@ -122,6 +122,10 @@ class TransferPlan:
     after: float = 2.0
     """Seconds."""
 
+    @property
+    def succeeds(self) -> bool:
+        return self.status == 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:

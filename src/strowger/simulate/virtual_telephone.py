@@ -20,7 +20,7 @@ from strowger.media.voice import SpeechModel
 from strowger.ports import SimulatedDial
 from strowger.simulate.acting import Actor, Tell
 from strowger.simulate.persona import Impairments
-from strowger.simulate.reports import Answered, GivenUp, HungUp, Refused
+from strowger.simulate.reports import Answered, GivenUp, HungUp, PutThrough, Refused
 from strowger.simulate.scenario import TransferPlan
 from strowger.simulate.wire import ImpairedWire
 from strowger.telephony.clock import BATCHES, PHASES, MediaClock
@@ -127,10 +127,11 @@ class VirtualTelephone:
         One that is put through hears somebody else from then on, and both lines are at their end.
         """
         status, after = self._transfer.status, self._transfer.after
-        if status == 200:
+        self._loop.call_later(after, self._tell, PutThrough(to, status))
+        if self._transfer.succeeds:
             self._loop.call_later(min(after, TRYING), line.refer_accepted)
         self._loop.call_later(after, line.refer_ended, status, "")
-        if status == 200:
+        if self._transfer.succeeds:
             for each in (line, far):
                 reason = f"put through to {to}"
                 self._loop.call_later(after + TRYING, each.hung_up, reason, NORMAL_CLEARING)

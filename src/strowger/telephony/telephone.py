@@ -53,6 +53,8 @@ class TelephoneSettings:
     rtp_ports: tuple[int, int] = (10000, 19999)
     lines: int = 100
     """Most calls at the same time."""
+    takes_referrals: bool = False
+    """Whether callers may ask to have us call somebody else (REFER); else they get 405."""
 
 
 class SipTelephone:
@@ -71,7 +73,10 @@ class SipTelephone:
         self._on_incoming = on_incoming
         self._loop = asyncio.get_running_loop()
         self._endpoint = Endpoint(
-            local=settings.listen, new_token=lambda: secrets.token_hex(8), user_agent="Strowger"
+            local=settings.listen,
+            new_token=lambda: secrets.token_hex(8),
+            user_agent="Strowger",
+            takes_referrals=settings.takes_referrals,
         )
         self._transport: UdpTransport | None = None
         self._engine = Engine(lines=settings.lines, model=model, phases=PHASES, batches=BATCHES)
@@ -193,7 +198,7 @@ class SipTelephone:
                 if incoming.sdp is None:
                     accept(leg, event.sdp)
                 line = self._open_line(leg, recording)
-                self._establish(session, leg, line, signals)
+                self._establish(session, leg, line, signals, incoming.on_referred)
                 yield line
             except CallRefused as refused:
                 self._endpoint.reject(session, refused.status, now=self._now(), reason=None)
@@ -259,7 +264,12 @@ class SipTelephone:
         return _Subscription(self._sessions, session)
 
     def _establish(
-        self, session: sip.SessionId, leg: MediaLeg, line: SipLine, signals: Signals
+        self,
+        session: sip.SessionId,
+        leg: MediaLeg,
+        line: SipLine,
+        signals: Signals,
+        on_referred: Callable[[str], None] = lambda to: None,
     ) -> None:
         """From here on, signals of the session act on its line."""
 
@@ -271,6 +281,8 @@ class SipTelephone:
                     line.refer_accepted()
                 case sip.ReferEnded(status=status, reason=reason):
                     line.refer_ended(status, reason)
+                case sip.Referred(to=to):
+                    on_referred(to)
                 case sip.Reoffered(sdp=offer):
                     self._answer_reoffer(session, leg, offer)
                 case sip.Confirmed(sdp=bytes() as answer):
@@ -290,6 +302,11 @@ class SipTelephone:
             self._endpoint.reject_reoffer(session, 488, now=now)
         else:
             self._endpoint.answer_reoffer(session, answer, now=now)
+
+    def referral_ended(self, session: sip.SessionId, status: int) -> None:
+        """Tell a caller what has come of its REFER."""
+        self._endpoint.referral_ended(session, status, now=self._now())
+        self._flush()
 
     def _refer(self, session: sip.SessionId, trunk: Trunk, to: str) -> bool:
         asked = self._endpoint.refer(session, uri_of(to, trunk), now=self._now())
@@ -368,6 +385,8 @@ class IncomingCall:
         self.to = event.to
         self.from_ = event.from_
         self.sdp = event.sdp
+        self.on_referred: Callable[[str], None] = lambda to: None
+        """Hears of each URI that the caller asks us to call in its place; set before `answer`."""
         self._telephone = telephone
         self._subscription = telephone._signals_of(event.session)
         self._signals = self._subscription.__enter__()
@@ -381,6 +400,10 @@ class IncomingCall:
     def answer(self, recording: Path | None = None) -> AbstractAsyncContextManager[SipLine]:
         """200 and our SDP; enter when the ACK has come. Raises CallRefused."""
         return self._telephone.answer(self, self._signals, recording)
+
+    def referral_ended(self, status: int) -> None:
+        """Tell the caller what has come of that: 2xx where somebody has answered."""
+        self._telephone.referral_ended(self.session, status)
 
     async def given_up(self) -> None:
         """Return when the caller has cancelled the call that we have not answered."""
