@@ -13,6 +13,7 @@ from dataclasses import replace
 import structlog
 
 from strowger.agent import ModelSettings
+from strowger.calls.choosing import model_of
 from strowger.conversation.analysing import Findings, Unfit, mended, question, read
 from strowger.conversation.dialogue import Message
 from strowger.errors import ProviderError
@@ -82,8 +83,7 @@ class Analyst:
 
         Raises ProviderError.
         """
-        settings = analysing_model(call)
-        model = self._providers.language_model(settings.provider)
+        model, settings = model_of(analysing_model(call), self._providers)
         asked = question(call.agent, call.transcript)
         answer = await self._answer(model, asked, settings)
         found = read(answer, call.agent.analysis)

@@ -16,16 +16,15 @@ from opentelemetry import trace
 
 from strowger.agent import AgentDefinition, Scalar
 from strowger.calls import outcome
+from strowger.calls.choosing import ear_of, mind_of, voice_of
 from strowger.calls.chronicle import Chronicle
 from strowger.calls.kept import KeptConversation
-from strowger.calls.listening import Ear
 from strowger.calls.numbers import DialPolicy, check_transfers_allowed
 from strowger.calls.replying import Mind
 from strowger.calls.session import CallSession, Senses
 from strowger.calls.speaking import Voice
 from strowger.calls.using import Hands
 from strowger.conversation.events import EndRequested, SayRequested
-from strowger.conversation.flow import needs_model
 from strowger.errors import CallRefused, ProviderError, StrowgerError, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import (
@@ -178,10 +177,11 @@ class CallRunner:
     async def _hold(self) -> CallResult:
         self._note_status(CallStatus.INITIATED)
         try:
+            senses = self._senses()  # nobody is rung where there is no voice to speak with
             async with await self._dial() as line:
                 self._answered = True
                 self._note_status(CallStatus.IN_PROGRESS)
-                result = await self._talk(line)
+                result = await self._talk(line, senses)
             # Whole only once the line is closed.
             return replace(result, recording=line.recorded(), figures=line.measured())
         except CallRefused as refusal:
@@ -245,19 +245,16 @@ class CallRunner:
                 log.warning("call.waiting_to_dial", problem=str(error))
             await asyncio.sleep(DIAL_RETRY)
 
-    async def _talk(self, line: Line) -> CallResult:
+    async def _talk(self, line: Line, senses: Senses) -> CallResult:
         call = self._call
         limits = replace(call.agent.limits, max_duration=call.max_duration)
         definition = replace(call.agent, limits=limits)
         variables = self._variables()
         machine = KeptConversation(definition, variables, self._note_turn)
         async with self._hands(variables) as hands:
-            return await self._converse(line, machine, hands)
+            return await self._converse(line, machine, replace(senses, hands=hands))
 
-    async def _converse(
-        self, line: Line, machine: KeptConversation, hands: Hands | None
-    ) -> CallResult:
-        senses = replace(self._senses(), hands=hands)
+    async def _converse(self, line: Line, machine: KeptConversation, senses: Senses) -> CallResult:
         session = CallSession(line, machine, senses, self._voice_and_mind)
         self._session = session
         for command in self._unsaid:
@@ -320,33 +317,14 @@ class CallRunner:
         return found
 
     def _voice_and_mind(self, agent: AgentDefinition) -> tuple[Voice, Mind | None]:
-        """Raises ProviderError where the agent names a provider that is not configured."""
-        providers = self._at.providers
-        mind = None
-        if needs_model(agent):
-            mind = Mind(providers.language_model(agent.model.provider), agent.model)
-        voice = Voice(
-            providers.text_to_speech(agent.voice.provider),
-            agent.voice,
-            agent.language,
-            providers.fallback_voice(),
-        )
-        return voice, mind
+        """Raises ProviderError where none of those that the agent names is there."""
+        return voice_of(agent, self._at.providers), mind_of(agent, self._at.providers)
 
     def _senses(self) -> Senses:
-        """Raises ProviderError where the agent names a provider that is not configured."""
-        agent, providers = self._call.agent, self._at.providers
-        voice, mind = self._voice_and_mind(agent)
-        return Senses(
-            ear=Ear(
-                providers.speech_to_text(agent.transcriber.provider),
-                agent.transcriber,
-                agent.language,
-                self._at.judge,
-            ),
-            voice=voice,
-            mind=mind,
-        )
+        """Raises ProviderError where none of those that the agent names is there."""
+        voice, mind = self._voice_and_mind(self._call.agent)
+        ear = ear_of(self._call.agent, self._at.providers, self._at.judge)
+        return Senses(ear=ear, voice=voice, mind=mind)
 
     def _ringing(self, status: int) -> None:
         log.info("call.ringing", sip_status=status)

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from strowger import app
 from strowger.agent import AgentDefinition
+from strowger.calls.choosing import model_of
 from strowger.commands.call import read_agent
 from strowger.commands.replay import read_journal
 from strowger.config import Settings
@@ -163,8 +164,8 @@ async def _asked(settings: Settings, definition: AgentDefinition, effect: Genera
     """What the agent's own model says to the dialogue. Raises ProviderError."""
     splitter, events = SentenceSplitter(), list[Event]()
     async with ConfiguredProviders(app.provider_settings(settings)) as providers:
-        model = providers.language_model(definition.model.provider)
-        parts = model.reply(effect.dialogue, definition.model, tools=effect.tools)
+        model, asked = model_of(definition.model, providers)
+        parts = model.reply(effect.dialogue, asked, tools=effect.tools)
         async for part in parts:
             if isinstance(part, ReplyText):
                 events += [ReplySentence(effect.reply, each) for each in splitter.feed(part.text)]

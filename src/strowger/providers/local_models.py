@@ -40,7 +40,9 @@ def find_whisper(model: Path | None) -> Path:
     """The model's folder. Raises ProviderError that says what is missing."""
     _find("faster_whisper", "whisper", "pip install strowger[whisper]")
     if model is None:
-        raise ProviderError("whisper_model names no folder", retryable=False)
+        raise ProviderError(
+            "whisper_model names no folder (STROWGER_WHISPER_MODEL)", retryable=False
+        )
     if not (model / "model.bin").is_file():
         raise ProviderError(f"there is no CTranslate2 model in {model}", retryable=False)
     return model
@@ -50,7 +52,7 @@ def find_piper(folder: Path | None) -> tuple[Path, tuple[str, ...]]:
     """The folder and the names of its voices. Raises ProviderError that says what is missing."""
     _find("piper", "piper", "pip install strowger[piper]")
     if folder is None:
-        raise ProviderError("piper_voices names no folder", retryable=False)
+        raise ProviderError("piper_voices names no folder (STROWGER_PIPER_VOICES)", retryable=False)
     found = (path.stem for path in folder.glob("*.onnx") if Path(f"{path}.json").is_file())
     voices = tuple(sorted(found))
     if not voices:
@@ -63,7 +65,11 @@ def find_kokoro(model: Path | None, voices: Path | None) -> tuple[Path, Path]:
     """The files of the model. Raises ProviderError that says what is missing."""
     _find("kokoro_onnx", "kokoro", "pip install strowger[kokoro]")
     if model is None or voices is None:
-        raise ProviderError("kokoro_model and kokoro_voices name no files", retryable=False)
+        raise ProviderError(
+            "kokoro_model and kokoro_voices name no files"
+            " (STROWGER_KOKORO_MODEL, STROWGER_KOKORO_VOICES)",
+            retryable=False,
+        )
     for file in (model, voices):
         if not file.is_file():
             raise ProviderError(f"there is no file {file}", retryable=False)

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from strowger.conversation.events import ProviderKind
 from strowger.errors import ProviderError
@@ -55,7 +55,7 @@ from strowger.providers.soniox import SonioxEars
 from strowger.providers.streamed_ears import EarVendor, StreamedEars
 from strowger.providers.streamed_model import StreamedModel
 from strowger.providers.streamed_voice import StreamedVoice, VoiceVendor
-from strowger.providers.websocket import Connector
+from strowger.providers.websocket import Connector, keyless
 
 __all__ = ["OPENAI_URL", "ConfiguredProviders", "OpenAISettings", "ProviderSettings"]
 
@@ -63,6 +63,14 @@ TRIES = 2
 """How often what streams is asked itself: a connection may break that the next would not."""
 
 T = TypeVar("T")
+
+
+class _Service(Protocol):
+    @property
+    def api_key(self) -> str | None: ...
+
+
+Keyed = TypeVar("Keyed", bound=_Service)
 
 
 class ConfiguredProviders:
@@ -88,21 +96,21 @@ class ConfiguredProviders:
             "local": self._pocketsphinx,
             "openai": self._openai_transcription,
             "openai-realtime": self._openai_realtime,
-            "deepgram": lambda: self._streamed_ears(DeepgramEars(settings.deepgram)),
-            "deepgram-flux": lambda: self._streamed_ears(FluxEars(settings.deepgram)),
-            "assemblyai": lambda: self._streamed_ears(AssemblyAIEars(settings.assemblyai)),
+            "deepgram": lambda: self._keyed_ears(DeepgramEars, settings.deepgram),
+            "deepgram-flux": lambda: self._keyed_ears(FluxEars, settings.deepgram),
+            "assemblyai": lambda: self._keyed_ears(AssemblyAIEars, settings.assemblyai),
             "whisper": self._whisper,
-            "soniox": lambda: self._streamed_ears(SonioxEars(settings.soniox)),
+            "soniox": lambda: self._keyed_ears(SonioxEars, settings.soniox),
         }
         self._make_voices: Mapping[str, Callable[[], TextToSpeech]] = {
             "local": self._espeak,
             "flite": self._flite,
             "openai": self._openai_speech,
-            "elevenlabs": lambda: self._streamed_voice(ElevenLabsVoice(settings.elevenlabs)),
-            "cartesia": lambda: self._streamed_voice(CartesiaVoice(settings.cartesia)),
+            "elevenlabs": lambda: self._keyed_voice(ElevenLabsVoice, settings.elevenlabs),
+            "cartesia": lambda: self._keyed_voice(CartesiaVoice, settings.cartesia),
             "piper": self._piper,
             "kokoro": self._kokoro,
-            "deepgram": lambda: self._streamed_voice(AuraVoice(settings.deepgram)),
+            "deepgram": lambda: self._keyed_voice(AuraVoice, settings.deepgram),
         }
         self._make_models: Mapping[str, Callable[[], LanguageModel]] = {
             "openai": self._openai_chat,
@@ -211,6 +219,18 @@ class ConfiguredProviders:
         self._opened.push_async_callback(voice.close)
         return voice
 
+    def _keyed_ears(self, vendor: Callable[[Keyed], EarVendor], settings: Keyed) -> StreamedEars:
+        made_of = vendor(settings)
+        configured(made_of.name, settings.api_key)
+        return self._streamed_ears(made_of)
+
+    def _keyed_voice(
+        self, vendor: Callable[[Keyed], VoiceVendor], settings: Keyed
+    ) -> StreamedVoice:
+        made_of = vendor(settings)
+        configured(made_of.name, settings.api_key)
+        return self._streamed_voice(made_of)
+
     def _streamed_ears(self, vendor: EarVendor) -> StreamedEars:
         ears = StreamedEars(vendor, self._connector)
         self._run_beside(ears.pool.run, vendor.name)
@@ -225,7 +245,8 @@ class ConfiguredProviders:
         openai = self._settings.openai
         if not openai.configured:
             raise ProviderError(
-                "openai is not configured: it has no API key and no base_url of one's own",
+                "openai is not configured: it has no API key and no base_url of one's own; set"
+                " openai_api_key or openai_base_url",
                 retryable=False,
             )
         if self._openai_http is None:
@@ -300,7 +321,7 @@ class ConfiguredProviders:
 def configured(name: str, key: str | None) -> str:
     """Raises ProviderError without a key."""
     if key is None:
-        raise ProviderError(f"{name} is not configured: it has no API key", retryable=False)
+        raise keyless(name)
     return key
 
 

@@ -216,10 +216,19 @@ def socket_url(base_url: str, path: str, query: list[tuple[str, str]], *, name: 
     return f"{address}?{urlencode(query)}" if query else address
 
 
+def keyless(name: str) -> ProviderError:
+    """What is wrong with a provider that was given no key, and what is to be set."""
+    setting = f"{name.partition('-')[0]}_api_key"
+    return ProviderError(
+        f"{name} is not configured: it has no API key; set {setting} or STROWGER_{setting.upper()}",
+        retryable=False,
+    )
+
+
 def checked_key(key: str | None, *, name: str) -> str:
     """A key that may go into a header. Raises ProviderError where there is none."""
     if key is None:
-        raise ProviderError(f"{name} is not configured: it has no API key", retryable=False)
+        raise keyless(name)
     if not re.fullmatch(r"[!-~]+", key):
         raise ConfigurationError(f"the API key of {name} has a character no key has")
     return key

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from strowger.agent import AgentDefinition
+from strowger.calls.choosing import ear_of, mind_of, voice_of
 from strowger.calls.kept import KeptConversation
-from strowger.calls.listening import Ear
-from strowger.calls.replying import Mind
 from strowger.calls.session import CallSession, Senses
-from strowger.calls.speaking import Voice
 from strowger.lifecycle import EndReason
 from strowger.model import Turn
 from strowger.ports import Line, Providers
@@ -61,18 +59,9 @@ class AgentActor:
 
         agent, providers = self.agent, self.providers
         senses = Senses(
-            ear=Ear(
-                providers.speech_to_text(agent.transcriber.provider),
-                agent.transcriber,
-                agent.language,
-            ),
-            voice=Voice(
-                providers.text_to_speech(agent.voice.provider),
-                agent.voice,
-                agent.language,
-                providers.fallback_voice(),
-            ),
-            mind=Mind(providers.language_model(agent.model.provider), agent.model),
+            ear=ear_of(agent, providers),
+            voice=voice_of(agent, providers),
+            mind=mind_of(agent, providers),
         )
         session = CallSession(line, KeptConversation(agent, {}, note), senses)
         reason = await session.run()

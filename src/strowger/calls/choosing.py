@@ -1,0 +1,92 @@
+"""Which providers a call begins with: those that its agent names or, where one of them is not
+there, the next of its fallbacks.
+
+Not there is what has no key, no file or no program. What fails when it is asked is not decided
+here: that is found out on the call, and the providers themselves go on with the next.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import structlog
+
+from strowger.agent import AgentDefinition, ModelSettings, TranscriberSettings, VoiceSettings
+from strowger.calls.listening import Ear
+from strowger.calls.replying import Mind
+from strowger.calls.speaking import Voice
+from strowger.conversation.events import ProviderKind
+from strowger.conversation.flow import needs_model
+from strowger.errors import ProviderError
+from strowger.ports import LanguageModel, Providers, TurnJudge
+
+log = structlog.get_logger()
+
+Settings = TypeVar("Settings", TranscriberSettings, ModelSettings, VoiceSettings)
+Provider = TypeVar("Provider")
+
+
+def ear_of(agent: AgentDefinition, providers: Providers, judge: TurnJudge | None = None) -> Ear:
+    """Raises ProviderError where no recogniser of the agent's is there."""
+    settings = agent.transcriber
+    chain = [settings]
+    for each in settings.fallbacks:
+        chain.append(replace(settings, provider=each.provider, model=each.model))
+    kind = ProviderKind.SPEECH_TO_TEXT
+    recogniser, settings = _first_there(kind, chain, providers.speech_to_text)
+    return Ear(recogniser, settings, agent.language, judge)
+
+
+def voice_of(agent: AgentDefinition, providers: Providers) -> Voice:
+    """Raises ProviderError where no voice of the agent's is there."""
+    settings = agent.voice
+    chain = [settings]
+    for each in settings.fallbacks:
+        chain.append(
+            replace(settings, provider=each.provider, voice_id=each.voice_id, model=each.model)
+        )
+    kind = ProviderKind.TEXT_TO_SPEECH
+    voice, settings = _first_there(kind, chain, providers.text_to_speech)
+    return Voice(voice, settings, agent.language, providers.fallback_voice())
+
+
+def mind_of(agent: AgentDefinition, providers: Providers) -> Mind | None:
+    """None for an agent that asks no model. Raises ProviderError where none of its is there."""
+    if not needs_model(agent):
+        return None
+    model, settings = model_of(agent.model, providers)
+    return Mind(model, settings)
+
+
+def model_of(settings: ModelSettings, providers: Providers) -> tuple[LanguageModel, ModelSettings]:
+    """Raises ProviderError where neither the model nor one of its fallbacks is there."""
+    chain = [settings]
+    for each in settings.fallbacks:
+        chain.append(replace(settings, provider=each.provider, model=each.model))
+    return _first_there(ProviderKind.LANGUAGE_MODEL, chain, providers.language_model)
+
+
+def _first_there(
+    kind: ProviderKind, chain: list[Settings], find: Callable[[str], Provider]
+) -> tuple[Provider, Settings]:
+    """The first provider that is there, with those after it as its fallbacks."""
+    problems: list[ProviderError] = []
+    for place, settings in enumerate(chain):
+        following = settings.fallbacks[place:]
+        try:
+            provider = find(settings.provider)
+        except ProviderError as problem:
+            log.warning(
+                "call.provider_missing",
+                kind=kind.value,
+                provider=settings.provider,
+                problem=str(problem),
+                next=following[0].provider if following else None,
+            )
+            problems.append(problem)
+        else:
+            return provider, replace(settings, fallbacks=following)
+    if len(problems) == 1:
+        raise problems[0]
+    told = "; ".join(map(str, problems))
+    raise ProviderError(f"no {kind.replace('_', ' ')} provider is there: {told}", retryable=False)
