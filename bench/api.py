@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.http_load import Connection, Measured, load, repeat, request
-from strowger import app
 from strowger.agent import AgentDefinition
+from strowger.app.database import CONFIGURED_TRUNK, database_url
+from strowger.app.running import run_loop
 from strowger.commands.demo import read_example
 from strowger.commands.keys import make_key
 from strowger.commands.serve import prepare
@@ -65,14 +66,14 @@ def main() -> int:
         )  # fmt: skip
         prepare(settings)
         try:
-            good = app.run_loop(_measure(settings, trunk, chosen))
+            good = run_loop(_measure(settings, trunk, chosen))
         finally:
             embedded.stop(settings.data)
     return 0 if good else 1
 
 
 async def _measure(settings: Settings, trunk: "Trunk", chosen: argparse.Namespace) -> bool:
-    url = await asyncio.to_thread(app.database_url, settings)
+    url = await asyncio.to_thread(database_url, settings)
     key = await make_key(url, "bench", ("*",))
     where = (HOST, settings.port)
     results: list[bool] = []
@@ -275,7 +276,7 @@ async def _seed(url: str, rows: int) -> None:
         await connection.execute("SET synchronous_commit = off")  # of this connection only
         for first in range(0, rows, SEEDED_AT_ONCE):
             last = min(first + SEEDED_AT_ONCE, rows) - 1
-            which = (DEFAULT_WORKSPACE, agent, app.CONFIGURED_TRUNK, recording)
+            which = (DEFAULT_WORKSPACE, agent, CONFIGURED_TRUNK, recording)
             await connection.execute(SEED, first, last, *which, timeout=600)
         await connection.execute("VACUUM ANALYZE calls", timeout=600)
         await connection.execute("CHECKPOINT", timeout=600)

@@ -28,7 +28,7 @@ from strowger.agent import (
     VoiceFallback,
     VoiceSettings,
 )
-from strowger.app import run_loop
+from strowger.app.running import run_loop
 from strowger.calls.kept import KeptConversation
 from strowger.calls.listening import Ear
 from strowger.calls.replying import Mind

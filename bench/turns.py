@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench.turn_callee import Callee
 from bench.turn_subject import Report, Task
-from strowger.app import run_loop
+from strowger.app.running import run_loop
 from strowger.commands.bench_report import load_average, machine
 from strowger.config import child_environment
 from strowger.errors import Unavailable

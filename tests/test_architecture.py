@@ -132,7 +132,7 @@ def test_no_task_is_started_outside_a_group() -> None:
 
 def test_a_worker_loads_simulated_callees_only_for_a_test_call() -> None:
     """What has no test calls shall not pay for them in memory."""
-    tree = ast.parse((SOURCE / "app.py").read_text())
+    tree = ast.parse((SOURCE / "app" / "worker.py").read_text())
     (worker,) = (
         node
         for node in ast.walk(tree)
@@ -141,5 +141,5 @@ def test_a_worker_loads_simulated_callees_only_for_a_test_call() -> None:
     loads = [ast.unparse(node) for node in worker.body if isinstance(node, ast.ImportFrom)]
     assert len(loads) > 5
     check = "import sys; assert 'strowger.simulate' not in sys.modules"
-    program = "\n".join(["import strowger.app", *loads, check])
+    program = "\n".join(["import strowger.app.worker", *loads, check])
     subprocess.run([sys.executable, "-c", program], check=True)

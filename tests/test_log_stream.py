@@ -5,7 +5,7 @@ import pytest
 import structlog
 from rich.console import Console
 
-from strowger.app import configure_logging
+from strowger.app.logs import configure_logging
 from strowger.config import Settings
 from strowger.log_stream import lossy
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from strowger import app
+from strowger.app import database
 from strowger.config import Settings
 from strowger.errors import Unavailable
 from strowger.store import embedded
@@ -26,7 +26,7 @@ def data() -> Iterator[Path]:
 
 def dies_before(data: Path, monkeypatch: pytest.MonkeyPatch, *, times: int) -> None:
     """Let the database be killed so often just before it is first used."""
-    bring_up = app.bring_up
+    bring_up = database.bring_up
     left = times
 
     async def killed(url: str, settings: Settings) -> None:
@@ -39,7 +39,7 @@ def dies_before(data: Path, monkeypatch: pytest.MonkeyPatch, *, times: int) -> N
                 await asyncio.sleep(0.01)
         await bring_up(url, settings)
 
-    monkeypatch.setattr(app, "bring_up", killed)
+    monkeypatch.setattr(database, "bring_up", killed)
 
 
 def test_a_database_that_dies_while_it_is_prepared_is_started_again(
@@ -47,13 +47,13 @@ def test_a_database_that_dies_while_it_is_prepared_is_started_again(
 ) -> None:
     dies_before(data, monkeypatch, times=2)
     said: list[str] = []
-    asyncio.run(app.prepare(Settings(data=data), said.append))
+    asyncio.run(database.prepare(Settings(data=data), said.append))
     assert said == ["database"]
 
 
 def test_one_that_dies_again_and_again_is_not_tried_for_ever(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dies_before(data, monkeypatch, times=app.PREPARED_AT_MOST)
+    dies_before(data, monkeypatch, times=database.PREPARED_AT_MOST)
     with pytest.raises(Unavailable):
-        asyncio.run(app.prepare(Settings(data=data), lambda _: None))
+        asyncio.run(database.prepare(Settings(data=data), lambda _: None))

@@ -30,7 +30,7 @@ from bench.turns import (
     open_many_files,
     open_providers,
 )
-from strowger.app import run_loop
+from strowger.app.running import run_loop
 from strowger.commands.bench_report import load_average, machine
 from strowger.config import child_environment
 from strowger.errors import Unavailable

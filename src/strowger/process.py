@@ -98,26 +98,28 @@ def _allow_open_files() -> None:
 
 def main(arguments: list[str]) -> int:
     """Run a role to its end; the exit status says how it went."""
-    from strowger import app
+    from strowger.app import api, database, worker
+    from strowger.app.logs import configure_logging
+    from strowger.app.running import run_loop
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to hear
     role, number = arguments[0], int(arguments[1]) if len(arguments) > 1 else 0
     settings = decode_settings(_first_line())
     _allow_open_files()
-    app.configure_logging(settings, role if role != "worker" else f"worker {number}")
+    configure_logging(settings, role if role != "worker" else f"worker {number}")
     roles: dict[str, Callable[[], Coroutine[None, None, None]]] = {
-        "prepare": lambda: app.prepare(settings, _say_ready),
-        "api": lambda: app.run_api(settings, _say_ready, _until_told_to_stop),
-        "worker": lambda: app.run_worker(settings, number, _say_ready, _until_told_to_stop),
+        "prepare": lambda: database.prepare(settings, _say_ready),
+        "api": lambda: api.run_api(settings, _say_ready, _until_told_to_stop),
+        "worker": lambda: worker.run_worker(settings, number, _say_ready, _until_told_to_stop),
     }
     try:
         if role == "prepare":
-            app.run_loop(roles[role]())
+            run_loop(roles[role]())
             return 0
         patience = settings.stop_timeout + MARGIN
         name = "-".join(arguments)
         with succeed(settings.data, name, patience=patience, stopped=input_ended):
-            app.run_loop(roles[role]())
+            run_loop(roles[role]())
     except StoppedWhileWaiting:
         return 0
     except ConfigurationError as error:

@@ -20,7 +20,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler, SamplingResult
 from structlog.testing import LogCapture
 
-from strowger import app
+from strowger.app.api import run_api
+from strowger.app.database import bring_up
+from strowger.app.worker import run_worker
 from strowger.commands.keys import make_key
 from strowger.config import Settings, load_settings
 from tests.postgres import database_url
@@ -121,7 +123,7 @@ def test_a_call_is_one_trace_from_the_request_over_the_worker_to_the_webhook(
     async def main() -> tuple[str, str, list[dict[str, str]]]:
         async with listening() as endpoint, busy_carrier() as carrier:
             settings = settings_for(database_url, tmp_path, carrier)
-            await app.bring_up(database_url, settings)
+            await bring_up(database_url, settings)
             key = await make_key(database_url, "t", ("*",))
             stop = asyncio.Event()
 
@@ -131,8 +133,8 @@ def test_a_call_is_one_trace_from_the_request_over_the_worker_to_the_webhook(
             ready: asyncio.Queue[str] = asyncio.Queue()
             async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
                 say = ready.put_nowait
-                tasks.create_task(app.run_api(settings, say, stopped))
-                tasks.create_task(app.run_worker(settings, 1, say, stopped))
+                tasks.create_task(run_api(settings, say, stopped))
+                tasks.create_task(run_worker(settings, 1, say, stopped))
                 said = [await ready.get(), await ready.get()]
                 (url,) = (one for one in said if one.startswith("http"))
                 call, request = await ask(url, key, endpoint.url)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strowger.app import run_loop
+from strowger.app.running import run_loop
 from strowger.commands.bench import measure_latency, measure_lines
 from strowger.commands.bench_report import describe_latency, describe_lines, latency_result
 from strowger.media.events import Codec

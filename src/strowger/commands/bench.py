@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from strowger.app import run_loop
+from strowger.app.running import run_loop
 from strowger.commands.bench_report import (
     LatencyResult,
     LinesResult,

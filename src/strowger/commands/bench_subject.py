@@ -26,7 +26,7 @@ from strowger.agent import (
     TranscriberSettings,
     VoiceSettings,
 )
-from strowger.app import run_loop
+from strowger.app.running import run_loop
 from strowger.calls.kept import KeptConversation
 from strowger.calls.listening import Ear
 from strowger.calls.session import CallSession, Senses

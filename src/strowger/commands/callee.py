@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from strowger.app import provider_settings, run_loop
+from strowger.app.given import provider_settings
+from strowger.app.running import run_loop
 from strowger.config import Settings
 from strowger.errors import ConfigurationError
 from strowger.providers.registry import ConfiguredProviders

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 
 import httpx2
 
-from strowger import app
 from strowger.agent import TranscriberSettings, VoiceSettings
+from strowger.app.database import configured_trunk
+from strowger.app.given import provider_settings
 from strowger.config import Settings
 from strowger.errors import ConfigurationError
 from strowger.ports import Readiness, pcm_of
@@ -194,7 +195,7 @@ async def trunk(settings: Settings) -> Finding:
             "no trunk is configured: there is no way to the telephone network yet",
             "set STROWGER_TRUNK=sip:user:password@host:port, or add one with POST /v1/trunks",
         )
-    configured = app.configured_trunk(settings.trunk, now=time.time())
+    configured = configured_trunk(settings.trunk, now=time.time())
     checker = UdpTrunkChecker(
         settings.sip.host, public_host=settings.public_address, patience=TRUNK_WITHIN
     )
@@ -208,7 +209,7 @@ async def trunk(settings: Settings) -> Finding:
 async def openai(settings: Settings) -> Finding:
     """Whether the services an agent may name as `openai` let us in, where they are configured."""
     base, key = settings.openai_base_url, settings.openai_api_key
-    if not app.provider_settings(settings).openai.configured:
+    if not provider_settings(settings).openai.configured:
         return Finding("openai: not configured, so only agents with a flow and local speech work")
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     try:
@@ -231,7 +232,7 @@ async def openai(settings: Settings) -> Finding:
 
 async def services(settings: Settings) -> Finding:
     """Whether the other services that are configured let us in."""
-    found = await probe(app.provider_settings(settings))
+    found = await probe(provider_settings(settings))
     problems = [f"{name}: {problem}" for name, problem in found.items() if problem is not None]
     if problems:
         advice = "check the provider's key and address, and that this machine may connect there"
@@ -243,7 +244,7 @@ async def services(settings: Settings) -> Finding:
 
 async def local_speech(settings: Settings) -> Finding:
     """Speak a word and recognise it."""
-    async with ConfiguredProviders(app.provider_settings(settings)) as providers:
+    async with ConfiguredProviders(provider_settings(settings)) as providers:
         voice, ear = providers.text_to_speech("local"), providers.speech_to_text("local")
         speech = voice.speak("yes please", VoiceSettings(), language="en-US")
         spoken = b"".join([pcm async for pcm in pcm_of(speech)])

@@ -23,7 +23,8 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
-from strowger import app
+from strowger.app.database import database_url
+from strowger.app.running import run_loop
 from strowger.commands.client import ServerClient
 from strowger.commands.keys import make_key
 from strowger.commands.receiver import Received, Receiver, open_receiver
@@ -75,7 +76,7 @@ def demo(persona: str, data: Path) -> int:
         console.print("· preparing the database (the first time takes a few seconds)")
         prepare(settings)
         try:
-            checks = app.run_loop(_run(settings, persona, console))
+            checks = run_loop(_run(settings, persona, console))
         finally:
             embedded.stop(settings.data)
     console.print()
@@ -86,7 +87,7 @@ def demo(persona: str, data: Path) -> int:
 
 
 async def _run(settings: Settings, persona: str, console: Console) -> list[Check]:
-    url = await asyncio.to_thread(app.database_url, settings)
+    url = await asyncio.to_thread(database_url, settings)
     key = await make_key(url, "demo", ("*",))
     heard: list[str] = []
     async with (

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from rich.console import Console
 from rich.text import Text
 
-from strowger import __version__, app
+from strowger import __version__
+from strowger.app.running import run_loop
 from strowger.commands import checks
 from strowger.commands.checks import Finding
 from strowger.config import Settings
@@ -35,7 +36,7 @@ def doctor(settings: Settings) -> int:
     console.print(f"strowger {__version__}")
     good = True
     for check in CHECKS:
-        finding = app.run_loop(guarded(check, settings))
+        finding = run_loop(guarded(check, settings))
         good = good and finding.problem is None
         mark, style = ("✓", "green") if finding.problem is None else ("✗", "red")
         said = f" {finding.what}" if finding.problem is None else f" {finding.problem}"

@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 
-from strowger import app
+from strowger.app.database import database
 from strowger.calls.resources import KeyService, check_key
 from strowger.config import Settings
 from strowger.errors import ConfigurationError, InvalidRequest
@@ -18,7 +18,7 @@ def create_key(settings: Settings, name: str, scopes: str, *, test: bool) -> int
     """Print a new key, alone, on standard output. Raises ConfigurationError."""
     wanted = tuple(scope.strip() for scope in scopes.split(",") if scope.strip())
     _check(name, wanted)  # before a database is started for it
-    with app.database(settings) as url:
+    with database(settings) as url:
         sys.stdout.write(asyncio.run(make_key(url, name, wanted, test=test)) + "\n")
     return 0
 

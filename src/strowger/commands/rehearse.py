@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from strowger.app import provider_settings, run_loop
+from strowger.app.given import provider_settings
+from strowger.app.running import run_loop
 from strowger.config import Settings
 from strowger.errors import ConfigurationError
 from strowger.simulate.company import (

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from strowger import app
+from strowger.app.database import database
 from strowger.config import Settings
 from strowger.conversation.journal import Journal, parse_journal
 from strowger.conversation.replaying import (
@@ -60,7 +60,7 @@ def read_journal(settings: Settings, call: str) -> bytes:
             raise ConfigurationError(f"cannot read {call}: {error.strerror}") from error
     if not call.startswith("call_"):
         raise ConfigurationError(f"{call!r} is neither a file nor the id of a call (call_…)")
-    with app.database(settings) as url:
+    with database(settings) as url:
         return asyncio.run(_kept(url, CallId(call)))
 
 

@@ -12,8 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from strowger import app
 from strowger.agent import AgentDefinition
+from strowger.app.database import database
+from strowger.app.given import provider_settings
 from strowger.calls.choosing import model_of
 from strowger.commands.call import read_agent
 from strowger.commands.replay import read_journal
@@ -112,7 +113,7 @@ def find_agent(settings: Settings, agent: str) -> AgentDefinition:
     name, at, version = agent.partition("@")
     if at and not version.isdigit():
         raise ConfigurationError(f"--agent: expected ID or ID@VERSION, got {agent!r}")
-    with app.database(settings) as url:
+    with database(settings) as url:
         return asyncio.run(_kept(url, AgentId(name), int(version) if at else None))
 
 
@@ -163,7 +164,7 @@ def _renumbered(event: ReplySentence | ToolRequested, reply: int) -> Event:
 async def _asked(settings: Settings, definition: AgentDefinition, effect: Generate) -> list[Event]:
     """What the agent's own model says to the dialogue. Raises ProviderError."""
     splitter, events = SentenceSplitter(), list[Event]()
-    async with ConfiguredProviders(app.provider_settings(settings)) as providers:
+    async with ConfiguredProviders(provider_settings(settings)) as providers:
         model, asked = model_of(definition.model, providers)
         parts = model.reply(effect.dialogue, asked, tools=effect.tools)
         async for part in parts:

@@ -4,7 +4,7 @@ import asyncio
 
 from rich.console import Console
 
-from strowger import app
+from strowger.app.database import database, keyring_of
 from strowger.config import Settings
 from strowger.store.connect import open_engine
 from strowger.store.keyring import FILE_NAME, KeyFile, Keyring
@@ -14,11 +14,11 @@ from strowger.store.sealing import Rewrapped, rewrap
 def rotate(settings: Settings) -> int:
     """Seal every secret with a new key, or with the first that is configured."""
     console = Console(stderr=True, highlight=False)
-    with app.database(settings) as url:
+    with database(settings) as url:
         if settings.secret_keys is None:
             file = KeyFile(settings.data / FILE_NAME)
             console.print(f"· new key {file.add_key()} in {file.path}; keep a copy of that file")
-        done = asyncio.run(_rewrap(url, app.keyring_of(settings)))
+        done = asyncio.run(_rewrap(url, keyring_of(settings)))
     console.print(f"· {done.changed} of {done.seen} secrets sealed anew")
     console.print("· older keys are no longer needed but for backups made before now")
     return 0
