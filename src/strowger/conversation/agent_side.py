@@ -14,7 +14,7 @@ from strowger.agent import (
     VoicemailPolicy,
 )
 from strowger.conversation import phrases
-from strowger.conversation.answers import phrases_for, words_of
+from strowger.conversation.answers import phrases_for
 from strowger.conversation.dialogue import Message, OfferedTool, Role
 from strowger.conversation.events import (
     Become,
@@ -30,6 +30,7 @@ from strowger.conversation.events import (
     UseTool,
     UtteranceEnded,
 )
+from strowger.conversation.farewell import LastPhrases
 from strowger.conversation.responder import Responder, Response
 from strowger.conversation.speech import AgentSpeech
 from strowger.conversation.tool_desk import (
@@ -91,7 +92,7 @@ class AgentSide:
         self._taking = definition.turn_taking
         self._way: TakeWay | None = None
         """Chosen by the model: taken once what is being said was heard."""
-        self._last_phrases: tuple[tuple[str, ...], ...] = ()
+        self._last_phrases = LastPhrases(())
         self._voicemail = VoicemailPolicy()
         self._responder = responder
         self._take(definition, responder)
@@ -107,7 +108,7 @@ class AgentSide:
     def _take(self, definition: AgentDefinition, responder: Responder) -> None:
         self._responder = responder
         self._way = None
-        self._last_phrases = tuple(filter(None, map(words_of, definition.end_call_phrases)))
+        self._last_phrases = LastPhrases(definition.end_call_phrases)
         self._voicemail = definition.voicemail
         self._taking = definition.turn_taking
 
@@ -186,7 +187,7 @@ class AgentSide:
 
     def resume(self, cut: AgentTurn, turn: AgentTurn, *, now: float) -> list[Effect]:
         """Go on from the word on that was cut off, and with what the model has written since."""
-        turn.resumes, turn.question = True, cut.question
+        turn.resumes, turn.question, turn.said_before = True, cut.question, cut.whole_text()
         effects: list[Effect] = [*self.speech.drop_draft(), self.listen()]
         self._begin(turn)
         released = self.speech.release(cut.unfinished(), now=now)
@@ -262,7 +263,7 @@ class AgentSide:
             self.desk.report()
             if not turn.utterances:  # it was offered none, and still did nothing but ask for tools
                 return self.speech.say(phrases.SAY_IT_AGAIN, now=now)
-        if self._says_goodbye(turn.text()):
+        if self.said_goodbye(turn):
             return self.hang_up(EndReason.AGENT_HANGUP, now=now)
         self._turns.agent_finished(now=now)
         return []
@@ -473,9 +474,9 @@ class AgentSide:
         self.closing = reason
         self._begin(AgentTurn(words_at=now))
 
-    def _says_goodbye(self, text: str) -> bool:
-        said = f" {' '.join(words_of(text))} "
-        return any(f" {' '.join(words)} " in said for words in self._last_phrases)
+    def said_goodbye(self, turn: AgentTurn) -> bool:
+        """Whether a phrase was heard that ends the call."""
+        return self._last_phrases.are_in(turn.whole_text())
 
 
 def _overridden(taking: TurnTaking, override: TurnOverride | None) -> TurnTaking:

@@ -51,6 +51,7 @@ from strowger.conversation.events import (
     UtteranceStarted,
 )
 from strowger.conversation.failing import Failing
+from strowger.conversation.farewell import is_farewell
 from strowger.conversation.flow import FlowRunner, validate_flow
 from strowger.conversation.responder import ModelResponder, Responder, Response
 from strowger.conversation.transcript import AgentTurn, CalleeTurn
@@ -297,8 +298,13 @@ class Conversation:
         return self._answer(ended, cut, question=question, now=now)
 
     def _only_listens(self, text: str, cut: _Cut) -> bool:
-        """Whether the callee only showed that he listens, and the agent was not done."""
-        if self._turns.answers or cut.continues or not (cut.can_be_resumed or cut.generating):
+        """Whether the callee only showed that he listens, and the agent was not done; or answered
+        a goodbye, which then stands."""
+        if self._turns.answers or cut.continues:
+            return False
+        if self._agent.said_goodbye(cut.turn) and is_farewell(text, self._definition.language):
+            return True
+        if not (cut.can_be_resumed or cut.generating):
             return False
         return is_backchannel(text, self._definition.language)
 
@@ -325,7 +331,7 @@ class Conversation:
 
     def _heard_no_words(self, ended: TurnEnded, cut: _Cut | None, *, now: float) -> list[Effect]:
         """A sound without words: go on with what it interrupted, or ask again if it was long."""
-        if cut is not None and (cut.generating or cut.turn.unfinished()):
+        if cut is not None and self._goes_on(cut):
             return self._agent.resume(cut.turn, AgentTurn(words_at=now), now=now)
         shortest = self._definition.turn_taking.interruption_delay
         if self._call.opened and ended.ended_at - ended.started_at >= shortest:
@@ -334,6 +340,11 @@ class Conversation:
                 turn = AgentTurn(cause=ended, words_at=now)
                 return self._agent.perform(response, turn, now=now)
         return self._agent.pass_floor(now=now)
+
+    def _goes_on(self, cut: _Cut) -> bool:
+        """Whether more was to come of the turn, if only the end of the call."""
+        more = cut.generating or bool(cut.turn.unfinished())
+        return more or (not cut.continues and self._agent.said_goodbye(cut.turn))
 
     def _yield_to_callee(self, at: float, *, now: float) -> list[Effect]:
         turn, generating = self._agent.speech.turn, self._agent.speech.generating

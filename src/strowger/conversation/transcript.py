@@ -158,6 +158,8 @@ class AgentTurn:
     """It is the agent's first."""
     resumes: bool = False
     """It says again what was cut off."""
+    said_before: str = ""
+    """What was heard of the turn that this one goes on with."""
     interrupted: bool = False
     open: bool = True
     """Whether more may be said in this turn."""
@@ -182,6 +184,10 @@ class AgentTurn:
     def cut_short(self) -> bool:
         """A sentence broke off in the middle, also where it was the end of the call."""
         return any(said.heard and not said.whole for said in self.utterances)
+
+    def whole_text(self) -> str:
+        """The words heard, with those of the turn that it goes on with."""
+        return f"{self.said_before} {self.text()}".strip()
 
     def text(self, *, meant: bool = False) -> str:
         """The words heard; with `meant`, also those on their way."""

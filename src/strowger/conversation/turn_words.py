@@ -55,3 +55,15 @@ BACKCHANNEL: Mapping[str, frozenset[str]] = {
     "it": _words("ah bene certo mhm mm ok okay si sì va"),
 }
 """What people say to show that they listen."""
+FAREWELL: Mapping[str, frozenset[str]] = {
+    "en": _words(
+        "bye bye-bye care day evening good goodbye have later much nice night one same so take "
+        "thank thanks then to too very well you your yours"
+    ),
+    "es": _words("adiós buen buenas buenos chao día días gracias hasta igualmente luego muchas"),
+    "de": _words("auf dank danke ebenso gleichfalls schönen tag tschüs tschüss vielen wiederhören"),
+    "fr": _words("adieu au beaucoup bonne journée merci revoir salut vous également"),
+    "pt": _words("adeus até bom dia igualmente logo muito obrigada obrigado tchau"),
+    "it": _words("a arrivederci arrivederla buona ciao giornata grazie mille presto"),
+}
+"""What people answer to a goodbye, beside what shows that they listen."""
