@@ -2,7 +2,7 @@
 
 import pytest
 
-from strowger.agent import Limits
+from strowger.agent import Limits, TurnTaking
 from strowger.conversation import phrases
 from strowger.conversation.conversation import Conversation
 from strowger.conversation.dialogue import Message, Role
@@ -242,8 +242,8 @@ def test_a_model_agent_breaks_the_silence_and_asks_again_for_lost_words() -> Non
 
 
 def test_a_voice_that_fails_is_apologised_for_in_another_and_tried_again() -> None:
-    fault = failed(ProviderKind.TEXT_TO_SPEECH, 2)
-    scene = play(scripted(), (0.5, fault), until=9.0)
+    fault = failed(ProviderKind.TEXT_TO_SPEECH, 1)
+    scene = play(scripted(), (0.1, fault), until=9.0)
     assert [effect for _, effect in scene.effects[3:]] == [
         StopSpeaking(),
         Speak(3, APOLOGY[0], True),
@@ -253,13 +253,60 @@ def test_a_voice_that_fails_is_apologised_for_in_another_and_tried_again() -> No
     assert scene.conversation.ended is False
 
 
-def test_a_voice_that_fails_at_the_retry_gives_up_in_the_other_voice() -> None:
-    first, second = (failed(ProviderKind.TEXT_TO_SPEECH, number) for number in (1, 4))
-    scene = play(scripted(), (0.1, first), (0.5, second))
-    spoken = [effect for _, effect in scene.effects if isinstance(effect, Speak)]
-    assert [(said.text, said.fallback) for said in spoken[-2:]] == [
-        (text, True) for text in LAST_APOLOGY
+def test_a_sentence_that_fails_does_not_cut_off_the_one_before_it() -> None:
+    fault = failed(ProviderKind.TEXT_TO_SPEECH, 2)
+    scene = play(scripted(), (0.5, fault), until=9.0)
+    assert scene.effects[3:] == [
+        (1.125, StopSpeaking()),  # the first has been heard
+        (1.125, Speak(3, APOLOGY[0], True)),
+        (1.125, Speak(4, "Can you come on Tuesday?")),
     ]
+
+
+def voices(scene: Scene) -> list[tuple[str, bool]]:
+    """What was said, and whether in the fallback voice."""
+    spoken = (effect for _, effect in scene.effects if isinstance(effect, Speak))
+    return [(said.text, said.fallback) for said in spoken]
+
+
+@pytest.mark.parametrize("retryable", [True, False])
+def test_what_the_voice_fails_at_twice_is_said_in_the_other_and_the_call_goes_on(
+    retryable: bool,
+) -> None:
+    first = failed(ProviderKind.TEXT_TO_SPEECH, 1, retryable=retryable)
+    again = failed(ProviderKind.TEXT_TO_SPEECH, 4)  # while the apology is heard
+    faults: list[tuple[float, Event]] = [(0.1, first), *([(0.5, again)] if retryable else [])]
+    scene = play(scripted(), faults, says(9.0, "no"), says(13.0, "friday"))
+    assert voices(scene)[-5:] == [
+        ("Hello from Bright Dental.", True),
+        ("Can you come on Tuesday?", True),
+        ("Which day suits you?", True),
+        ("Until friday.", True),
+        ("Goodbye.", True),
+    ]
+    assert (APOLOGY[0] in scene.said) == retryable
+    assert ending(scene) == "agent_hangup"
+
+
+def test_the_voice_that_was_lost_is_tried_again_after_a_while() -> None:
+    lost = failed(ProviderKind.TEXT_TO_SPEECH, 1, retryable=False)
+    definition = modelled(turn_taking=TurnTaking(silence_timeout=20.0, max_reprompts=3))
+    scene = play(definition, (0.1, lost), until=50.0)
+    assert voices(scene) == [
+        ("Hello, how can I help?", False),
+        ("Hello, how can I help?", True),
+        (phrases.ARE_YOU_THERE, True),
+        (phrases.ARE_YOU_THERE, False),
+    ]
+
+
+def test_where_the_other_voice_fails_too_the_call_ends() -> None:
+    faults: list[tuple[float, Event]] = [
+        (at, failed(ProviderKind.TEXT_TO_SPEECH, number))
+        for at, number in ((0.1, 1), (0.2, 3), (0.3, 6), (0.4, 7))
+    ]
+    scene = play(scripted(), faults)
+    assert voices(scene)[-2:] == [(text, True) for text in LAST_APOLOGY]
     assert ending(scene) == "provider_failed"
 
 

@@ -101,6 +101,7 @@ class AgentSide:
         """Another agent goes on with the call."""
         self._take(definition, responder)
         self.desk.replace(definition.tools)
+        self.speech.have_another_voice()
         self.desk.report()  # the other agent begins with words of its own
         self._turns.taking = definition.turn_taking
         return [Become(definition), *self.find_tools()]
@@ -438,6 +439,14 @@ class AgentSide:
             effects += self.speech.say(text, now=now)
         return effects
 
+    def speak_otherwise(self, *, now: float) -> list[Effect]:
+        """Say what was not heard, and what follows, in the fallback voice."""
+        effects, unheard = self.speech.silence()
+        self.speech.spare_own_voice(now=now)
+        for text in unheard:
+            effects += self.speech.say(text, now=now)
+        return effects
+
     def close(self, reason: EndReason, goodbye: str, *, now: float) -> list[Effect]:
         """Drop everything, say goodbye, and hang up once it was heard."""
         effects, _ = self.speech.stop()
@@ -445,7 +454,7 @@ class AgentSide:
         return effects + self.speech.say(goodbye, now=now)
 
     def give_up_speaking(self, *, now: float) -> list[Effect]:
-        """The agent's own voice is lost: say goodbye in the other."""
+        """The other voice has failed as well: say goodbye, if that can be heard."""
         effects, _ = self.speech.stop()
         self._begin_goodbye(EndReason.PROVIDER_FAILED, now=now)
         return effects + self.speech.say_in_fallback_voice(phrases.LAST_APOLOGY, now=now)

@@ -450,7 +450,7 @@ class Conversation:
         said, effects = self._agent.utterance_ended(event, now=now)
         if said is not None and said.whole and not said.fallback:
             self._failing.succeeded(ProviderKind.TEXT_TO_SPEECH)
-        return effects
+        return effects + self._failing.due(now=now)
 
 
 def _responder(definition: AgentDefinition, variables: Mapping[str, Scalar]) -> Responder:

@@ -46,10 +46,18 @@ class Failing:
                     return []
                 concerns_us = speech.writes(event.reference)
             case ProviderKind.TEXT_TO_SPEECH:
-                concerns_us = speech.waits_for(event.reference)
+                speech.note_failed(event.reference, hopeless=not event.retryable)
+                return self.due(now=now)
             case _:
                 assert_never(kind)
         return self.failed(kind, now=now, retryable=event.retryable) if concerns_us else []
+
+    def due(self, *, now: float) -> list[Effect]:
+        """Answer a failure of the voice once it would be heard."""
+        said = self._agent.speech.failed_next
+        if said is None:
+            return []
+        return self.failed(ProviderKind.TEXT_TO_SPEECH, now=now, retryable=not said.hopeless)
 
     def _recogniser_failed(self, *, now: float, retryable: bool) -> list[Effect]:
         if self._turns.words_lost():
@@ -60,12 +68,17 @@ class Failing:
         return [self._agent.listen()]
 
     def failed(self, kind: ProviderKind, *, now: float, retryable: bool = True) -> list[Effect]:
-        """Apologise and try once more; the second time in a row, apologise and hang up."""
+        """Apologise and try once more; the second time in a row, apologise and hang up.
+
+        But for the voice: what it fails at twice is said in the other.
+        """
         if self._agent.closing is not None:
             if kind is ProviderKind.LANGUAGE_MODEL:
                 return self._agent.speech.drop_reply() + self._agent.when_silent(now=now)
             return self._agent.goodbye_failed(self._agent.closing, now=now)
         self._failures[kind] += 1
+        if kind is ProviderKind.TEXT_TO_SPEECH:
+            return self._voice_failed(now=now, retryable=retryable)
         if not retryable or self._failures[kind] > 1:
             return self._give_up(kind, now=now)
         match kind:
@@ -75,12 +88,15 @@ class Failing:
                 return self._agent.perform(response, AgentTurn(words_at=now), now=now)
             case ProviderKind.LANGUAGE_MODEL:
                 return self._agent.generate_again(now=now)
-            case ProviderKind.TEXT_TO_SPEECH:
-                return self._agent.speak_again(now=now)
             case _:
                 assert_never(kind)
 
-    def _give_up(self, kind: ProviderKind, *, now: float) -> list[Effect]:
-        if kind is ProviderKind.TEXT_TO_SPEECH:
+    def _voice_failed(self, *, now: float, retryable: bool) -> list[Effect]:
+        if self._agent.speech.in_fallback_voice():
             return self._agent.give_up_speaking(now=now)
+        if retryable and self._failures[ProviderKind.TEXT_TO_SPEECH] == 1:
+            return self._agent.speak_again(now=now)
+        return self._agent.speak_otherwise(now=now)
+
+    def _give_up(self, kind: ProviderKind, *, now: float) -> list[Effect]:
         return self._agent.close(EndReason.PROVIDER_FAILED, phrases.LAST_APOLOGY, now=now)

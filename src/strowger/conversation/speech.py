@@ -24,6 +24,8 @@ from strowger.conversation.transcript import AgentTurn, Rest, Utterance
 
 SLOWEST = 0.2
 """Seconds per character that no voice takes: one that is not done by then has stalled."""
+VOICE_SPARED = 30.0
+"""Seconds in which the fallback voice speaks, once the agent's own has failed and failed again."""
 
 
 @dataclass(slots=True)
@@ -95,6 +97,8 @@ class AgentSpeech:
         self._stopped: list[Utterance] = []
         self._free_at = 0.0
         """When the last utterance was over."""
+        self._spared_until = 0.0
+        """When the agent's own voice is asked again."""
 
     @property
     def silent(self) -> bool:
@@ -132,8 +136,8 @@ class AgentSpeech:
         return first.started_at + self._patience + SLOWEST * len(first.text)
 
     def say(self, text: str, *, now: float) -> list[Effect]:
-        """Speak in the agent's own voice."""
-        return self._speak(text, now=now, fallback=False)
+        """Speak in the agent's own voice, unless that is lost for now."""
+        return self._speak(text, now=now, fallback=now < self._spared_until)
 
     def say_in_fallback_voice(self, text: str, *, now: float) -> list[Effect]:
         return self._speak(text, now=now, fallback=True)
@@ -220,6 +224,25 @@ class AgentSpeech:
     def waits_for(self, utterance: int) -> bool:
         return any(said.number == utterance for said in self._waiting)
 
+    def note_failed(self, utterance: int, *, hopeless: bool) -> None:
+        """The voice does not speak it; that matters once all before it was heard."""
+        for said in self._waiting:
+            if said.number == utterance:
+                said.failed, said.hopeless = True, hopeless
+
+    @property
+    def failed_next(self) -> Utterance | None:
+        """What would be heard now, if the voice had not failed."""
+        return self._waiting[0] if self._waiting and self._waiting[0].failed else None
+
+    def spare_own_voice(self, *, now: float) -> None:
+        """Speak in the fallback voice for a while."""
+        self._spared_until = now + VOICE_SPARED
+
+    def have_another_voice(self) -> None:
+        """Nothing is known of it yet."""
+        self._spared_until = 0.0
+
     def in_fallback_voice(self) -> bool:
         """Whether what is being said, or comes next, is in the fallback voice."""
         return bool(self._waiting) and self._waiting[0].fallback
@@ -264,7 +287,8 @@ class AgentSpeech:
         held, self._held = self._held or _Held(), None
         effects: list[Effect] = []
         for rest in rests:
-            effects += self._speak(rest.text, now=now, fallback=False, rest=rest)
+            spared = now < self._spared_until
+            effects += self._speak(rest.text, now=now, fallback=spared, rest=rest)
         for sentence in held.sentences:
             effects += self.say(sentence, now=now)
         if self._generation is not None:

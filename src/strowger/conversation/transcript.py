@@ -63,6 +63,10 @@ class Utterance:
     whole: bool = False
     played: float = 0.0
     """Seconds of its sound that were heard."""
+    failed: bool = False
+    """The voice did not speak it."""
+    hopeless: bool = False
+    """Nor would it, if it were asked again."""
 
     def start(self, at: float, *, waited: float) -> None:
         self.started_at, self.waited = at, waited
