@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 export PYTHONUTF8 := 1
 
-.PHONY: help setup demo test peers check format lock bench-latency bench-lines bench-api bench-turns bench-peers peer-locks crash-test journals clean
+.PHONY: help setup demo test fuzz peers check format lock bench-latency bench-lines bench-api bench-turns bench-peers peer-locks crash-test journals clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,8 +47,14 @@ demo: $(VENV)/.run ## Place one real call on this machine and show it live
 peers: ## SIPp, baresip, ffmpeg and flite for the tests, by apt where they are missing
 	@scripts/peers.sh
 
+# Files of tests that run at once. More than there are cores: a whole call mostly waits.
+TEST_PROCESSES ?= 3
+
 test: $(VENV)/.dev peers ## Run the whole test suite
-	@PYTHONASYNCIODEBUG=1 $(BIN)/pytest $(PYTEST)
+	@PYTHONASYNCIODEBUG=1 $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST)
+
+fuzz: $(VENV)/.dev ## Ask the API fifty times as much by its document as the test suite does
+	@STROWGER_FUZZ_EXAMPLES=300 $(BIN)/pytest tests/api/test_openapi_fuzz.py $(PYTEST)
 
 check: $(VENV)/.dev ## Format, lint, types, architecture
 	$(BIN)/ruff format --check .

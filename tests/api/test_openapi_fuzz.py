@@ -6,6 +6,7 @@ are there, where one is; and in walks from link to link, of things that the walk
 """
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,8 +26,9 @@ from strowger.api.requests import CALL_EXAMPLE
 from tests.api.live_server import Live, live_server
 from tests.postgres import fresh_database
 
-EXAMPLES = 10
-"""Requests for each operation as it should be, and as many as it should not be."""
+EXAMPLES = int(os.environ.get("STROWGER_FUZZ_EXAMPLES", "6"))
+"""Requests for each operation as it should be, and as many as it should not be; more of both with
+`make fuzz`."""
 WALKS, STEPS = 16, 14
 """How many walks from link to link, and how long."""
 
