@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from strowger.agent import Scalar
 from strowger.calls.numbers import regions_of
-from strowger.errors import NotFound
+from strowger.errors import FieldProblem, InvalidRequest, NotFound
 from strowger.model import Call, Turn
 
 HEX = re.compile(r"[0-9a-f]{32}")
@@ -81,6 +81,19 @@ def seconds_of(text: str) -> float:
     """The time of an ISO 8601 date or date-time; UTC where it names no zone. Raises ValueError."""
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def time_in(text: str | None, field: str, *, code: str = "invalid_request") -> float | None:
+    """The time in a field of a query; None where it is not given. Raises InvalidRequest with the
+    vendor's `code` for what is no time."""
+    if text is None:
+        return None
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        problem = FieldProblem(field, f"expected an ISO 8601 date, got {text[:40]}")
+        message = f"{field}: {problem.message}"
+        raise InvalidRequest(message, code=code, problems=(problem,)) from error
 
 
 def duration_of(call: Call) -> float | None:

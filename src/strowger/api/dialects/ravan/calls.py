@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from strowger.api.auth import authenticate
 from strowger.api.dialects.bodies import wire_names
 from strowger.api.dialects.endpoints import Asked, NotServed
-from strowger.api.dialects.forms import flat, seconds_of, uuid_of, with_plus
+from strowger.api.dialects.forms import flat, time_in, uuid_of, with_plus
 from strowger.api.dialects.links import recording_by_token
 from strowger.api.dialects.ravan import sessions
 from strowger.api.dialects.ravan.agents import check_active
@@ -231,12 +231,8 @@ def _order(
 
 
 def _moment(query: Mapping[str, str], field: str) -> float | None:
-    if field not in query:
-        return None
-    try:
-        return seconds_of(LOST_PLUS.sub(r"\1+\2", query[field]))
-    except ValueError as error:
-        raise InvalidRequest(f"{field}: expected a time in ISO 8601") from error
+    text = query.get(field)
+    return time_in(None if text is None else LOST_PLUS.sub(r"\1+\2", text), field)
 
 
 def _agent(query: Mapping[str, str]) -> AgentId | None:

@@ -15,8 +15,8 @@ from strowger.api.dialects.forms import (
     id_of,
     iso_time,
     number_rule,
-    seconds_of,
     spoken,
+    time_in,
     uuid_of,
     workspace_uuid,
 )
@@ -26,7 +26,7 @@ from strowger.api.dialects.revring.agents import check_enabled, webhook_of
 from strowger.api.dialects.revring.wire import NAME, Wire, wrapped
 from strowger.api.sound_files import RecordingFormat
 from strowger.calls.service import NewCall
-from strowger.errors import FieldProblem, InvalidRequest, NotFound, TooManyRequests
+from strowger.errors import NotFound, TooManyRequests
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import AgentId, Call, CallId
 from strowger.ports import CallSearch, DeliveryState
@@ -168,8 +168,8 @@ async def list_calls(asked: Asked) -> Response:
         CallSearch(
             agent_id=None if query.agentId is None else _agent_id(query.agentId),
             statuses=statuses,
-            created_from=_time(query.createdFrom, "createdFrom"),
-            created_to=_time(query.createdTo, "createdTo"),
+            created_from=time_in(query.createdFrom, "createdFrom"),
+            created_to=time_in(query.createdTo, "createdTo"),
             order_by=SORTS[query.sortBy],
             ascending=query.sortDir == "asc",
         ),
@@ -304,13 +304,3 @@ def _agent_id(text: str) -> AgentId:
         return AgentId(id_of("agent", text))
     except NotFound as error:
         raise NotFound(str(error), code="agent_not_found") from error
-
-
-def _time(text: str | None, name: str) -> float | None:
-    if text is None:
-        return None
-    try:
-        return seconds_of(text)
-    except ValueError as error:
-        problem = FieldProblem(name, "expected an ISO 8601 date")
-        raise InvalidRequest(f"{name}: {problem.message}", problems=(problem,)) from error

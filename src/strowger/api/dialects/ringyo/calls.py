@@ -15,8 +15,8 @@ from strowger.api.dialects.forms import (
     flat,
     iso_time,
     number_rule,
-    seconds_of,
     spoken,
+    time_in,
 )
 from strowger.api.dialects.links import recording_url
 from strowger.api.dialects.ringyo.agents import check_active
@@ -29,6 +29,7 @@ from strowger.model import AgentId, Call, CallId
 from strowger.ports import CallSearch
 
 NUMBERS = number_rule(r"^\+[1-9]\d{1,14}$")
+BAD_DATE = "invalid_date_format"
 
 STATUSES: Mapping[CallStatus, str] = {
     CallStatus.SCHEDULED: "queued",
@@ -103,7 +104,7 @@ async def create(asked: Asked) -> Response:
 async def list_calls(asked: Asked) -> Response:
     """`GET /v1/calls`, newest first unless `order=asc`."""
     query, place = asked.request.query_params, place_of(asked)
-    until = _time(query.get("to_date"), "to_date")
+    until = time_in(query.get("to_date"), "to_date", code=BAD_DATE)
     if place.as_of is not None:
         until = place.as_of if until is None else min(until, place.as_of)
     status = query.get("status")
@@ -115,7 +116,7 @@ async def list_calls(asked: Asked) -> Response:
             statuses=None if status is None else ASKED[status],
             agent_id=AgentId(query["agent_id"]) if "agent_id" in query else None,
             to=query.get("phone_number"),
-            created_from=_time(query.get("from_date"), "from_date"),
+            created_from=time_in(query.get("from_date"), "from_date", code=BAD_DATE),
             created_to=until,
             ascending=query.get("order") == "asc",
         ),
@@ -199,14 +200,3 @@ def messages(call: Call) -> list[Wire]:
         }
         for turn in spoken(call)
     ]
-
-
-def _time(text: str | None, field: str) -> float | None:
-    if text is None:
-        return None
-    try:
-        return seconds_of(text)
-    except ValueError as error:
-        raise InvalidRequest(
-            f"{field}: expected an ISO 8601 date, got {text[:40]}", code="invalid_date_format"
-        ) from error
