@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "lifecycle": {"errors"},
     "agent": set(),
+    "signing_secrets": set(),
     "model": {"agent", "lifecycle"},
     "sip": {"errors"},
     "media": {"errors"},
@@ -24,16 +25,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ports": {"agent", "conversation", "errors", "lifecycle", "media", "model"},
     "telephony": {"errors", "media", "model", "ports", "sip"},
     "providers": {"agent", "conversation", "errors", "media", "ports"},
-    "store": {"agent", "errors", "lifecycle", "model", "ports"},
+    "store": {"agent", "errors", "lifecycle", "model", "ports", "signing_secrets"},
     "webhooks": {"errors", "model", "ports"},
     "toolbox": {"agent", "conversation", "errors", "ports"},
-    "calls": {"agent", "conversation", "errors", "lifecycle", "media", "model", "ports"},
+    "calls": {
+        "agent", "conversation", "errors", "lifecycle", "media", "model", "ports",
+        "signing_secrets",
+    },
     "simulate": {
         "agent", "calls", "conversation", "errors", "lifecycle", "media", "model", "ports",
         "providers", "sip", "telephony",
     },
     "observability": {"errors", "model", "ports"},
-    "api": {"agent", "calls", "errors", "lifecycle", "model", "observability", "ports"},
+    "api": {
+        "agent", "calls", "errors", "lifecycle", "model", "observability", "ports",
+        "signing_secrets",
+    },
     "config": {"errors"},
     "client": {"errors"},
 }  # fmt: skip

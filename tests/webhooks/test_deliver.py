@@ -11,9 +11,10 @@ import pytest
 from strowger.errors import NotItsTurn
 from strowger.model import DEFAULT_WORKSPACE, NATIVE_FORMAT, CallId, Event, EventId
 from strowger.ports import Attempt, Delivery
+from strowger.signing_secrets import new_secret
 from strowger.webhooks.deliver import ANSWER_KEPT, PER_ENDPOINT, Deliverer, NativeFormat
 from strowger.webhooks.egress import guarded_client
-from strowger.webhooks.signing import new_secret, verify
+from strowger.webhooks.signing import verify
 from tests.webhooks.server import OK, Received, listening, says
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from strowger.errors import InvalidRequest
-from strowger.webhooks.signing import new_secret, signed_headers, verify
+from strowger.signing_secrets import new_secret
+from strowger.webhooks.signing import signed_headers, verify
 
 
 def test_the_signature_is_the_one_of_the_specification() -> None:

@@ -3,8 +3,6 @@
 Within the caller's transaction.
 """
 
-import base64
-import secrets
 from typing import Any
 
 from sqlalchemy import Row, Select, func, select, update
@@ -12,12 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from strowger.errors import NotFound
 from strowger.model import Workspace, WorkspaceId
+from strowger.signing_secrets import new_secret
 from strowger.store import audit
 from strowger.store.schema import workspaces
 from strowger.store.sealing import opened, seal
 from strowger.store.webhooks import still
-
-SECRET_LENGTH = 32  # bytes; Standard Webhooks wants 24 to 64
 
 TOLD = (
     workspaces.c.id,
@@ -47,7 +44,7 @@ async def signing_secrets(
     """
     row = await _secrets(connection, workspace)
     if row.webhook_secret is None:
-        fresh = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_LENGTH)).decode()
+        fresh = new_secret()
         mine = (workspaces.c.id == workspace) & workspaces.c.webhook_secret.is_(None)
         new = update(workspaces).where(mine)
         await connection.execute(

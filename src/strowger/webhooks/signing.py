@@ -1,20 +1,11 @@
 """Signatures after the Standard Webhooks specification: HMAC-SHA256 over id, time and body."""
 
-import base64
-import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from strowger.errors import InvalidRequest
-
-PREFIX = "whsec_"
-SECRET_LENGTH = 24  # bytes; the specification wants 24 to 64
-
-
-def new_secret() -> str:
-    return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_LENGTH)).decode()
 
 
 def signed_headers(*signing: str, message_id: str, at: float, body: bytes) -> dict[str, str]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from strowger.api.dialects.endpoints import Asked
 from strowger.errors import InvalidRequest, NotFound
 from strowger.model import AgentId, Webhook, WebhookId
+from strowger.signing_secrets import PREFIX, secret_of
 
-PREFIX = "whsec_"
 MOST = 100
 """Native webhooks that stand for one of the vendor's."""
 
@@ -49,7 +49,7 @@ def signing_secret(given: str) -> str:
             return given
     except ValueError:  # binascii's is one
         pass
-    return PREFIX + base64.b64encode(given.encode()).decode()
+    return secret_of(given.encode())
 
 
 async def swap(asked: Asked, old: Sequence[str], wishes: Sequence[Wish]) -> list[str]:

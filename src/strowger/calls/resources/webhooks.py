@@ -4,12 +4,13 @@ from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
 
-from strowger.calls.resources.signing import OVERLAP, new_secret
+from strowger.calls.resources.signing import OVERLAP
 from strowger.calls.resources.versions import Clock, Ids, update
 from strowger.calls.validation import Problems, url_problem
 from strowger.errors import NotFound
 from strowger.model import NATIVE_FORMAT, AgentId, Page, Webhook, WebhookId, WorkspaceId
 from strowger.ports import Records
+from strowger.signing_secrets import new_secret
 
 EVENT_TYPES = (
     "call.queued",

@@ -1,9 +1,10 @@
 """The workspace itself, and the secret that signs for addresses without a webhook of their own."""
 
-from strowger.calls.resources.signing import OVERLAP, new_secret
+from strowger.calls.resources.signing import OVERLAP
 from strowger.calls.resources.versions import Clock
 from strowger.model import Workspace, WorkspaceId
 from strowger.ports import Records
+from strowger.signing_secrets import new_secret
 
 
 class WorkspaceService:
