@@ -126,12 +126,15 @@ def _surroundings(settings: Settings, engine: "AsyncEngine") -> "Surroundings":
     from strowger.api.dialects.spoken import FORMATS
     from strowger.api.services import Surroundings
     from strowger.providers.catalogue import ProviderCatalogue
+    from strowger.providers.description import describe
     from strowger.store.deliveries import PostgresDeliveries
     from strowger.telephony.checking import UdpTrunkChecker
 
     return Surroundings(
         deliveries=PostgresDeliveries(engine),
-        catalogue=ProviderCatalogue(provider_settings(settings)),
+        catalogue=ProviderCatalogue(
+            partial(describe, provider_settings(settings)), clock=time.monotonic
+        ),
         checker=UdpTrunkChecker(settings.sip.host, public_host=settings.public_address),
         formats=FORMATS | {NATIVE_FORMAT},
     )
