@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 from starlette.responses import JSONResponse, Response
 
-from strowger.agent import AgentDefinition, TurnTaking, VoicemailPolicy
+from strowger.agent import AgentDefinition, TurnTaking, VoicemailPolicy, VoiceSettings
 from strowger.api.dialects.bodies import body_of, wire_names
 from strowger.api.dialects.changing import changing, rewritten
 from strowger.api.dialects.confidential import keep
@@ -136,9 +136,9 @@ async def create(asked: Asked) -> Response:
     _check_needed(given)
     assert given.name is not None
     rest = {**DEFAULTS, **_rest(given)}
+    blank, voice = AgentDefinition(name=given.name), await _voice(asked, given)
+    definition = _changed(blank, given, rest, voice)
     async with asked.services.records.together():
-        blank = AgentDefinition(name=given.name)
-        definition = await _changed(asked, blank, given, rest)
         with wire_names(WORDS):
             agent = await asked.services.agents.create(asked.workspace, definition)
         rest["webhooks"] = await _hooked(asked, agent.id, rest)
@@ -167,12 +167,13 @@ async def get(asked: Asked) -> Response:
 
 async def update(asked: Asked) -> Response:
     given = await body_of(asked, FIELDS)
+    voice = await _voice(asked, given)
     async with changing(asked, NAME):
         agent = await agent_of(asked)
         rest = await rest_of(asked, agent.id)
         if given.mode is not None and given.mode != rest["mode"]:
             raise InvalidRequest("mode: it cannot be changed")
-        changed, rest = await _write(asked, agent, given, {**rest, **_rest(given)})
+        changed, rest = await _write(asked, agent, given, {**rest, **_rest(given)}, voice)
     return wrapped(await _rendered(asked, changed, rest))
 
 
@@ -226,8 +227,14 @@ async def rest_of(asked: Asked, agent: AgentId) -> Wire:
     return {**DEFAULTS, **(await REST.find(asked, [agent])).get(agent, {})}
 
 
-async def _write(asked: Asked, agent: Agent, given: AgentFields, rest: Wire) -> tuple[Agent, Wire]:
-    definition = await _changed(asked, agent.definition, given, rest)
+async def _write(
+    asked: Asked,
+    agent: Agent,
+    given: AgentFields,
+    rest: Wire,
+    voice: VoiceSettings | None = None,
+) -> tuple[Agent, Wire]:
+    definition = _changed(agent.definition, given, rest, voice)
     with wire_names(WORDS):
         agent = await rewritten(asked, agent, definition)
     rest = {**rest, "webhooks": await _hooked(asked, agent.id, rest)}
@@ -278,13 +285,21 @@ def rendered(agent: Agent, rest: Mapping[str, Any], numbers: Iterable[PhoneNumbe
     }
 
 
-async def _changed(
-    asked: Asked, old: AgentDefinition, given: AgentFields, rest: Mapping[str, Any]
+async def _voice(asked: Asked, given: AgentFields) -> VoiceSettings | None:
+    """The voice that is wished for; looked up before a transaction waits for it."""
+    return None if given.voiceId is None else await voice_named(asked, given.voiceId)
+
+
+def _changed(
+    old: AgentDefinition,
+    given: AgentFields,
+    rest: Mapping[str, Any],
+    wished: VoiceSettings | None,
 ) -> AgentDefinition:
     """The definition with what is given in place of what was."""
     voice, limits, model = old.voice, old.limits, old.model
-    if given.voiceId is not None:
-        voice = replace(await voice_named(asked, given.voiceId), speed=voice.speed)
+    if wished is not None:
+        voice = replace(wished, speed=voice.speed)
     if given.voiceSpeed is not None:
         voice = replace(voice, speed=given.voiceSpeed)
     if given.maxConversationDurationSeconds is not None:

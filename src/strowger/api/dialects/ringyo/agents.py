@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 from starlette.responses import Response
 
-from strowger.agent import AgentDefinition, TurnTaking
+from strowger.agent import AgentDefinition, ModelSettings, TurnTaking, VoiceSettings
 from strowger.api.dialects.bodies import body_of, wire_names
 from strowger.api.dialects.changing import changing, rewritten
 from strowger.api.dialects.endpoints import Asked
@@ -74,7 +74,7 @@ CHANGES: TypeAdapter[AgentFields] = TypeAdapter(AgentFields)
 
 async def create(asked: Asked) -> Response:
     given = await body_of(asked, NEW)
-    definition = await _changed(asked, AgentDefinition(name=given.name), given)
+    definition = _changed(AgentDefinition(name=given.name), given, await _named(asked, given))
     async with asked.services.records.together():
         with wire_names(WORDS):
             agent = await asked.services.agents.create(asked.workspace, definition)
@@ -108,9 +108,10 @@ async def list_agents(asked: Asked) -> Response:
 
 async def update(asked: Asked) -> Response:
     given = await body_of(asked, CHANGES)
+    named = await _named(asked, given)
     async with changing(asked, NAME):
         agent = await _agent(asked)
-        definition = await _changed(asked, agent.definition, given)
+        definition = _changed(agent.definition, given, named)
         with wire_names(WORDS):
             agent = await rewritten(asked, agent, definition)
         rest = {**await _kept(asked, agent), **_rest(given)}
@@ -167,12 +168,27 @@ def _rest(given: AgentFields) -> Wire:
     return {name: value for name in KEPT if (value := getattr(given, name)) is not None}
 
 
-async def _changed(asked: Asked, old: AgentDefinition, given: AgentFields) -> AgentDefinition:
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the names that are given stand for here."""
+
+    model: ModelSettings | None
+    voice: VoiceSettings | None
+
+
+async def _named(asked: Asked, given: AgentFields) -> Named:
+    """Looked up before a transaction waits for it."""
+    return Named(
+        model=None if given.model is None else await model_named(asked, given.model),
+        voice=None if given.voice_id is None else await voice_named(asked, given.voice_id),
+    )
+
+
+def _changed(old: AgentDefinition, given: AgentFields, named: Named) -> AgentDefinition:
     """The definition with what is given in place of what was."""
     model, taking = old.model, old.turn_taking
-    if given.model is not None:
-        named = await model_named(asked, given.model)
-        model = replace(model, provider=named.provider, model=named.model)
+    if named.model is not None:
+        model = replace(model, provider=named.model.provider, model=named.model.model)
     if given.temperature is not None:
         model = replace(model, temperature=given.temperature)
     if given.max_tokens is not None:
@@ -185,7 +201,7 @@ async def _changed(asked: Asked, old: AgentDefinition, given: AgentFields) -> Ag
         "first_message": given.first_message,
         "language": given.language,
         "end_call_phrases": given.end_call_phrases,
-        "voice": None if given.voice_id is None else await voice_named(asked, given.voice_id),
+        "voice": named.voice,
     }
     given_now = {name: value for name, value in plain.items() if value is not None}
     return replace(old, model=model, turn_taking=taking, **given_now)  # type: ignore[arg-type]
