@@ -64,8 +64,8 @@ def test_a_call_that_rings_is_canceled(server: Server, tmp_path: Path) -> None:
 
 
 def test_a_scheduled_call_is_dialled_at_its_time(server: Server, tmp_path: Path) -> None:
-    at = datetime.now(UTC) + timedelta(seconds=3)
     with callee(tmp_path, "busy") as nobody:
+        at = datetime.now(UTC) + timedelta(seconds=3)
         call = server.place(nobody.port, ASKS, scheduled_at=at.isoformat())
         assert server.client.get(f"/v1/calls/{call}")["status"] == "scheduled"
         ended = server.wait(call)
