@@ -62,4 +62,4 @@ def test_what_was_signed_is_verified_and_nothing_else() -> None:
 def test_secrets_are_long_and_never_twice_the_same() -> None:
     secrets = {new_secret() for _ in range(100)}
     assert len(secrets) == 100
-    assert all(len(base64.b64decode(secret.removeprefix("whsec_"))) == 24 for secret in secrets)
+    assert all(len(base64.b64decode(secret.removeprefix("whsec_"))) == 32 for secret in secrets)
