@@ -292,6 +292,24 @@ def test_a_webhook_hears_the_events_it_names_by_their_name(shop: Shop) -> None:
     error_of(ask(shop, "GET", f"/webhooks/{made['id']}"), 404, "webhook_not_found")
 
 
+def test_what_is_deleted_natively_leaves_nothing_behind(shop: Shop) -> None:
+    agent = good(ask(shop, "POST", "/agents", AGENT), 201)["id"]
+    body = {"url": "https://example.com/h", "events": ["call.failed", "call.completed"]}
+    hook = good(ask(shop, "POST", "/webhooks", body), 201)["data"]["id"]
+    kept = shop.dialects.backing.kept
+    wanted = (DEFAULT_WORKSPACE, "ringyo", "agent", [agent])
+    assert list(shop.behind(kept.find_records(*wanted))) == [agent]
+    shop.native("DELETE", f"/v1/agents/{agent}")
+    assert shop.behind(kept.find_records(*wanted)) == {}
+
+    first, second = (one["id"] for one in shop.native("GET", "/v1/webhooks")["data"])
+    shop.native("DELETE", f"/v1/webhooks/{first}")
+    assert [one["id"] for one in good(ask(shop, "GET", "/webhooks"))["data"]] == [hook]
+    shop.native("DELETE", f"/v1/webhooks/{second}")
+    assert good(ask(shop, "GET", "/webhooks"))["data"] == []
+    error_of(ask(shop, "GET", f"/webhooks/{hook}"), 404, "webhook_not_found")
+
+
 @pytest.mark.parametrize("given", ["a", "secreto ñ 123", "whsec_no base64!", "whsec_" + "QUJD" * 8])
 def test_a_webhook_can_bring_its_secret(shop: Shop, given: str) -> None:
     body = {"url": "https://example.com/h", "events": ["call.failed"], "secret": given}

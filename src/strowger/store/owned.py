@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from strowger.errors import NotFound, PreconditionFailed
 from strowger.model import Page, WorkspaceId
 from strowger.store.ids import cursor_after, id_of_cursor
+from strowger.store.schema import dialect_records
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -93,9 +94,13 @@ async def at_version(
 async def remove(
     connection: AsyncConnection, table: Table, workspace: WorkspaceId, id: str
 ) -> None:
-    """Raises NotFound."""
+    """What dialects keep of it by its id goes with it. Raises NotFound."""
     if (await connection.execute(delete(table).where(_is(table, workspace, id)))).rowcount == 0:
         raise _missing(table)
+    kept = dialect_records.c
+    await connection.execute(
+        delete(dialect_records).where(kept.workspace_id == workspace, kept.record_id == id)
+    )
 
 
 async def page(

@@ -11,7 +11,8 @@ from strowger.model import DialectRecord
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Records of one kind of one dialect."""
+    """Records of one kind of one dialect. One by the id of a native thing goes when that is
+    deleted, whoever deletes it."""
 
     dialect: str
     kind: str

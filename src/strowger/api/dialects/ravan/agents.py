@@ -202,7 +202,6 @@ async def delete(asked: Asked) -> Response:
     id = _id(asked)
     async with changing(asked, NAME):
         await asked.services.agents.delete(asked.workspace, id)
-        await REST.discard(asked, id)
     return answer("Agent deleted successfully")
 
 

@@ -237,7 +237,6 @@ async def _remove(asked: Asked, number: PhoneNumber) -> None:
     """With the trunk that was imported with it, unless calls still use that."""
     kept = (await REST.find(asked, [number.id])).get(number.id, {})
     await asked.services.numbers.delete(asked.workspace, number.id)
-    await REST.discard(asked, number.id)
     trunk = kept.get("trunk_id")
     if isinstance(trunk, str) and not await _used(asked, trunk):
         with suppress(Conflict, NotFound):

@@ -183,7 +183,6 @@ async def delete(asked: Asked) -> Response:
         for tool in (await rest_of(asked, agent.id))["customTools"]:
             await keep(asked, NAME, tool["id"], {})
         await asked.services.agents.delete(asked.workspace, agent.id)
-        await REST.discard(asked, agent.id)
     return wrapped({"id": uuid_of(agent.id), "deleted": True})
 
 

@@ -121,9 +121,7 @@ async def update(asked: Asked) -> Response:
 
 async def delete(asked: Asked) -> Response:
     agent = await _agent(asked)
-    async with asked.services.records.together():
-        await asked.services.agents.delete(asked.workspace, agent.id)
-        await REST.discard(asked, agent.id)
+    await asked.services.agents.delete(asked.workspace, agent.id)
     return wrapped(asked, {"id": agent.id, "deleted": True})
 
 

@@ -5,7 +5,7 @@ the vendor's word for it: both layers' words can be asked for, and each is sent 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ from strowger.api.dialects.endpoints import Asked, Backing
 from strowger.api.dialects.forms import iso_time
 from strowger.api.dialects.hooks import Wish, signing_secret, swap
 from strowger.api.dialects.keeping import Shelf
-from strowger.api.dialects.lists import cut
+from strowger.api.dialects.lists import cut, everything
 from strowger.api.dialects.ringyo.calls import result
 from strowger.api.dialects.ringyo.wire import NAME, Wire, listed, place_of, wrapped
 from strowger.calls.validation import url_problem
@@ -122,6 +122,9 @@ async def create(asked: Asked) -> Response:
 
 async def list_webhooks(asked: Asked) -> Response:
     place, records = place_of(asked), await SHELF.list(asked)
+    natives = await everything(asked.services.webhooks.list, asked.workspace)
+    left = {webhook.id for webhook in natives}
+    records = tuple(record for record in records if _lives(record, left))
     page = cut(records, offset=place.offset, limit=place.limit)
     return listed(asked, [_rendered(record) for record in page.items], place, page.total)
 
@@ -205,9 +208,21 @@ def _check_url(url: str) -> None:
 
 async def _webhook(asked: Asked) -> DialectRecord:
     try:
-        return await SHELF.get(asked, asked.path("webhook_id"))
+        record = await SHELF.get(asked, asked.path("webhook_id"))
     except NotFound as error:
         raise NotFound(str(error), code="no_such_webhook") from error
+    natives = await everything(asked.services.webhooks.list, asked.workspace)
+    if not _lives(record, {webhook.id for webhook in natives}):
+        raise NotFound("no such webhook", code="no_such_webhook")
+    return record
+
+
+def _lives(record: DialectRecord, left: Collection[WebhookId]) -> bool:
+    """Whether one of its native webhooks is left, or it never had any, as an inactive one: who
+    deleted them all over the native API has deleted it."""
+    native = record.body["native"]
+    assert isinstance(native, list)
+    return not native or any(id in left for id in native)
 
 
 def _rendered(record: DialectRecord) -> Wire:

@@ -139,8 +139,6 @@ async def cancel_number(asked: Asked) -> Response:
         number = await _named(asked)
         wire = await expanded(asked, number)
         await asked.services.numbers.delete(asked.workspace, number.id)
-        if await NUMBERS.find(asked, [number.id]):
-            await NUMBERS.remove(asked, number.id)
     return answer(asked, {**wire, "active": False})
 
 
