@@ -81,6 +81,13 @@ def test_what_was_not_asked_for_is_not_in_the_question_and_not_in_the_answer() -
     assert not Analysis().wanted
 
 
+def test_a_call_is_summed_up_as_the_agent_says() -> None:
+    wanted = Analysis(summary_prompt="In one line, for a dentist.")
+    assert wanted.wanted
+    schema = answer_schema(wanted)["properties"]
+    assert schema == {"summary": {"type": "string", "description": "In one line, for a dentist."}}
+
+
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [

@@ -34,6 +34,7 @@ from strowger.model import (
     WorkspaceId,
 )
 from strowger.ports import Delivery, OutgoingRequest
+from strowger.store.analyses import PostgresAnalyses
 from strowger.store.calls import PostgresCallStore
 from strowger.store.connect import open_engine
 from strowger.store.deliveries import PostgresDeliveries
@@ -61,6 +62,7 @@ class Shop:
     client: TestClient
     services: Services
     store: PostgresCallStore
+    analyses: PostgresAnalyses
     dialects: Dialects
     recordings: Path
     now: list[float]
@@ -132,15 +134,22 @@ class Shop:
         return self.call(call_id)
 
     def composed(
-        self, format: str, call_id: str, type: str, *, payload: Mapping[str, object] | None = None
+        self,
+        format: str,
+        call_id: str,
+        type: str,
+        *,
+        payload: Mapping[str, object] | None = None,
+        at: float | None = None,
     ) -> OutgoingRequest | None:
-        """What a webhook of this format is sent for an event of the call."""
+        """What a webhook of this format is sent for an event of the call, which happened now or
+        `at` another time."""
         call = self.call(call_id)
         event = Event(
             id=EventId("event_1"),
             workspace_id=call.workspace_id,
             type=type,
-            created_at=self.now[0],
+            created_at=self.now[0] if at is None else at,
             payload=payload or {},
             call_id=call.id,
         )
@@ -204,7 +213,7 @@ def shop(database_url: str, tmp_path: Path) -> Iterator[Shop]:
     )
     with TestClient(create_app(services, dialects=dialects)) as client:
         store = PostgresCallStore(engine)
-        shop = Shop(client, services, store, dialects, tmp_path, now)
+        shop = Shop(client, services, store, PostgresAnalyses(engine), dialects, tmp_path, now)
         shop.behind(records.ensure_workspace(WorkspaceId("workspace_other"), now=NOW))
         shop.key = shop.new_key()
         shop.native("POST", "/v1/trunks", {"name": "t", "host": "127.0.0.1", "port": 5070})

@@ -105,6 +105,14 @@ def test_changes_go_both_ways_and_leave_the_rest(shop: Shop) -> None:
     )
 
 
+def test_the_prompt_of_the_summary_is_the_analysis_own(shop: Shop) -> None:
+    told = made(shop, analysis_summary_prompt="In one line.")
+    assert told["analysis_summary_prompt"] == "In one line."
+    assert native(shop, told["id"])["analysis"]["summary_prompt"] == "In one line."
+    ask(shop, "PATCH", f"/api/v1/agents/{told['id']}", {"analysis_summary_prompt": ""})
+    assert native(shop, told["id"])["analysis"]["summary_prompt"] is None
+
+
 def test_agents_are_listed_with_those_of_the_native_api(shop: Shop) -> None:
     first, second = shop.agent("Native"), made(shop)["id"]
     answer = ask(shop, "GET", "/api/v1/agents/?limit=1&offset=1")

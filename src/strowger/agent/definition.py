@@ -385,6 +385,8 @@ class Analysis:
 
     summary: bool = False
     """Whether the call is summed up, for who was not there."""
+    summary_prompt: str | None = None
+    """How the call is to be summed up, in words; with these it is, whatever `summary` says."""
     extract: Mapping[str, object] | None = None
     """JSON schema, of an object, of what to look for in what was said."""
     success: str | None = None
@@ -399,8 +401,12 @@ class Analysis:
     @property
     def wanted(self) -> bool:
         """Whether there is anything to ask."""
-        asked = (self.summary, self.sentiment, self.extract is not None, self.success, self.prompts)
+        asked = (self.sums_up, self.sentiment, self.extract is not None, self.success, self.prompts)
         return any(asked)
+
+    @property
+    def sums_up(self) -> bool:
+        return self.summary or self.summary_prompt is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

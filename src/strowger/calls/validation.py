@@ -204,6 +204,8 @@ def _fallbacks_of(
 def _analysis_problems(analysis: Analysis, offered: Offered) -> Iterator[tuple[str, str | None]]:
     if analysis.extract is not None:
         yield "analysis.extract", schema_problem(analysis.extract)
+    if analysis.summary_prompt is not None:
+        yield "analysis.summary_prompt", question_problem(analysis.summary_prompt)
     if analysis.success is not None:
         yield "analysis.success", question_problem(analysis.success)
     if len(analysis.prompts) > MOST_PROMPTS:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, TypeAdapter
 from starlette.responses import Response
 
-from strowger.agent import AgentDefinition, Limits, TurnTaking, VoicemailPolicy
+from strowger.agent import AgentDefinition, Analysis, Limits, TurnTaking, VoicemailPolicy
 from strowger.api.dialects.bodies import wire_names
 from strowger.api.dialects.changing import changing, rewritten
 from strowger.api.dialects.endpoints import Asked
@@ -64,6 +64,7 @@ WORDS = {
     "turn_taking.silence_timeout": "reminder_trigger_ms",
     "turn_taking.max_reprompts": "reminder_max_count",
     "tools": "selected_tools",
+    "analysis.summary_prompt": "analysis_summary_prompt",
     "voicemail.message": "voicemail_message",
     "url": "webhook_urls",
 }
@@ -246,6 +247,8 @@ def rendered(agent: Agent, kept: Mapping[str, object]) -> Wire:
         "model": definition.model.model or rest["model"],
         "voice_id": definition.voice.voice_id or rest["voice_id"],
         "temperature": definition.model.temperature,
+        "analysis_summary_prompt": definition.analysis.summary_prompt
+        or rest["analysis_summary_prompt"],
         "reminder_trigger_ms": round(1000 * taking.silence_timeout),
         "reminder_max_count": taking.max_reprompts,
         "max_call_duration_ms": round(1000 * limits.max_duration),
@@ -322,6 +325,7 @@ async def _changed(asked: Asked, old: AgentDefinition, given: Wire) -> AgentDefi
                 given.get("start_speaker")
             ],
         ),
+        analysis=_analysis(old.analysis, given),
         limits=_with(
             old.limits,
             max_duration=_seconds(given.get("max_call_duration_ms")),
@@ -329,6 +333,13 @@ async def _changed(asked: Asked, old: AgentDefinition, given: Wire) -> AgentDefi
         ),
         voicemail=_voicemail(old.voicemail, given),
     )
+
+
+def _analysis(old: Analysis, given: Wire) -> Analysis:
+    """An empty prompt asks for no summary, where the native agent does not."""
+    if "analysis_summary_prompt" not in given:
+        return old
+    return replace(old, summary_prompt=given["analysis_summary_prompt"].strip() or None)
 
 
 def _voicemail(old: VoicemailPolicy, given: Wire) -> VoicemailPolicy:

@@ -131,6 +131,8 @@ def analysis_of(call: Call) -> dict[str, Wire]:
     found: dict[str, object] = dict(call.extracted)
     if call.outcome is not None:
         found["outcome"] = call.outcome
+    if call.summary is not None:
+        found["summary"] = call.summary
     return {name: {"type": _type_of(value), "value": value} for name, value in found.items()}
 
 

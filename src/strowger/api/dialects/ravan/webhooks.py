@@ -7,6 +7,7 @@ another (`ravan:observed`), and what receivers that work today can read: so that
 import json
 from collections.abc import Mapping
 
+from strowger.api.dialects.endings import analyzed_call
 from strowger.api.dialects.endpoints import Backing
 from strowger.api.dialects.forms import as_lines, iso_time, uuid_of
 from strowger.api.dialects.hooks import Wish
@@ -59,7 +60,7 @@ class RavanFormat:
         event = delivery.event
         if event.type not in ENDINGS or event.call_id is None:
             return None
-        call = await self._backing.services.calls.get(event.workspace_id, event.call_id)
+        call = await analyzed_call(self._backing, delivery, event.call_id)
         if delivery.format == DOCUMENTED:
             known = await known_by(self._backing, call.workspace_id, [call.to])
             told = documented(self._backing, call, known.get(call.to))

@@ -2,6 +2,7 @@
 
 import json
 
+from strowger.api.dialects.endings import analyzed_call
 from strowger.api.dialects.endpoints import Backing
 from strowger.api.dialects.revring.calls import rendered
 from strowger.ports import Delivery, OutgoingRequest
@@ -19,6 +20,6 @@ class RevRingFormat:
         event = delivery.event
         if event.type not in ENDS or event.call_id is None:
             return None
-        call = await self._backing.services.calls.get(event.workspace_id, event.call_id)
+        call = await analyzed_call(self._backing, delivery, event.call_id)
         told = rendered(self._backing, call)
         return OutgoingRequest(url=delivery.url, body=json.dumps(told, ensure_ascii=False).encode())
