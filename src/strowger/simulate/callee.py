@@ -173,7 +173,6 @@ async def run_callee(
     be bound, a provider is not there, or the log cannot be written.
     """
     actor = PersonaActor(persona, senses_of(persona, providers))
-    network = persona.impairments
     with _log(settings.log) as log:
 
         def report(one: Report) -> None:
@@ -182,7 +181,11 @@ async def run_callee(
             on_report(one)
 
         async with open_callee(
-            actor, settings, model=model, network=network, seed=persona.seed, on_report=report
+            actor,
+            settings,
+            model=model,
+            wiring=bad_network(persona.impairments, persona.seed),
+            on_report=report,
         ):
             on_ready()
             await asyncio.Event().wait()  # until cancelled
@@ -194,11 +197,13 @@ async def open_callee(
     settings: CalleeSettings,
     *,
     model: SpeechModel | None,
-    network: Impairments,
-    seed: int,
+    wiring: Callable[[LineSockets], Wire],
     on_report: Callable[[Report], None],
 ) -> AsyncIterator[None]:
-    """An actor that answers calls for as long as it is open. Raises ConfigurationError."""
+    """An actor that answers calls for as long as it is open. Raises ConfigurationError.
+
+    `wiring` puts something before the sockets of each call, such as `bad_network`.
+    """
     bell: asyncio.Queue[IncomingCall] = asyncio.Queue(maxsize=WAITING)
 
     def ring(incoming: IncomingCall) -> None:
@@ -221,7 +226,7 @@ async def open_callee(
             calls.create_task(callee.take(incoming), name=f"call {incoming.session}")
 
     async with (
-        open_telephone(telephone, model, ring, _wiring(network, seed)),
+        open_telephone(telephone, model, ring, wiring),
         asyncio.TaskGroup() as calls,  # inside, so that its calls can still say BYE
     ):
         taking = calls.create_task(take_calls(calls), name="take calls")
@@ -243,7 +248,7 @@ def senses_of(persona: Persona, providers: Providers) -> CalleeSenses:
     return CalleeSenses(ear, voice)
 
 
-def _wiring(network: Impairments, seed: int) -> Callable[[LineSockets], Wire]:
+def bad_network(network: Impairments, seed: int) -> Callable[[LineSockets], Wire]:
     """A network as bad as wanted; every call has the same one."""
     if network == Impairments():
         return lambda sockets: sockets

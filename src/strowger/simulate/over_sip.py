@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from strowger.simulate.callee import CalleeSettings, open_callee
+from strowger.simulate.callee import CalleeSettings, bad_network, open_callee
 from strowger.simulate.company import Booking, House, open_studio, recorded
 from strowger.simulate.exchange import LoopbackTelephone
 from strowger.simulate.performance import Performance
@@ -63,8 +63,7 @@ async def _hold(booking: Booking, studio: Studio, slot: int) -> Performance:
             rehearsal.actor(),
             callee,
             model=studio.model,
-            network=rehearsal.network,
-            seed=rehearsal.seed,
+            wiring=bad_network(rehearsal.network, rehearsal.seed),
             on_report=lambda told: rehearsal.tell(told.what),
         ),
         open_telephone(ours, studio.model) as telephone,
