@@ -8,7 +8,7 @@ import json
 
 from websockets.http11 import Request
 
-from tests.providers.vendors.behaviour import RATE, Fault
+from tests.providers.vendors.behaviour import RATE, Fault, Hearing, SpokenWord
 from tests.providers.vendors.sockets import Client, Vendor
 
 
@@ -25,9 +25,7 @@ class AssemblyAI(Vendor):
             return
         await client.send(type="Begin", id="s", expires_at=1)
         behaviour = self.behaviour
-        heard = began = told = 0.0
-        order = 0
-        words: list[str] | None = None
+        hearing, told, order = Hearing(behaviour), 0.0, 0
         async for frame in client.frames():
             if isinstance(frame, bytes):
                 lasts = len(frame) / 2 / RATE
@@ -35,30 +33,29 @@ class AssemblyAI(Vendor):
                     await client.send(type="Error", error_code=3007, error="Input Duration Error")
                     await client.close(3007, "Input Duration Error")
                     return
-                if words is None:
-                    words, fault = behaviour.next_turn().split(), behaviour.next_fault()
+                if hearing.feed(frame):
+                    fault = behaviour.next_fault()
                     if fault is Fault.ERROR:
                         await client.send(error="internal error")
                         return
                     if await client.suffer(fault):
                         return
-                heard += lasts
-                if heard - told >= behaviour.interim_every:
-                    told = heard
-                    so_far = words[: int((heard - began) * behaviour.words_per_second)]
-                    await self._tell(client, so_far, began, order, over=False)
+                if hearing.seconds - told >= behaviour.interim_every:
+                    told = hearing.seconds
+                    await self._tell(client, hearing.words(over=False), order, over=False)
                 continue
             match json.loads(frame)["type"]:
                 case "ForceEndpoint":
                     await asyncio.sleep(behaviour.final_after)
-                    if words:  # an empty turn has no end
-                        await self._tell(client, words, began, order, over=True)
+                    if words := hearing.words(over=True):  # an empty turn has no end
+                        await self._tell(client, words, order, over=True)
                         order += 1
-                    began, told, words = heard, heard, None
+                    hearing.end()
+                    told = hearing.seconds
                 case "Terminate":
                     await client.send(
-                        type="Termination", audio_duration_seconds=round(heard),
-                        session_duration_seconds=round(heard),
+                        type="Termination", audio_duration_seconds=round(hearing.seconds),
+                        session_duration_seconds=round(hearing.seconds),
                     )  # fmt: skip
                     await client.close()
                     return
@@ -69,18 +66,17 @@ class AssemblyAI(Vendor):
                     return
 
     async def _tell(
-        self, client: Client, words: list[str], began: float, order: int, *, over: bool
+        self, client: Client, words: list[SpokenWord], order: int, *, over: bool
     ) -> None:
-        per_second = self.behaviour.words_per_second
         placed = [
             {
                 "text": word,
-                "start": round(1000 * (began + index / per_second)),
-                "end": round(1000 * (began + (index + 0.8) / per_second)),
+                "start": round(1000 * start),
+                "end": round(1000 * end),
                 "confidence": 0.95,
                 "word_is_final": over or index < len(words) - 1,
             }
-            for index, word in enumerate(words)
+            for index, (word, start, end) in enumerate(words)
         ]
         stands = [str(word["text"]) for word in placed if word["word_is_final"]]
         await client.send(

@@ -5,10 +5,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 
 RATE = 8000
+
+SpokenWord = tuple[str, float, float]
+"""With the seconds at which it begins and ends."""
 
 
 class Fault(StrEnum):
@@ -42,7 +46,7 @@ GAP = 0.04
 PER_LETTER = 0.06
 
 
-def spoken_words(text: str) -> Iterator[tuple[str, float, float]]:
+def spoken_words(text: str) -> Iterator[SpokenWord]:
     """Each word of `speech_like`, where it begins and how long it lasts."""
     at = 0.0
     for word in text.split():
@@ -83,6 +87,12 @@ class Behaviour:
     """What goes wrong in one turn, text or request after the other; none after the last."""
     speak: Callable[[str], bytes] = speech_like
     """The PCM of a text at 8 kHz."""
+    timing: Callable[[str], Iterator[SpokenWord]] = spoken_words
+    """Each word of that, where it begins and how long it lasts."""
+    ear: Callable[[], "Ear"] | None = None
+    """What hears a connection; none to hear the words of `turns` in any sound."""
+    cut_at: str | None = None
+    """Once this word is heard the connection breaks off."""
 
     def next_turn(self) -> str:
         return self.turns.pop(0) if len(self.turns) > 1 else self.turns[0]
@@ -92,6 +102,59 @@ class Behaviour:
 
     def next_fault(self) -> Fault | None:
         return self.faults.pop(0) if self.faults else None
+
+
+class Ear(Protocol):
+    """Hears words in the sound of one connection."""
+
+    def feed(self, pcm: bytes) -> None: ...
+    def spoken(self) -> list[SpokenWord]:
+        """All that were said to their end so far, counted from the connection's first sample."""
+
+
+class Hearing:
+    """What one connection hears, turn by turn."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.seconds = self.began = 0.0
+        """Of sound: all, and before the present turn."""
+        self._behaviour = behaviour
+        self._ear = None if behaviour.ear is None else behaviour.ear()
+        self._script: list[str] | None = None
+        """What is heard in the present turn, by the list; None before its first sound."""
+        self._settled = 0
+        """Words that were heard in turns before."""
+
+    def feed(self, pcm: bytes) -> bool:
+        """Whether a turn begins with this."""
+        begins = self._script is None
+        if self._script is None:
+            self._script = self._behaviour.next_turn().split()
+        self.seconds += len(pcm) / 2 / RATE
+        if self._ear is not None:
+            self._ear.feed(pcm)
+        return begins
+
+    def words(self, *, over: bool) -> list[SpokenWord]:
+        """Of the turn so far: all that is listed once it is over, else as its pace has it."""
+        if self._ear is not None:
+            return self._ear.spoken()[self._settled :]
+        script, per_second = self._script or [], self._behaviour.words_per_second
+        count = len(script) if over else int((self.seconds - self.began) * per_second)
+        return [
+            (word, self.began + index / per_second, self.began + (index + 0.8) / per_second)
+            for index, word in enumerate(script[:count])
+        ]
+
+    def end(self) -> None:
+        """The turn is over; a word that is being said belongs to the next."""
+        self._settled += len(self.words(over=True))
+        self.began, self._script = self.seconds, None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the word was heard at which the connection breaks off."""
+        return self._behaviour.cut_at in [word for word, *_ in self.words(over=False)]
 
 
 def with_fault(pcm: bytes, fault: Fault | None) -> bytes:

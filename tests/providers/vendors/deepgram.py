@@ -14,7 +14,14 @@ from websockets.http11 import Request
 
 from strowger.media.events import Codec
 from strowger.media.g711 import encode
-from tests.providers.vendors.behaviour import RATE, Fault, is_voiced, with_fault
+from tests.providers.vendors.behaviour import (
+    RATE,
+    Fault,
+    Hearing,
+    SpokenWord,
+    is_voiced,
+    with_fault,
+)
 from tests.providers.vendors.sockets import Client, Vendor, bearer
 
 IDLE = 10.0
@@ -26,16 +33,16 @@ class _Deepgram(Vendor):
         return bearer(request, "Token ")
 
 
-def placed(words: list[str], start: float, per_second: float) -> list[dict[str, object]]:
+def placed(words: list[SpokenWord]) -> list[dict[str, object]]:
     return [
         {
             "word": word.lower().strip(".,?!"),
             "punctuated_word": word,
-            "start": round(start + index / per_second, 3),
-            "end": round(start + (index + 0.8) / per_second, 3),
+            "start": round(start, 3),
+            "end": round(end, 3),
             "confidence": 0.98,
         }
-        for index, word in enumerate(words)
+        for word, start, end in words
     ]
 
 
@@ -46,8 +53,7 @@ class DeepgramNova(_Deepgram):
 
     async def serve(self, client: Client) -> None:
         behaviour = self.behaviour
-        heard = began = told = 0.0
-        words: list[str] | None = None
+        hearing, told = Hearing(behaviour), 0.0
         fault: Fault | None = None
         while True:
             try:
@@ -59,48 +65,46 @@ class DeepgramNova(_Deepgram):
             if frame is None:
                 return
             if isinstance(frame, bytes):
-                if words is None:
-                    words, fault = behaviour.next_turn().split(), behaviour.next_fault()
-                heard += len(frame) / 2 / RATE
+                if hearing.feed(frame):
+                    fault = behaviour.next_fault()
                 if fault is Fault.ERROR:
                     await client.send(type="Error", description="model is overloaded")
                     return
-                if await client.suffer(fault):
+                if await client.suffer(Fault.CUT if hearing.is_cut else fault):
                     return
-                if heard - told >= behaviour.interim_every:
-                    told = heard
-                    so_far = words[: int((heard - began) * behaviour.words_per_second)]
-                    await self._tell(client, so_far, began, heard, final=False)
+                if hearing.seconds - told >= behaviour.interim_every:
+                    told = hearing.seconds
+                    await self._tell(client, hearing, final=False)
                 continue
             message = json.loads(frame)
             match message["type"]:
                 case "Finalize":
                     await asyncio.sleep(behaviour.final_after)
-                    await self._tell(client, words or [], began, heard, final=True)
-                    began, told, words = heard, heard, None
+                    await self._tell(client, hearing, final=True)
+                    hearing.end()
+                    told = hearing.seconds
                 case "KeepAlive":
                     pass
                 case "CloseStream":
-                    await client.send(type="Metadata", duration=heard, channels=1)
+                    await client.send(type="Metadata", duration=hearing.seconds, channels=1)
                     await client.close()
                     return
                 case _:
                     await client.close(1008, "DATA-0000")
                     return
 
-    async def _tell(
-        self, client: Client, words: list[str], began: float, heard: float, *, final: bool
-    ) -> None:
+    async def _tell(self, client: Client, hearing: Hearing, *, final: bool) -> None:
+        words = hearing.words(over=final)
         best = {
-            "transcript": " ".join(words),
+            "transcript": " ".join(word for word, *_ in words),
             "confidence": 0.98 if words else 0.0,
-            "words": placed(words, began, self.behaviour.words_per_second),
+            "words": placed(words),
         }
         await client.send(
             type="Results",
             channel_index=[0, 1],
-            start=round(began, 3),
-            duration=round(heard - began, 3),
+            start=round(hearing.began, 3),
+            duration=round(hearing.seconds - hearing.began, 3),
             is_final=final,
             speech_final=False,
             from_finalize=final,
@@ -213,7 +217,10 @@ class _FluxTurn:
         self._sequence += 1
         self._told = self._heard
         words = self._words[: self._said]
-        known = placed(words, self._began, self._vendor.behaviour.words_per_second)
+        began, each = self._began, 1 / self._vendor.behaviour.words_per_second
+        known = placed(
+            [(word, began + n * each, began + (n + 0.8) * each) for n, word in enumerate(words)]
+        )
         await self._client.send(
             type="TurnInfo",
             request_id="r",

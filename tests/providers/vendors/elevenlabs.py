@@ -6,11 +6,12 @@ https://elevenlabs.io/docs/api-reference/text-to-speech/v-1-text-to-speech-voice
 import asyncio
 import json
 from base64 import b64encode
+from collections.abc import Iterator
 from functools import partial
 
 from websockets.http11 import Request
 
-from tests.providers.vendors.behaviour import RATE, Fault, spoken_words, with_fault
+from tests.providers.vendors.behaviour import RATE, Fault, SpokenWord, with_fault
 from tests.providers.vendors.deepgram import ulaw
 from tests.providers.vendors.sockets import Client, Vendor
 
@@ -66,7 +67,7 @@ class ElevenLabs(Vendor):
                 return
             await client.send(
                 audio=b64encode(sound[start : start + step]).decode(),
-                alignment=alignment(text, start / RATE, (start + step) / RATE),
+                alignment=alignment(behaviour.timing(text), start / RATE, (start + step) / RATE),
                 normalizedAlignment=None,
                 contextId=context,
             )
@@ -74,19 +75,21 @@ class ElevenLabs(Vendor):
         await client.send(isFinal=True, contextId=context)
 
 
-def alignment(text: str, begins: float, ends: float) -> dict[str, object] | None:
+def alignment(words: Iterator[SpokenWord], begins: float, ends: float) -> dict[str, object] | None:
     """The characters that begin in a piece of sound, by its own time."""
     chars: list[str] = []
     starts: list[int] = []
     lasts: list[int] = []
-    for word, at, duration in spoken_words(text):
+    for word, at, duration in words:
         each = duration / len(word)
         for index, char in enumerate([*word, " "]):
             start = at + index * each
             if begins <= start < ends:
+                began = round(1000 * (start - begins))
                 chars.append(char)
-                starts.append(round(1000 * (start - begins)))
-                lasts.append(round(1000 * each))
+                starts.append(began)
+                # Whole milliseconds that follow each other without a gap, as the service's do.
+                lasts.append(round(1000 * (start + each - begins)) - began)
     if not chars:
         return None
     return {"chars": chars, "charStartTimesMs": starts, "charDurationsMs": lasts}

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,8 +12,20 @@ from tests.providers.vendors.behaviour import Fault, with_fault
 from tests.providers.vendors.requests import HttpVendor, bearer
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    text: str = ""
+    tool: str | None = None
+    """The name of one that is asked for after the text."""
+    arguments: Mapping[str, object] = field(default_factory=dict)
+
+
 class OpenAI(HttpVendor):
     path = "/v1/"
+
+    def reply_to(self, asked: Asked) -> Reply:
+        """What the model says to a request for a chat completion."""
+        return Reply(self.behaviour.next_reply())
 
     def key_of(self, asked: Asked) -> str | None:
         return bearer(asked)
@@ -27,7 +41,7 @@ class OpenAI(HttpVendor):
             case "/v1/models":
                 await client.whole(200, "application/json", b'{"data": []}')
             case "/v1/chat/completions":
-                await self._chat(client)
+                await self._chat(client, self.reply_to(asked))
             case "/v1/audio/speech":
                 await self._speak(client, str(asked.json()["input"]), fault)
             case "/v1/audio/transcriptions":
@@ -37,11 +51,16 @@ class OpenAI(HttpVendor):
             case _:
                 await client.error(404, "no such address")
 
-    async def _chat(self, client: Client) -> None:
+    async def _chat(self, client: Client, reply: Reply) -> None:
         await client.head(200, "text/event-stream")
-        async for piece in self.paced(self.behaviour.next_reply()):
+        async for piece in self.paced(reply.text):
             await client.delta(piece)
-        await client.delta("", "stop")
+        if reply.tool is not None:
+            function = {"name": reply.tool, "arguments": json.dumps(dict(reply.arguments))}
+            call = {"index": 0, "id": f"call_{len(self.asked)}", "type": "function"}
+            delta = {"tool_calls": [{**call, "function": function}]}
+            await client.event({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+        await client.delta("", "stop" if reply.tool is None else "tool_calls")
         await client.event("[DONE]")
         await client.end()
 
