@@ -3,8 +3,10 @@
 One that dies, and a disk that is full, are in tests/crash/test_outages.py, with real processes.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,18 @@ async def stalled(home: House, table: str) -> AsyncIterator[None]:
         await connection.close()
 
 
+@contextmanager
+def hanging(pids: list[int]) -> Iterator[None]:
+    """These processes of the database neither work nor die."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
 @pytest.mark.parametrize(
     ("table", "path", "body"),
     [("agents", "/v1/agents", AGENT), ("events", "/v1/calls", CALL), ("calls", "/v1/calls", CALL)],
@@ -78,3 +92,19 @@ async def test_reading_waits_no_longer_and_goes_on_when_the_database_does(home: 
             refusal(await home.client.get(path, headers=headers), 503, "unavailable")
     answer = await home.client.get(f"/v1/calls/{call['id']}", headers=headers)
     assert answer.json() == call
+
+
+async def test_a_database_that_hangs_altogether_is_given_up_as_well(home: House) -> None:
+    headers = await home.key()
+    assert (await home.client.get("/v1/calls", headers=headers)).status_code == 200
+    connection = await connect(home.url)
+    rows = await connection.fetch(
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " AND client_port IS NOT NULL"
+    )
+    await connection.close()
+    assert rows
+    with hanging([row["pid"] for row in rows]):
+        refusal(await home.client.get("/v1/calls", headers=headers), 503, "unavailable")
+    assert (await home.client.get("/v1/calls", headers=headers)).status_code == 200

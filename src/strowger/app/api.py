@@ -35,7 +35,7 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
     from strowger.observability.figures import ApiFigures, PoolState
     from strowger.observability.lag import watch_loop
     from strowger.store.calls import PostgresWaitingCalls
-    from strowger.store.connect import in_use, open_engine
+    from strowger.store.connect import ANSWER_TIMEOUT, in_use, open_engine
     from strowger.store.house import PostgresHouse
     from strowger.store.ids import new_id
     from strowger.store.jobs import JobQueue
@@ -50,7 +50,13 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
     url = await database_of_child(settings)
     async with AsyncExitStack() as stack:
         keyring = await asyncio.to_thread(keyring_of, settings)
-        engine = open_engine(url, pool_size=POOL, keyring=keyring)
+        engine = open_engine(
+            url,
+            pool_size=POOL,
+            statement_timeout=ANSWER_TIMEOUT,
+            pool_timeout=ANSWER_TIMEOUT,
+            keyring=keyring,
+        )
         stack.push_async_callback(engine.dispose)
         bell = PostgresBell(url, EVENT_CHANNEL)
         waiting = WaitingRoom(PostgresWaitingCalls(engine))

@@ -16,6 +16,9 @@ from strowger.store.keyring import Keyring
 CONNECT_TIMEOUT = 5.0  # seconds
 STATEMENT_TIMEOUT = 30.0  # seconds; no statement here should need a hundredth of it
 POOL_TIMEOUT = 10.0  # seconds to wait for a free connection
+ANSWER_TIMEOUT = 5.0
+"""Seconds for both where somebody waits for an answer. Of a database that hangs it takes the two of
+them, at the most: a statement that is given up is followed by a ROLLBACK that is, too."""
 KEYRING = "strowger_keyring"
 """The execution option under which an engine keeps its keyring."""
 
@@ -53,6 +56,7 @@ def open_engine(
     *,
     pool_size: int = 10,
     statement_timeout: float | None = STATEMENT_TIMEOUT,
+    pool_timeout: float = POOL_TIMEOUT,
     keyring: Keyring | None = None,
 ) -> AsyncEngine:
     """A pool of connections to `url`, a PostgreSQL URL in libpq's spelling.
@@ -69,7 +73,7 @@ def open_engine(
         async_creator=creator,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=POOL_TIMEOUT,
+        pool_timeout=pool_timeout,
         json_serializer=to_json,
         json_deserializer=from_json,
     )
