@@ -15,6 +15,7 @@ import pytest
 from strowger.calls.render import render_turn
 from strowger.commands.demo import read_example
 from strowger.conversation.conversation import Conversation
+from strowger.conversation.either import tell
 from strowger.conversation.events import HangUp
 from strowger.conversation.journal import TimerFired, parse_journal, replay
 from strowger.conversation.replaying import replay_and_compare
@@ -94,7 +95,7 @@ def test_a_call_is_placed_held_and_reported(server: Server, tmp_path: Path) -> N
         if isinstance(entry, TimerFired):
             again.handle_timer(now=now)
         else:
-            again.receive(entry, now=now)
+            tell(again, entry, now=now)
     assert again.outcome == call["outcome"]
     assert [render_turn(turn) for turn in again.transcript] == call["transcript"]
 

@@ -16,7 +16,6 @@ from strowger.agent.definition import (
     Node,
     Phrases,
     SayNode,
-    Scalar,
     SetNode,
     TalkNode,
     TranscriberSettings,
@@ -27,6 +26,7 @@ from strowger.agent.definition import (
     VoiceSettings,
     Way,
 )
+from strowger.agent.speech_to_speech import SpeechToSpeechSettings
 from strowger.agent.tools import (
     BodySignature,
     DigitsTool,
@@ -41,6 +41,7 @@ from strowger.agent.tools import (
     TransferTool,
     VoicemailTool,
 )
+from strowger.agent.values import Scalar
 
 __all__ = [
     "AgentDefinition",
@@ -68,6 +69,7 @@ __all__ = [
     "SayNode",
     "Scalar",
     "SetNode",
+    "SpeechToSpeechSettings",
     "TalkNode",
     "Tool",
     "TranscriberSettings",

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
+from strowger.agent.speech_to_speech import SpeechToSpeechSettings
 from strowger.agent.tagged import STRICT, OneOfByType
 from strowger.agent.tools import Tool
-
-Scalar = str | int | float | bool | None
+from strowger.agent.values import Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -431,6 +431,8 @@ class AgentDefinition:
     """Which language model answers, where no flow does."""
     transcriber: TranscriberSettings = field(default_factory=TranscriberSettings)
     """Who listens, and for what."""
+    speech_to_speech: SpeechToSpeechSettings | None = None
+    """A service that hears, thinks and speaks, in place of `transcriber`, `model` and `voice`."""
     flow: Flow | None = None
     """A script in place of the language model."""
     tools: tuple[Tool, ...] = ()

@@ -58,6 +58,7 @@ class AgentChanges(Strict):
     voice: agent.VoiceSettings = agent.VoiceSettings()
     model: agent.ModelSettings = agent.ModelSettings()
     transcriber: agent.TranscriberSettings = agent.TranscriberSettings()
+    speech_to_speech: agent.SpeechToSpeechSettings | None = None
     flow: Flow | None = None
     tools: tuple[Annotated[agent.Tool, Field(discriminator="type")], ...] = ()
     turn_taking: agent.TurnTaking = agent.TurnTaking()

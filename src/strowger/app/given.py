@@ -31,6 +31,8 @@ def provider_settings(settings: Settings) -> "ProviderSettings":
             speech_voice=settings.openai_voice,
             transcription_model=settings.openai_transcription_model,
             realtime_model=settings.openai_realtime_model,
+            conversation_model=settings.openai_speech_to_speech_model,
+            conversation_voice=settings.openai_speech_to_speech_voice,
         ),
         anthropic=of.AnthropicSettings(**_given(settings, "anthropic", "model")),
         google=of.GoogleSettings(**_given(settings, "google", "model")),

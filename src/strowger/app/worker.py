@@ -66,6 +66,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
                 telephone=telephone,
                 simulated=simulated,
                 providers=providers,
+                services=providers,
                 worker=WorkerId(new_id("worker")),
                 recordings=settings.recordings,
                 observer=figures,

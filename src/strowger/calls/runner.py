@@ -14,18 +14,19 @@ from zoneinfo import ZoneInfo
 import structlog
 from opentelemetry import trace
 
-from strowger.agent import AgentDefinition, Scalar
+from strowger.agent import AgentDefinition, Scalar, SpeechToSpeechSettings
 from strowger.calls import outcome
 from strowger.calls.choosing import ear_of, mind_of, voice_of
 from strowger.calls.chronicle import Chronicle
-from strowger.calls.kept import KeptConversation
+from strowger.calls.kept import KeptConversation, KeptSpokenConversation
 from strowger.calls.numbers import DialPolicy, check_transfers_allowed
 from strowger.calls.replying import Mind
 from strowger.calls.session import CallSession, Senses
 from strowger.calls.speaking import Voice
+from strowger.calls.speech_to_speech.session import Means, SpokenSession
 from strowger.calls.using import Hands
 from strowger.conversation.events import EndRequested, SayRequested
-from strowger.errors import CallRefused, ProviderError, StrowgerError, Unavailable
+from strowger.errors import CallRefused, Forbidden, ProviderError, StrowgerError, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import (
     AgentId,
@@ -49,6 +50,8 @@ from strowger.ports import (
     SilentBell,
     SimulatedDial,
     SimulatedTelephone,
+    SpeechServices,
+    SpeechToSpeech,
     Telephone,
     Toolboxes,
     ToolContext,
@@ -78,6 +81,8 @@ class Workplace:
     bell: Bell = field(default_factory=SilentBell)
     """Rings for the worker when there is a command for one of its calls."""
     observer: CallObserver | None = None
+    services: SpeechServices | None = None
+    """Of speech to speech; None where no agent can be held by one."""
     toolboxes: Toolboxes | None = None
     """None where agents can use no tools."""
     judge: TurnJudge | None = None
@@ -102,7 +107,7 @@ class CallRunner:
         self._chronicle = Chronicle()
         self._requested: EndReason | None = None
         self._holding: asyncio.Task[CallResult] | None = None
-        self._session: CallSession | None = None
+        self._session: CallSession | SpokenSession | None = None
         self._answered = False
         self._unsaid: list[CallCommand] = []
         """Commands that came between the answer and the conversation."""
@@ -177,11 +182,11 @@ class CallRunner:
     async def _hold(self) -> CallResult:
         self._note_status(CallStatus.INITIATED)
         try:
-            senses = self._senses()  # nobody is rung where there is no voice to speak with
+            held_with = self._held_with()  # nobody is rung where there is no voice to speak with
             async with await self._dial() as line:
                 self._answered = True
                 self._note_status(CallStatus.IN_PROGRESS)
-                result = await self._talk(line, senses)
+                result = await self._talk(line, held_with)
             # Whole only once the line is closed.
             return replace(result, recording=line.recorded(), figures=line.measured())
         except CallRefused as refusal:
@@ -245,17 +250,26 @@ class CallRunner:
                 log.warning("call.waiting_to_dial", problem=str(error))
             await asyncio.sleep(DIAL_RETRY)
 
-    async def _talk(self, line: Line, senses: Senses) -> CallResult:
+    async def _talk(self, line: Line, held_with: Senses | Means) -> CallResult:
         call = self._call
         limits = replace(call.agent.limits, max_duration=call.max_duration)
         definition = replace(call.agent, limits=limits)
         variables = self._variables()
-        machine = KeptConversation(definition, variables, self._note_turn)
         async with self._hands(variables) as hands:
-            return await self._converse(line, machine, replace(senses, hands=hands))
+            session: CallSession | SpokenSession
+            kept: KeptConversation | KeptSpokenConversation
+            if isinstance(held_with, Senses):
+                kept = KeptConversation(definition, variables, self._note_turn)
+                senses = replace(held_with, hands=hands)
+                session = CallSession(line, kept, senses, self._voice_and_mind)
+            else:
+                kept = KeptSpokenConversation(definition, variables, self._note_turn)
+                session = SpokenSession(line, kept, replace(held_with, hands=hands))
+            return await self._converse(session, kept)
 
-    async def _converse(self, line: Line, machine: KeptConversation, senses: Senses) -> CallResult:
-        session = CallSession(line, machine, senses, self._voice_and_mind)
+    async def _converse(
+        self, session: CallSession | SpokenSession, kept: KeptConversation | KeptSpokenConversation
+    ) -> CallResult:
         self._session = session
         for command in self._unsaid:
             _perform(command, session)
@@ -271,10 +285,10 @@ class CallRunner:
             ended_at=ended_at,
             sip_status=200,
             hangup_cause=session.hangup_cause,
-            transcript=machine.conversation.transcript,
-            outcome=machine.conversation.outcome,
-            extracted=machine.conversation.extracted,
-            journal=machine.journal.to_lines(),
+            transcript=kept.conversation.transcript,
+            outcome=kept.conversation.outcome,
+            extracted=kept.conversation.extracted,
+            journal=kept.journal.to_lines(),
         )
 
     def _variables(self) -> dict[str, Scalar]:
@@ -314,7 +328,24 @@ class CallRunner:
         """Raises NotFound, Unavailable or Forbidden."""
         found = await self._at.store.get_agent_of(self._call, AgentId(agent))
         check_transfers_allowed(found, self._at.policy)
+        if (found.speech_to_speech is None) is not (self._call.agent.speech_to_speech is None):
+            problem = "one is held by a speech-to-speech service and the other is not"
+            raise Forbidden(f"{found.name} cannot take over this call: {problem}")
         return found
+
+    def _held_with(self) -> Senses | Means:
+        """Raises ProviderError where none of those that the agent names is there."""
+        agent = self._call.agent
+        if agent.speech_to_speech is None:
+            return self._senses()
+        self._service(agent.speech_to_speech)
+        return Means(self._service, self._at.providers.fallback_voice(), agent.language)
+
+    def _service(self, wanted: SpeechToSpeechSettings) -> SpeechToSpeech:
+        """Raises ProviderError where it is not configured."""
+        if self._at.services is None:
+            raise ProviderError("no speech-to-speech service is configured", retryable=False)
+        return self._at.services.speech_to_speech(wanted.provider)
 
     def _voice_and_mind(self, agent: AgentDefinition) -> tuple[Voice, Mind | None]:
         """Raises ProviderError where none of those that the agent names is there."""
@@ -346,7 +377,7 @@ class CallRunner:
         )
 
 
-def _perform(command: CallCommand, session: CallSession) -> None:
+def _perform(command: CallCommand, session: CallSession | SpokenSession) -> None:
     if command.kind is CommandKind.DIGITS:
         session.send_digits(command.text)
     else:

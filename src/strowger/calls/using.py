@@ -14,7 +14,6 @@ from strowger.agent import AgentDefinition, McpTool
 from strowger.conversation.events import (
     AgentFetched,
     DropTool,
-    Event,
     FetchAgent,
     FindTools,
     ToolFinished,
@@ -32,6 +31,8 @@ FIND_WITHIN = 10.0
 """Seconds an MCP server has to tell its tools."""
 
 Task = UseTool | DropTool | FindTools | Transfer | FetchAgent
+News = ToolFinished | TransferAccepted | AgentFetched | ToolsFound
+"""What comes of tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Hands:
 class Worker:
     """Several uses at a time, each answered by exactly one event unless it is dropped."""
 
-    def __init__(self, line: Line, hands: Hands | None, report: Callable[[Event], None]) -> None:
+    def __init__(self, line: Line, hands: Hands | None, report: Callable[[News], None]) -> None:
         self._line = line
         self._hands = hands
         self._report = report
@@ -75,7 +76,7 @@ class Worker:
         try:
             match task:
                 case UseTool():
-                    event: Event = ToolFinished(task.use, True, await self._use(task))
+                    event: News = ToolFinished(task.use, True, await self._use(task))
                 case Transfer(use, to):
                     await self._line.transfer(to, lambda: self._report(TransferAccepted(use)))
                     event = ToolFinished(use, True, "put through")

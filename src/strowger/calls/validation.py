@@ -23,6 +23,7 @@ from strowger.agent import (
     VoiceSettings,
 )
 from strowger.calls.numbers import phone_number_problem
+from strowger.calls.spoken_validation import nothing_to_say, spoken_problems
 from strowger.calls.tool_validation import LARGEST_JSON, tool_problems
 from strowger.conversation.flow import validate_flow
 from strowger.conversation.template import malformed_in
@@ -92,6 +93,8 @@ class Offered:
             "soniox", "whisper",
         }
     )  # fmt: skip
+    services: frozenset[str] = frozenset({"elevenlabs", "openai"})
+    """Of speech to speech."""
 
 
 class Problems:
@@ -129,6 +132,8 @@ def definition_problems(
     for field, message in _definition_problems(definition, offered):
         if message is not None:
             yield FieldProblem(f"{path}{field}", message)
+    for field, message in spoken_problems(definition, offered.services):
+        yield FieldProblem(f"{path}{field}", message)
     for problem in _range_problems(definition, path):
         yield problem
     for field, message in tool_problems(definition.tools):
@@ -142,7 +147,7 @@ def _definition_problems(
     definition: AgentDefinition, offered: Offered
 ) -> Iterator[tuple[str, str | None]]:
     yield "name", text_problem(definition.name, longest=LONGEST_NAME)
-    if definition.flow is None and not (definition.prompt or definition.first_message).strip():
+    if nothing_to_say(definition):
         yield "prompt", "expected a prompt, a first message or a flow: the agent has nothing to say"
     if not LANGUAGE_TAG.fullmatch(definition.language):
         yield "language", "expected a language tag such as en-US"

@@ -20,11 +20,13 @@ from strowger.commands.call import read_agent
 from strowger.commands.replay import read_journal
 from strowger.config import Settings
 from strowger.conversation.callees_part import callees_part
+from strowger.conversation.conversation import Conversation
 from strowger.conversation.dialogue import ToolCall
+from strowger.conversation.either import conversation_of
 from strowger.conversation.events import Event, Generate, ReplySentence, ToolRequested
 from strowger.conversation.journal import Journal, parse_journal
 from strowger.conversation.reenacting import Answers, Reenactment
-from strowger.conversation.replaying import conversation_of, hold_again
+from strowger.conversation.replaying import hold_again
 from strowger.conversation.sentences import SentenceSplitter
 from strowger.errors import ConfigurationError, DamagedJournal, NotFound, ProviderError
 from strowger.model import DEFAULT_WORKSPACE, AgentId, Turn
@@ -83,6 +85,8 @@ def held_then(journal: Journal) -> Held:
 def held_by(definition: AgentDefinition, journal: Journal, answers: Answers) -> Held:
     """The call as this agent holds it with the same callee."""
     conversation = conversation_of(definition, journal.variables)
+    if not isinstance(conversation, Conversation):
+        raise DamagedJournal("a speech-to-speech service hears sound, of which none is kept")
     held = Reenactment(conversation, callees_part(journal), answers)
     held.run()
     return Held(_lines(conversation.transcript), held.reason, conversation.outcome)

@@ -47,7 +47,19 @@ class ProviderKeys:
     openai_realtime_model: str = setting(
         "gpt-4o-mini-transcribe",
         read_text,
-        "Recognition model of the provider openai-realtime.",
+        "Recognition model of the provider openai-realtime, and of speech to speech with openai.",
+        form="NAME",
+    )
+    openai_speech_to_speech_model: str = setting(
+        "gpt-realtime",
+        read_text,
+        "Model of speech-to-speech agents with openai, where an agent names none.",
+        form="NAME",
+    )
+    openai_speech_to_speech_voice: str = setting(
+        "marin",
+        read_text,
+        "Voice of speech-to-speech agents with openai, where an agent names none.",
         form="NAME",
     )
     anthropic_api_key: str | None = setting(

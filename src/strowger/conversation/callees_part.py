@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from strowger.conversation.either import is_of_cascade
 from strowger.conversation.events import (
     AgentFetched,
     Answered,
@@ -28,6 +29,7 @@ from strowger.conversation.events import (
     UtteranceStarted,
 )
 from strowger.conversation.journal import Journal, TimerFired
+from strowger.errors import DamagedJournal
 
 FROM_OUTSIDE = (SayRequested, EndRequested, MediaLost)
 """What comes at its time, whatever the two are saying."""
@@ -65,7 +67,14 @@ class CalleesPart:
 
 
 def callees_part(journal: Journal) -> CalleesPart:
-    entries = [(at, each) for at, each in journal.entries if not isinstance(each, TimerFired)]
+    """Raises DamagedJournal for a call that a speech-to-speech service held."""
+    if journal.definition.speech_to_speech is not None:
+        raise DamagedJournal("a service held the conversation, and heard the callee by itself")
+    entries = [
+        (at, each)
+        for at, each in journal.entries
+        if not isinstance(each, TimerFired) and is_of_cascade(each)
+    ]
     answers = [at for at, event in entries if isinstance(event, Answered)]
     answered_at = answers[0] if answers else 0.0
     return CalleesPart(

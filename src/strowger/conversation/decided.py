@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sized
 from dataclasses import MISSING, Field, fields, is_dataclass
 
 from strowger.conversation.events import Effect
+from strowger.conversation.speech_to_speech.events import SpokenEffect
 
 LONGEST_KEPT = 300
 """Characters of JSON beyond which a field is kept as its digest."""
@@ -14,7 +15,7 @@ Decision = Mapping[str, object]
 """An effect: `type`, and its fields as far as they are short."""
 
 
-def decision_of(effect: Effect) -> Decision:
+def decision_of(effect: Effect | SpokenEffect) -> Decision:
     """The effect in plain values. Equal effects, and they alone, are equal in this form.
 
     What has its default is left out, so that a field that is new in a version of Strowger does not

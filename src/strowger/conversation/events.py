@@ -15,6 +15,8 @@ class ProviderKind(StrEnum):
     SPEECH_TO_TEXT = "speech_to_text"
     LANGUAGE_MODEL = "language_model"
     TEXT_TO_SPEECH = "text_to_speech"
+    SPEECH_TO_SPEECH = "speech_to_speech"
+    """A service that does what the other three do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ class Failing:
             case ProviderKind.TEXT_TO_SPEECH:
                 speech.note_failed(event.reference, hopeless=not event.retryable)
                 return self.due(now=now)
+            case ProviderKind.SPEECH_TO_SPEECH:
+                return []  # it has conversations of its own
             case _:
                 assert_never(kind)
         return self.failed(kind, now=now, retryable=event.retryable) if concerns_us else []
@@ -88,6 +90,8 @@ class Failing:
                 return self._agent.perform(response, AgentTurn(words_at=now), now=now)
             case ProviderKind.LANGUAGE_MODEL:
                 return self._agent.generate_again(now=now)
+            case ProviderKind.SPEECH_TO_SPEECH:
+                return []
             case _:
                 assert_never(kind)
 

@@ -10,21 +10,25 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import TypeGuard, get_args
+from typing import TypeGuard
 
 from strowger.agent import AgentDefinition, Scalar
-from strowger.conversation.conversation import Conversation
 from strowger.conversation.decided import Decision, decision_of
-from strowger.conversation.events import Effect, Event
+from strowger.conversation.either import (
+    AnyEffect,
+    AnyEvent,
+    conversation_of,
+    events_of,
+    tell,
+)
 from strowger.conversation.records import BadRecord, record_from
-from strowger.errors import DamagedJournal, InvalidRequest
+from strowger.errors import DamagedJournal
 
 VERSION = 2
 """2 keeps the decisions, and which timers were late; a journal of 1 has nothing to compare."""
 TIMER = "timer"
 OVERDUE, DECIDED = "overdue", "decided"
 """Names of what a line has beside the fields of its event."""
-_EVENTS: Mapping[str, type[Event]] = {event.__name__: event for event in get_args(Event)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class TimerFired:
     """The conversation was told that its timer is due."""
 
 
-Entry = tuple[float, Event | TimerFired]
+Entry = tuple[float, AnyEvent | TimerFired]
 """`now`, and what was handled then."""
 
 
@@ -51,14 +55,14 @@ class Journal:
         self.decisions: dict[int, list[Decision]] = {}
         """By entry; entries that nothing came of are left out."""
 
-    def record(self, now: float, event: Event, *, due: float | None = None) -> None:
+    def record(self, now: float, event: AnyEvent, *, due: float | None = None) -> None:
         """`due` is the timer that the conversation waited for."""
         self._record(now, event, due)
 
     def record_timer(self, now: float, *, due: float | None = None) -> None:
         self._record(now, TimerFired(), due)
 
-    def record_decisions(self, effects: Sequence[Effect]) -> None:
+    def record_decisions(self, effects: Sequence[AnyEffect]) -> None:
         """What came of the entry recorded last."""
         if effects:
             decided = self.decisions.setdefault(len(self.entries) - 1, [])
@@ -74,7 +78,7 @@ class Journal:
         lines = [header, *(self._line(number) for number in range(len(self.entries)))]
         return b"".join(_dumps(line) + b"\n" for line in lines)
 
-    def _record(self, now: float, event: Event | TimerFired, due: float | None) -> None:
+    def _record(self, now: float, event: AnyEvent | TimerFired, due: float | None) -> None:
         if due is not None and due < now:
             self.overdue[len(self.entries)] = due
         self.entries.append((now, event))
@@ -106,31 +110,30 @@ def parse_journal(data: bytes) -> Journal:
     except BadRecord as problem:
         raise DamagedJournal(f"line 1: {problem}") from problem
     journal = Journal(definition, variables)
+    events = events_of(definition)
     for number, line in enumerate(lines[1:], start=2):
-        _read_into(journal, line, number)
+        _read_into(journal, line, events, number)
     times = [now for now, _ in journal.entries]
     if times != sorted(times):
         raise DamagedJournal("the entries are not in the order of their times")
     return journal
 
 
-def replay(journal: Journal) -> list[tuple[float, Effect]]:
+def replay(journal: Journal) -> list[tuple[float, AnyEffect]]:
     """Hold the conversation again: what it decides, and when."""
-    try:
-        conversation = Conversation(journal.definition, journal.variables)
-    except InvalidRequest as problem:
-        raise DamagedJournal(f"the journal's agent cannot be run: {problem}") from problem
-    decided: list[tuple[float, Effect]] = []
+    conversation = conversation_of(journal.definition, journal.variables)
+    decided: list[tuple[float, AnyEffect]] = []
     for now, event in journal.entries:
+        effects: Sequence[AnyEffect]
         if isinstance(event, TimerFired):
             effects = conversation.handle_timer(now=now)
         else:
-            effects = conversation.receive(event, now=now)
+            effects = tell(conversation, event, now=now)
         decided += [(now, effect) for effect in effects]
     return decided
 
 
-def _written(now: float, event: Event | TimerFired) -> dict[str, object]:
+def _written(now: float, event: AnyEvent | TimerFired) -> dict[str, object]:
     if isinstance(event, TimerFired):
         return {"now": now, "type": TIMER}
     values = {field.name: getattr(event, field.name) for field in fields(event)}
@@ -146,7 +149,12 @@ def _other_version(version: object) -> str:
     return f"line 1: expected a journal of version {VERSION}; this is none"
 
 
-def _read_into(journal: Journal, line: Mapping[str, object], number: int) -> None:
+def _read_into(
+    journal: Journal,
+    line: Mapping[str, object],
+    events: Mapping[str, type[AnyEvent]],
+    number: int,
+) -> None:
     values = dict(line)
     overdue, decided = values.pop(OVERDUE, None), values.pop(DECIDED, [])
     if overdue is not None and not _is_time(overdue):
@@ -154,7 +162,7 @@ def _read_into(journal: Journal, line: Mapping[str, object], number: int) -> Non
     if not isinstance(decided, list) or not all(_is_decision(each) for each in decided):
         raise DamagedJournal(f"line {number}: expected a list of decisions, got {decided!r}")
     place = len(journal.entries)
-    journal.entries.append(_read(values, number))
+    journal.entries.append(_read(values, events, number))
     if overdue is not None:
         journal.overdue[place] = float(overdue)
     if decided:
@@ -171,13 +179,13 @@ def _is_time(value: object) -> TypeGuard[int | float]:
     return math.isfinite(value)
 
 
-def _read(values: dict[str, object], number: int) -> Entry:
+def _read(values: dict[str, object], events: Mapping[str, type[AnyEvent]], number: int) -> Entry:
     now, kind = values.pop("now", None), values.pop("type", None)
     if not _is_time(now):
         raise DamagedJournal(f"line {number}: expected the time of the event, got {now!r}")
     if kind == TIMER and not values:
         return float(now), TimerFired()
-    event = _EVENTS.get(kind) if isinstance(kind, str) else None
+    event = events.get(kind) if isinstance(kind, str) else None
     if event is None:
         raise DamagedJournal(f"line {number}: there is no event {kind!r}")
     try:

@@ -8,19 +8,23 @@ difference it may not fit any more.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
 
-from strowger.agent import AgentDefinition
-from strowger.conversation.conversation import Conversation
 from strowger.conversation.decided import Decision, decision_of
+from strowger.conversation.either import (
+    AnyConversation,
+    AnyEffect,
+    AnyEvent,
+    conversation_of,
+    tell,
+)
 from strowger.conversation.events import (
     Answered,
     DigitPressed,
     EndRequested,
-    Event,
     HungUp,
     MediaLost,
     ProviderFailed,
@@ -29,7 +33,12 @@ from strowger.conversation.events import (
     UtteranceStarted,
 )
 from strowger.conversation.journal import Journal, TimerFired
-from strowger.errors import DamagedJournal, InvalidRequest
+from strowger.conversation.speech_to_speech.events import (
+    AgentWords,
+    CalleeWords,
+    ServiceFailed,
+    SoundBegan,
+)
 
 SAME_MOMENT = 0.0005
 """Seconds by which the moment of a decision may differ without a word about it."""
@@ -98,29 +107,20 @@ def replay_and_compare(journal: Journal) -> Replay:
     )
 
 
-def conversation_of(
-    definition: AgentDefinition, variables: Mapping[str, str | int | float | bool | None]
-) -> Conversation:
-    """Raises DamagedJournal for an agent that cannot be run."""
-    try:
-        return Conversation(definition, variables)
-    except InvalidRequest as problem:
-        raise DamagedJournal(f"the journal's agent cannot be run: {problem}") from problem
-
-
-def hold_again(journal: Journal, conversation: Conversation) -> Iterator[Decided]:
+def hold_again(journal: Journal, conversation: AnyConversation) -> Iterator[Decided]:
     """What the conversation decides when it is told what the journal's was told."""
     for place, (now, event) in enumerate(journal.entries):
         yield from _fire_timers(conversation, before=now, late=journal.overdue.get(place))
+        effects: Sequence[AnyEffect]
         if isinstance(event, TimerFired):
             effects = conversation.handle_timer(now=now)
         else:
-            effects = conversation.receive(event, now=now)
+            effects = tell(conversation, event, now=now)
         yield from (Decided(now, decision_of(effect)) for effect in effects)
 
 
 def _fire_timers(
-    conversation: Conversation, *, before: float, late: float | None
+    conversation: AnyConversation, *, before: float, late: float | None
 ) -> Iterator[Decided]:
     for _ in range(MOST_TIMERS):
         due = conversation.next_timer()
@@ -166,6 +166,7 @@ class Script:
             for decision in decided:
                 if decision["type"] == "Speak":
                     self._sentences[decision.get("utterance")] = str(decision.get("text"))
+        self._sentences |= _said_by_service(journal)
         self._lines: list[tuple[float, str]] = []
         for at, event in journal.entries:
             if not isinstance(event, TimerFired) and (line := self._line_of(event)) is not None:
@@ -178,10 +179,14 @@ class Script:
         around = (*before, *after)
         return Difference(change, at - self.answered_at, decided.decision, later, around)
 
-    def _line_of(self, event: Event) -> str | None:
+    def _line_of(self, event: AnyEvent) -> str | None:
         match event:
             case Transcribed(_, text, True) if text:
                 return f"callee  {text}"
+            case CalleeWords(_, text) if text:
+                return f"callee  {text}"
+            case ServiceFailed(_, message):
+                return f"        the service failed: {message}"
             case DigitPressed(digit):
                 return f"callee  presses {digit}"
             case UtteranceStarted(utterance):
@@ -201,6 +206,20 @@ class Script:
 
     def _sentence(self, utterance: int) -> str:
         return self._sentences.get(utterance, f"utterance {utterance}")
+
+
+def _said_by_service(journal: Journal) -> dict[object, str]:
+    """What each utterance says that a speech-to-speech service spoke."""
+    words: dict[str, str] = {}
+    items: dict[object, str] = {}
+    for _, event in journal.entries:
+        if isinstance(event, AgentWords):
+            words[event.item] = (
+                event.text if event.whole else words.get(event.item, "") + event.text
+            )
+        elif isinstance(event, SoundBegan):
+            items[event.utterance] = event.item
+    return {utterance: words[item] for utterance, item in items.items() if item in words}
 
 
 def describe_decision(decision: Decision) -> str:

@@ -32,6 +32,13 @@ from strowger.ports.providers import (
     pcm_of,
 )
 from strowger.ports.records import ACTOR, CallFilter, CallGround, Records
+from strowger.ports.speech_to_speech import (
+    Dialogue,
+    DialogueEvent,
+    Sound,
+    SpeechServices,
+    SpeechToSpeech,
+)
 from strowger.ports.telephony import (
     LINE_RATE,
     DialRequest,
@@ -66,6 +73,8 @@ __all__ = [
     "DeliveryState",
     "DialRequest",
     "DialectRecords",
+    "Dialogue",
+    "DialogueEvent",
     "FoundCalls",
     "House",
     "HouseState",
@@ -92,6 +101,9 @@ __all__ = [
     "SilentBell",
     "SimulatedDial",
     "SimulatedTelephone",
+    "Sound",
+    "SpeechServices",
+    "SpeechToSpeech",
     "SpeechToText",
     "Telephone",
     "TextToSpeech",

@@ -19,8 +19,9 @@ OPENAI_VOICES = (
 )  # fmt: skip
 """Those of OpenAI itself; another server has its own."""
 NO_KEY = "no API key"
-SPEECH, EARS, MODEL = (
+SPEECH, EARS, MODEL, ALL = (
     ProviderKind.TEXT_TO_SPEECH, ProviderKind.SPEECH_TO_TEXT, ProviderKind.LANGUAGE_MODEL,
+    ProviderKind.SPEECH_TO_SPEECH,
 )  # fmt: skip
 
 
@@ -66,6 +67,7 @@ def describe(settings: ProviderSettings) -> list[ProviderDescription]:
         described(
             MODEL, "google", key_of(settings.google.configured), default=settings.google.model
         ),
+        described(ALL, "openai", remote, default=openai.conversation_model),
     ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from strowger.ports import (
     LanguageModel,
     ProviderDescription,
     ProviderObserver,
+    SpeechToSpeech,
     SpeechToText,
     TextToSpeech,
 )
@@ -46,12 +47,17 @@ from strowger.providers.local_models import (
     piper_voice,
 )
 from strowger.providers.openai_chat import OpenAIChat
+from strowger.providers.openai_realtime import (
+    OpenAIConversations,
+    RealtimeConversationSettings,
+)
 from strowger.providers.openai_realtime_ears import RealtimeEars, RealtimeSettings
 from strowger.providers.openai_speech import OpenAISpeech
 from strowger.providers.openai_transcription import OpenAITranscription
 from strowger.providers.pocketsphinx import PocketsphinxRecogniser, find_pocketsphinx
 from strowger.providers.settings import OPENAI_URL, OpenAISettings, ProviderSettings
 from strowger.providers.soniox import SonioxEars
+from strowger.providers.streamed_dialogue import DialogueVendor, StreamedDialogues
 from strowger.providers.streamed_ears import EarVendor, StreamedEars
 from strowger.providers.streamed_model import StreamedModel
 from strowger.providers.streamed_voice import StreamedVoice, VoiceVendor
@@ -92,6 +98,10 @@ class ConfiguredProviders:
         self._lasting_ears: dict[str, SpeechToText] = {}
         self._lasting_voices: dict[str, TextToSpeech] = {}
         self._lasting_models: dict[str, LanguageModel] = {}
+        self._services: dict[str, SpeechToSpeech] = {}
+        self._make_services: Mapping[str, Callable[[], SpeechToSpeech]] = {
+            "openai": self._openai_conversations,
+        }
         self._make_ears: Mapping[str, Callable[[], SpeechToText]] = {
             "local": self._pocketsphinx,
             "openai": self._openai_transcription,
@@ -152,6 +162,10 @@ class ConfiguredProviders:
             health = self._health[ProviderKind.LANGUAGE_MODEL]
             self._lasting_models[name] = FallbackModel(name, self.own_model, health)
         return self._lasting_models[name]
+
+    def speech_to_speech(self, name: str) -> SpeechToSpeech:
+        kind = ProviderKind.SPEECH_TO_SPEECH
+        return made(name, kind, self._services, self._make_services)
 
     def own_ears(self, name: str) -> SpeechToText:
         """A recogniser without its fallbacks. Raises ProviderError."""
@@ -284,6 +298,22 @@ class ConfiguredProviders:
             base_url=openai.base_url, api_key=openai.api_key, model=openai.realtime_model
         )
         return self._streamed_ears(RealtimeEars(settings))
+
+    def _openai_conversations(self) -> StreamedDialogues:
+        openai = self._settings.openai
+        self._openai()  # says what is missing
+        settings = RealtimeConversationSettings(
+            base_url=openai.base_url,
+            api_key=openai.api_key,
+            model=openai.conversation_model,
+            voice=openai.conversation_voice,
+            transcription_model=openai.realtime_model,
+        )
+        return self._dialogues(OpenAIConversations(settings))
+
+    def _dialogues(self, vendor: DialogueVendor) -> StreamedDialogues:
+        health = self._health[ProviderKind.SPEECH_TO_SPEECH]
+        return StreamedDialogues(vendor, self._connector, health)
 
     def _anthropic(self) -> StreamedModel:
         anthropic = self._settings.anthropic

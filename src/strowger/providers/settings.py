@@ -43,6 +43,9 @@ class OpenAISettings:
     transcription_model: str = "gpt-4o-mini-transcribe"
     realtime_model: str = "gpt-4o-mini-transcribe"
     """What transcribes over the Realtime API."""
+    conversation_model: str = "gpt-realtime"
+    """What holds whole conversations."""
+    conversation_voice: str = "marin"
     proxy: str | None = field(default=None, repr=False)
     http: HttpPolicy = field(default_factory=HttpPolicy)
 

@@ -25,6 +25,7 @@ Frame = str | bytes
 """A text message, or a binary one."""
 Message = dict[str, object]
 """A message of JSON, as it was read."""
+NORMAL_CLOSURE = 1000
 FOREVER_CLOSED = frozenset({1003, 1007, 1008, 1009, 4001, 4003, 4004})
 """Close codes that another try does not help against: refused data, policy, key, no such thing."""
 
@@ -89,6 +90,11 @@ class Socket:
     @property
     def is_open(self) -> bool:
         return self._connection.state is State.OPEN
+
+    @property
+    def closed_in_order(self) -> bool:
+        """Whether the other side has closed it because nothing is left to say."""
+        return self._connection.close_code == NORMAL_CLOSURE
 
     async def send(self, *frames: Frame) -> None:
         """Raises ProviderError where the connection is gone, or takes nothing any more."""

@@ -17,6 +17,7 @@ class AgentFields(TypedDict, total=False):
     voice: Mapping[str, Any]
     model: Mapping[str, Any]
     transcriber: Mapping[str, Any]
+    speech_to_speech: Mapping[str, Any] | None
     flow: Mapping[str, Any] | None
     tools: list[Mapping[str, Any]]
     turn_taking: Mapping[str, Any]

@@ -1,0 +1,3 @@
+"""Values that variables have."""
+
+Scalar = str | int | float | bool | None

@@ -1,0 +1,1 @@
+"""Live calls that a speech-to-speech service holds: the second kind of session."""

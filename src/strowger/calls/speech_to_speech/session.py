@@ -1,0 +1,216 @@
+"""One live call that a service holds: the task group that owns everything running on its behalf.
+
+The conversation decides; this file carries events to it, its effects to the line and the service,
+and sound past it. When `run` returns, nothing of the call is left.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+from strowger.agent import SpeechToSpeechSettings, VoiceSettings
+from strowger.calls.speech_to_speech.link import Link
+from strowger.calls.speech_to_speech.player import Player
+from strowger.calls.using import Hands, Worker
+from strowger.conversation.events import (
+    Answered,
+    DigitPressed,
+    DropTool,
+    FetchAgent,
+    FindTools,
+    HangUp,
+    HungUp,
+    MediaLost,
+    SendDigits,
+    SpeechStarted,
+    SpeechStopped,
+    StopSpeaking,
+    Transfer,
+    UseTool,
+)
+from strowger.conversation.speech_to_speech.events import (
+    AnswerTool,
+    Connect,
+    Hush,
+    Inform,
+    ItemOver,
+    OfferTools,
+    PassOn,
+    ReportHeard,
+    Respond,
+    Say,
+    SayPlainly,
+    SpokenEffect,
+    SpokenEvent,
+)
+from strowger.errors import ProviderError
+from strowger.lifecycle import EndReason
+from strowger.media import events as media
+from strowger.ports import (
+    Line,
+    LineEvent,
+    LineHungUp,
+    Sound,
+    SpeechToSpeech,
+    TextToSpeech,
+    pcm_of,
+)
+
+INBOX_LIMIT = 4096
+"""Events a conversation may have waiting. A call that is further behind is lost, and ends."""
+
+
+class SpokenMachine(Protocol):
+    """What the session needs of the pure `conversation.speech_to_speech.machine`."""
+
+    def receive(self, event: SpokenEvent, *, now: float) -> list[SpokenEffect]: ...
+    def handle_timer(self, *, now: float) -> list[SpokenEffect]: ...
+    def next_timer(self) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a call is held with."""
+
+    find: Callable[[SpeechToSpeechSettings], SpeechToSpeech]
+    """The service that takes a conversation. Raises ProviderError."""
+    fallback: TextToSpeech | None
+    """Says what the service does not, where there is one."""
+    language: str
+    hands: Hands | None = None
+
+
+class SpokenSession:
+    """Holds the conversation of one answered call."""
+
+    def __init__(self, line: Line, machine: SpokenMachine, means: Means) -> None:
+        self._line = line
+        self._machine = machine
+        self._means = means
+        self._inbox: asyncio.Queue[SpokenEvent] = asyncio.Queue(maxsize=INBOX_LIMIT)
+        self._player = Player(line, self.tell)
+        self._worker = Worker(line, means.hands, self.tell)
+        self._link: Link | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        """Beside those of the worker: what is cancelled when the call ends."""
+        self._linking: asyncio.Task[None] | None = None
+        self.hangup_cause: int | None = None
+        """Q.850 cause, where the network ended the call and gave one."""
+
+    def tell(self, event: SpokenEvent) -> None:
+        """Let the conversation know of something; also for what comes from outside the call."""
+        self._inbox.put_nowait(event)
+
+    def send_digits(self, digits: str) -> None:
+        """Send key tones (`0-9*#A-D`) to the callee's side, in place of speech."""
+        self._line.send_digits(digits)
+
+    async def run(self) -> EndReason:
+        """Talk until one side hangs up; every task started here ends here."""
+        self.tell(Answered())
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks += [
+                tasks.create_task(self._hear(), name="line"),
+                tasks.create_task(self._player.run(), name="player"),
+            ]
+            reason = await self._decide(tasks)
+            self._worker.cancel()
+            for task in self._tasks:
+                task.cancel()
+        return reason
+
+    async def _hear(self) -> None:
+        while True:
+            self._translate(await self._line.next_event())
+
+    def _translate(self, event: LineEvent) -> None:
+        """Tell the conversation what happened on the line, in its own words."""
+        match event:
+            case media.SpeechStarted(_, at, _):
+                self.tell(SpeechStarted(at))
+            case media.SpeechStopped(_, at, _):
+                self.tell(SpeechStopped(at))
+            case media.DigitReceived(_, _, digit):
+                self.tell(DigitPressed(digit))
+            case media.PlayoutStarted():
+                self._player.playout_started(event)
+            case media.PlayoutEnded():
+                self._player.playout_ended(event)
+            case media.MediaLost():
+                self.tell(MediaLost())
+            case LineHungUp(_, hangup_cause):
+                self.hangup_cause = hangup_cause
+                self.tell(HungUp())
+            case media.DigitsSent():
+                pass
+            case _:
+                assert_never(event)
+
+    async def _decide(self, tasks: asyncio.TaskGroup) -> EndReason:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                async with asyncio.timeout_at(self._machine.next_timer()):
+                    event = await self._inbox.get()
+            except TimeoutError:
+                due = self._machine.next_timer()
+                effects = self._machine.handle_timer(now=max(loop.time(), due or 0.0))
+            else:
+                if isinstance(event, ItemOver):
+                    self._player.over(event.item)
+                effects = self._machine.receive(event, now=loop.time())
+            for effect in effects:
+                if isinstance(effect, HangUp):
+                    return EndReason(effect.reason)
+                self._apply(effect, tasks)
+
+    def _apply(self, effect: SpokenEffect, tasks: asyncio.TaskGroup) -> None:
+        match effect:
+            case Connect():
+                self._connect(effect, tasks)
+            case (
+                Respond()
+                | Say()
+                | PassOn()
+                | Inform()
+                | OfferTools()
+                | AnswerTool()
+                | ReportHeard()
+                | Hush()
+            ):
+                if self._link is not None:
+                    self._link.tell(effect)
+            case SayPlainly():
+                saying = tasks.create_task(self._say_plainly(effect), name=effect.item)
+                self._tasks.append(saying)
+            case StopSpeaking():
+                self._player.stop()
+            case SendDigits(digits):
+                self._line.send_digits(digits)
+            case UseTool() | DropTool() | FindTools() | Transfer() | FetchAgent():
+                self._worker.do(effect, tasks)
+            case HangUp():
+                pass  # the end of `_decide`
+            case _:
+                assert_never(effect)
+
+    def _connect(self, asked: Connect, tasks: asyncio.TaskGroup) -> None:
+        """Leave the service for another connection."""
+        if self._linking is not None:
+            self._linking.cancel()
+        self._link = Link(asked.connection, self._line, self.tell, self._player.sound)
+        running = self._link.run(self._means.find, asked.brief)
+        self._linking = tasks.create_task(running, name=f"service {asked.connection}")
+        self._tasks.append(self._linking)
+
+    async def _say_plainly(self, asked: SayPlainly) -> None:
+        """In the fallback voice; where there is none, or it fails, the item is over at once."""
+        if (voice := self._means.fallback) is not None:
+            speech = voice.speak(asked.text, VoiceSettings(), language=self._means.language)
+            try:
+                async for pcm in pcm_of(speech):
+                    self._player.sound(Sound(asked.item, pcm))
+            except ProviderError:
+                pass  # the conversation hears of it by the end of an item without sound
+        self.tell(ItemOver(asked.item))

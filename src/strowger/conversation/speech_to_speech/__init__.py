@@ -1,0 +1,1 @@
+"""Conversations that a speech-to-speech service holds, in place of three providers."""
