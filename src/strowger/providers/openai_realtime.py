@@ -299,7 +299,6 @@ class RealtimeConversation:
         if error.get("event_id") == self._id() and self._pending is not None:
             if code == BUSY:  # it has begun to answer the callee by itself: ours follows that
                 self._waiting.insert(0, self._pending)
-                self._active = True
             self._pending = None
         elif code == NOT_ACTIVE:
             self._active = False

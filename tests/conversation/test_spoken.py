@@ -1,0 +1,498 @@
+"""Conversations that a service holds: who is heard, what is asked of it, and how they end."""
+
+from dataclasses import replace
+
+import pytest
+
+from strowger.agent import (
+    AgentDefinition,
+    DigitsTool,
+    EndCallTool,
+    HandoffTarget,
+    HandoffTool,
+    HttpTool,
+    Limits,
+    McpTool,
+    Progress,
+    TransferTarget,
+    TransferTool,
+    TurnTaking,
+    VoicemailPolicy,
+    VoicemailTool,
+)
+from strowger.conversation import phrases
+from strowger.conversation.dialogue import Role
+from strowger.conversation.events import (
+    AgentFetched,
+    DigitPressed,
+    DropTool,
+    EndRequested,
+    FetchAgent,
+    FindTools,
+    FoundTool,
+    HangUp,
+    HungUp,
+    MediaLost,
+    SayRequested,
+    SendDigits,
+    SpeechStarted,
+    SpeechStopped,
+    StopSpeaking,
+    ToolFinished,
+    ToolsFound,
+    Transfer,
+    TransferAccepted,
+    UseTool,
+)
+from strowger.conversation.journal import parse_journal, replay
+from strowger.conversation.replaying import replay_and_compare
+from strowger.conversation.speech_to_speech.events import (
+    AnswerTool,
+    Connect,
+    Connected,
+    Hush,
+    Inform,
+    OfferTools,
+    PassOn,
+    ReportHeard,
+    Respond,
+    Say,
+    SayPlainly,
+    ServiceLeft,
+    SpokenEffect,
+)
+from tests.conversation.spoken_stage import SpokenStage, spoken, texts
+
+BOOK = HttpTool(
+    type="http",
+    name="book",
+    description="Book a table.",
+    url="https://example.com",
+    parameters={
+        "type": "object",
+        "properties": {"day": {"type": "integer"}},
+        "required": ["day"],
+    },
+    deadline=5.0,
+    progress=Progress(after=1.0, every=3.0, texts=("One moment.", "Still on it.")),
+)
+END = EndCallTool(type="end_call", outcomes=("booked", "lost"))
+SALES = TransferTool(type="transfer", targets=(TransferTarget(name="sales", to="+14155550123"),))
+COLLEAGUES = HandoffTool(
+    type="handoff", agents=(HandoffTarget(name="billing", agent_id="agent_2"),)
+)
+SHOP = McpTool(type="mcp", name="shop", url="https://example.com/mcp")
+
+
+class Theatre(SpokenStage):
+    """A stage whose tools answer after half a second."""
+
+    answer_to: ToolFinished | None = None
+    accepts = True
+    colleague: AgentDefinition | None = None
+
+    def acts(self, effect: SpokenEffect) -> None:
+        match effect:
+            case UseTool(use):
+                self.soon(0.5, ToolFinished(use, True, "booked for Ann"))
+            case Transfer(use):
+                self.soon(0.2, TransferAccepted(use))
+                self.soon(1.0, ToolFinished(use, self.accepts, "nobody answered"))
+            case FetchAgent(use) if self.colleague is not None:
+                self.soon(0.1, AgentFetched(use, self.colleague))
+            case FindTools(server):
+                found = FoundTool("buy", "Buy it.", '{"type": "object"}')
+                self.soon(0.4, ToolsFound(server.name, (found,)))
+            case _:
+                pass
+
+
+class Deaf(Theatre):
+    """A service that never says anything by itself."""
+
+    def answer(self) -> None:
+        pass
+
+
+def same_again(stage: SpokenStage) -> None:
+    """The journal holds the call again, to the last decision."""
+    journal = parse_journal(stage.journal.to_lines())
+    assert [effect for _, effect in replay(journal)] == [effect for _, effect in stage.effects]
+    assert replay_and_compare(journal).differences == ()
+
+
+# ── who speaks ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_agent_greets_answers_and_the_callee_hangs_up() -> None:
+    stage = Theatre(spoken(), replies=["Very well, Tuesday it is."])
+    stage.callee(3.0, "Tuesday, please")
+    stage.run((9.0, HungUp()))
+    assert stage.reason == "callee_hangup"
+    assert stage.transcript == [
+        ("agent", "Hello, how can I help?"),
+        ("callee", "Tuesday, please"),
+        ("agent", "Very well, Tuesday it is."),
+    ]
+    (connect,) = (effect for effect in stage.asked(Connect) if isinstance(effect, Connect))
+    assert connect.brief.instructions == "Be brief, Ann."
+    assert texts(stage.asked(Say)) == ["Hello, how can I help?"]
+    same_again(stage)
+
+
+def test_an_agent_without_a_first_message_has_the_service_begin() -> None:
+    stage = Theatre(spoken(first_message=""), replies=["Good day."]).run((4.0, HungUp()))
+    assert stage.asked(Say, Respond) == [Respond()]
+    assert stage.transcript == [("agent", "Good day.")]
+
+
+def test_who_waits_for_the_callee_says_nothing_until_the_hello() -> None:
+    taking = TurnTaking(who_speaks_first="callee")
+    stage = Theatre(spoken(turn_taking=taking), replies=["Hello there."])
+    stage.callee(1.0, "Hello?")
+    stage.run((5.0, HungUp()))
+    assert stage.asked(Say, Respond) == []
+    assert stage.transcript == [("callee", "Hello?"), ("agent", "Hello there.")]
+
+
+def test_who_waits_for_a_hello_that_does_not_come_speaks_first_after_all() -> None:
+    taking = TurnTaking(who_speaks_first="callee", silence_timeout=3.0)
+    stage = Theatre(spoken("Is this Ann?", turn_taking=taking)).run((6.0, HungUp()))
+    assert texts(stage.asked(Say)) == ["Is this Ann?"]
+
+
+def test_a_service_that_greets_by_itself_is_not_asked_to() -> None:
+    stage = Theatre(spoken(), greets=True)
+    stage.at(0.6, lambda: stage.say("Hi, this is Eleven."))
+    stage.run((4.0, HungUp()))
+    assert stage.asked(Say, Respond) == []
+    assert stage.transcript == [("agent", "Hi, this is Eleven.")]
+
+
+# ── being interrupted ────────────────────────────────────────────────────────────────────────
+
+
+def test_what_the_callee_cut_off_is_what_was_heard_and_the_service_is_told() -> None:
+    greeting = "one two three four five six seven eight nine ten"
+    stage = Theatre(spoken(greeting))
+    stage.callee(2.0, "stop")
+    stage.run((6.0, HungUp()))
+    turn = stage.conversation.transcript[0]
+    assert turn.interrupted
+    assert greeting.startswith(turn.text)
+    assert 3 <= len(turn.text.split()) <= 7
+    (reported,) = (each for each in stage.asked(ReportHeard) if isinstance(each, ReportHeard))
+    assert reported.item.startswith("1.item")
+    assert reported.seconds == pytest.approx(1.3, abs=0.01)
+    assert stage.transcript[1:] == [("callee", "stop"), ("agent", "Very well.")]
+    same_again(stage)
+
+
+def test_an_agent_that_cannot_be_interrupted_speaks_on() -> None:
+    taking = TurnTaking(interruptible=False)
+    stage = Theatre(spoken("one two three four five six seven eight", turn_taking=taking))
+    stage.callee(1.5, "stop")
+    stage.run((8.0, HungUp()))
+    assert stage.asked(StopSpeaking) == []
+    assert stage.transcript[0] == ("agent", "one two three four five six seven eight")
+
+
+def test_a_call_that_ends_in_the_middle_of_a_word_has_what_was_heard() -> None:
+    stage = Theatre(spoken("one two three four five six seven eight")).run((1.8, HungUp()))
+    ((role, text),) = stage.transcript
+    assert role == "agent"
+    assert text and "one two three four five six seven eight".startswith(text)
+    assert len(text.split()) < 8
+
+
+def test_each_turn_tells_where_its_time_went() -> None:
+    stage = Theatre(spoken(), replies=["Yes."])
+    stage.callee(3.0, "And?")
+    stage.run((7.0, HungUp()))
+    latency = stage.conversation.transcript[2].latency
+    assert latency is not None
+    assert latency.endpointing == pytest.approx(0.5)
+    assert latency.total == pytest.approx(1.05)
+    stages = (latency.endpointing, latency.model, latency.wire)
+    assert sum(stage or 0.0 for stage in stages) == pytest.approx(latency.total)
+
+
+# ── tools ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_tool_is_used_once_and_the_service_speaks_of_it() -> None:
+    stage = Theatre(spoken(tools=(BOOK,)), replies=['call book {"day": 2}', "It is booked."])
+    stage.callee(3.0, "Book it")
+    stage.run((9.0, HungUp()))
+    (use,) = (effect for effect in stage.asked(UseTool) if isinstance(effect, UseTool))
+    assert use.arguments == '{"day": 2}'
+    (answer,) = (each for each in stage.asked(AnswerTool) if isinstance(each, AnswerTool))
+    assert (answer.ok, answer.result) == (True, "booked for Ann")
+    assert stage.transcript[2:] == [("tool", "booked for Ann"), ("agent", "It is booked.")]
+    same_again(stage)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ['book {"day": "never"}', 'book {"day', "book []", "sell {}", 'transfer_call {"target": "+1"}'],
+)
+def test_what_is_broken_or_made_up_is_refused_and_the_call_goes_on(asked: str) -> None:
+    stage = Theatre(spoken(tools=(BOOK, SALES)), replies=[f"call {asked}", "I cannot do that."])
+    stage.callee(3.0, "Do it")
+    stage.run((9.0, HungUp()))
+    assert stage.asked(UseTool, Transfer) == []
+    (answer,) = (each for each in stage.asked(AnswerTool) if isinstance(each, AnswerTool))
+    assert not answer.ok
+    assert stage.transcript[-1] == ("agent", "I cannot do that.")
+
+
+def test_a_slow_tool_is_spoken_of_and_given_up() -> None:
+    class Slow(Theatre):
+        def acts(self, effect: SpokenEffect) -> None:
+            pass
+
+    stage = Slow(spoken(tools=(BOOK,)), replies=['call book {"day": 2}', "It did not work."])
+    stage.callee(3.0, "Book it")
+    stage.run((16.0, HungUp()))
+    assert "One moment." in texts(stage.asked(Say))
+    assert len(stage.asked(DropTool)) == 1
+    assert stage.transcript[-1] == ("agent", "It did not work.")
+
+
+def test_a_service_that_goes_in_circles_is_stopped() -> None:
+    stage = Theatre(spoken(tools=(BOOK,)), replies=['call book {"day": 2}'])
+    stage.callee(3.0, "Book it")
+    stage.run((60.0, HungUp()))
+    assert len(stage.asked(UseTool)) == 8
+
+
+def test_tools_of_a_server_are_offered_once_they_are_found_and_used() -> None:
+    stage = Theatre(spoken(tools=(SHOP,)), replies=["call shop_buy {}", "Bought."])
+    stage.callee(3.0, "Buy it")
+    stage.run((9.0, HungUp()))
+    (offer,) = (each for each in stage.asked(OfferTools) if isinstance(each, OfferTools))
+    assert [tool.name for tool in offer.tools] == ["shop_buy"]
+    assert len(stage.asked(UseTool)) == 1
+
+
+def test_keys_are_pressed() -> None:
+    tools = (DigitsTool(type="digits"),)
+    stage = Theatre(spoken(tools=tools), replies=['call press_keys {"digits": "12#"}', "Done."])
+    stage.callee(3.0, "Press one two")
+    stage.run((9.0, HungUp()))
+    assert stage.asked(SendDigits) == [SendDigits("12#")]
+
+
+def test_the_callee_is_put_through_once_he_has_heard_why() -> None:
+    reply = 'I put you through to sales.\ncall transfer_call {"target": "sales"}'
+    stage = Theatre(spoken(tools=(SALES,)), replies=[reply])
+    stage.callee(3.0, "Sales please")
+    stage.run()
+    assert stage.reason == "transferred"
+    (transfer,) = (each for each in stage.asked(Transfer) if isinstance(each, Transfer))
+    assert transfer.to == "+14155550123"
+    assert stage.transcript[2][1] == "I put you through to sales."
+
+
+def test_a_callee_who_is_not_put_through_is_told() -> None:
+    stage = Theatre(
+        spoken(tools=(SALES,)),
+        replies=['call transfer_call {"target": "sales"}', "Nobody is there."],
+    )
+    stage.accepts = False
+    stage.callee(3.0, "Sales please")
+    stage.run((12.0, HungUp()))
+    assert stage.reason == "callee_hangup"
+    assert stage.transcript[-1] == ("agent", "Nobody is there.")
+
+
+def test_another_agent_takes_over_at_its_own_service_with_what_was_said() -> None:
+    stage = Theatre(spoken(tools=(COLLEAGUES,)), replies=['call hand_off {"agent": "billing"}'])
+    stage.colleague = replace(spoken("Billing here."), name="billing", prompt="You bill.")
+    stage.callee(3.0, "My bill")
+    stage.run((9.0, HungUp()))
+    _, second = (each for each in stage.asked(Connect) if isinstance(each, Connect))
+    assert second.brief.instructions == "You bill."
+    roles = [message.role for message in second.brief.dialogue]
+    assert roles[:2] == [Role.ASSISTANT, Role.USER]
+    assert stage.transcript[-1] == ("agent", "Billing here.")
+
+
+def test_an_agent_of_the_other_kind_cannot_take_over() -> None:
+    stage = Theatre(
+        spoken(tools=(COLLEAGUES,)), replies=['call hand_off {"agent": "billing"}', "I cannot."]
+    )
+    stage.colleague = AgentDefinition(name="billing", prompt="You bill.")
+    stage.callee(3.0, "My bill")
+    stage.run((9.0, HungUp()))
+    assert len(stage.asked(Connect)) == 1
+    assert stage.transcript[-1] == ("agent", "I cannot.")
+
+
+# ── the end ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_service_ends_the_call_once_its_goodbye_was_heard() -> None:
+    reply = 'See you then, goodbye.\ncall end_call {"outcome": "booked"}'
+    stage = Theatre(spoken(tools=(END,)), replies=[reply])
+    stage.callee(3.0, "That is all")
+    stage.run()
+    assert (stage.reason, stage.conversation.outcome) == ("agent_hangup", "booked")
+    assert ("agent", "See you then, goodbye.") in stage.transcript
+    same_again(stage)
+
+
+def test_a_goodbye_of_the_tools_own_is_said_first() -> None:
+    end = EndCallTool(type="end_call", message="Thank you for calling.")
+    stage = Theatre(spoken(tools=(end,)), replies=["call end_call {}"])
+    stage.callee(3.0, "That is all")
+    stage.run()
+    assert stage.reason == "agent_hangup"
+    assert stage.transcript[-1] == ("agent", "Thank you for calling.")
+
+
+def test_a_phrase_ends_the_call() -> None:
+    stage = Theatre(spoken(end_call_phrases=("Have a good day",)), replies=["Have a good day!"])
+    stage.callee(3.0, "Bye")
+    stage.run()
+    assert stage.reason == "agent_hangup"
+
+
+def test_a_machine_that_answers_is_left_the_message() -> None:
+    policy = VoicemailPolicy(action="leave_message", message="Please call back, {{name}}.")
+    tools = (VoicemailTool(type="voicemail"),)
+    definition = replace(spoken(tools=tools), voicemail=policy)
+    stage = Theatre(definition, replies=["call voicemail_reached {}"])
+    stage.callee(3.0, "Leave a message after the tone")
+    stage.run()
+    assert stage.reason == "voicemail"
+    assert stage.transcript[-1] == ("agent", "Please call back, Ann.")
+
+
+def test_silence_is_broken_as_often_as_it_may_and_ends_the_call() -> None:
+    taking = TurnTaking(silence_timeout=4.0, max_reprompts=2, reprompts=("Hello?", "Still there?"))
+    stage = Theatre(spoken("Hi.", turn_taking=taking)).run()
+    assert texts(stage.asked(Say)) == ["Hi.", "Hello?", "Still there?", phrases.NOBODY_THERE]
+    assert stage.reason == "silence"
+    assert stage.longest_silence() < 5.0
+
+
+def test_the_longest_duration_ends_the_call_with_a_word() -> None:
+    stage = Theatre(spoken("Hi.", limits=Limits(max_duration=5.0))).run()
+    assert stage.reason == "max_duration"
+    assert texts(stage.asked(Say))[-1] == phrases.TIME_IS_UP
+    assert stage.asked(Hush) == [Hush()]
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [(EndRequested(), "api_request"), (MediaLost(), "media_lost"), (HungUp(), "callee_hangup")],
+)
+def test_what_ends_a_call_at_once(event: HungUp | EndRequested | MediaLost, reason: str) -> None:
+    assert Theatre(spoken()).run((2.0, event)).reason == reason
+
+
+def test_a_service_whose_agent_ends_the_conversation_ends_the_call() -> None:
+    stage = Theatre(spoken("Goodbye then."))
+    stage.at(1.0, lambda: stage.tell(ServiceLeft(1)))
+    stage.run()
+    assert stage.reason == "agent_hangup"
+    assert stage.transcript == [("agent", "Goodbye then.")]
+
+
+# ── what comes from outside ──────────────────────────────────────────────────────────────────
+
+
+def test_the_customer_has_something_said_once_the_callee_is_done() -> None:
+    stage = Theatre(spoken("Hi."))
+    stage.at(3.0, SpeechStarted(1003.0))
+    stage.at(3.5, SayRequested("We close at nine."))
+    stage.at(5.0, SpeechStopped(1005.0))
+    stage.run((9.0, HungUp()))
+    times = [at for at, effect in stage.effects if effect == Say("We close at nine.")]
+    assert times == [5.0]
+
+
+def test_keys_that_the_callee_presses_go_to_the_service_together() -> None:
+    stage = Theatre(spoken("Enter your number."))
+    keys = [(3.0 + n / 2, DigitPressed(digit)) for n, digit in enumerate("123")]
+    stage.run(*keys, (9.0, HungUp()))
+    assert texts(stage.asked(PassOn)) == ["(pressed 123)"]
+    assert ("callee", "(pressed 123)") in stage.transcript
+
+
+# ── what goes wrong ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_connection_that_breaks_is_replaced_once_and_told_the_dialogue() -> None:
+    stage = Theatre(spoken("Hi."), replies=["Very well."])
+    stage.callee(3.0, "Tuesday")
+    stage.at(8.0, stage.fail)
+    stage.run((12.0, HungUp()))
+    first, second = (each for each in stage.asked(Connect) if isinstance(each, Connect))
+    assert first.brief.dialogue == ()
+    assert [message.text for message in second.brief.dialogue] == ["Hi.", "Tuesday", "Very well."]
+    assert stage.asked(SayPlainly, Respond) == []
+    assert stage.reason == "callee_hangup"
+    same_again(stage)
+
+
+def test_a_service_that_hangs_is_replaced_and_the_callee_hears_why() -> None:
+    stage = Theatre(
+        spoken("Hi.", limits=Limits(provider_deadline=3.0)), replies=["", "Sorry: yes."]
+    )
+    stage.callee(3.0, "Tuesday")
+    stage.run((15.0, HungUp()))
+    assert texts(stage.asked(SayPlainly)) == [phrases.APOLOGY]
+    assert stage.asked(Respond) == [Respond()]
+    assert stage.transcript[-2:] == [("agent", phrases.APOLOGY), ("agent", "Sorry: yes.")]
+
+
+def test_the_second_failure_in_a_row_ends_the_call_with_a_word() -> None:
+    stage = Theatre(spoken("Hi."), replies=[""])
+    stage.callee(3.0, "Tuesday")
+    stage.run()
+    assert stage.reason == "provider_failed"
+    assert texts(stage.asked(SayPlainly)) == [phrases.APOLOGY, phrases.LAST_APOLOGY]
+    assert stage.longest_silence() < 6.0
+    same_again(stage)
+
+
+def test_a_wrong_key_is_not_tried_again() -> None:
+    class Refused(Theatre):
+        def connects(self, effect: Connect) -> None:
+            self.fail(retryable=False)
+
+    stage = Refused(spoken()).run()
+    assert stage.reason == "provider_failed"
+    assert len(stage.asked(Connect)) == 1
+    assert stage.transcript == [("agent", phrases.LAST_APOLOGY)]
+
+
+def test_a_service_that_cannot_resume_is_asked_again_and_then_left() -> None:
+    stage = Deaf(spoken(), greets=True, resumes=False)
+    stage.say = lambda *args, **kwargs: None  # type: ignore[method-assign]
+    stage.callee(3.0, "Tuesday")
+    stage.run()
+    assert stage.reason == "provider_failed"
+    assert phrases.SAY_IT_AGAIN in texts(stage.asked(Say))
+    assert len(stage.asked(Connect)) == 1
+
+
+def test_a_tool_that_was_asked_for_over_a_lost_connection_is_told_in_the_background() -> None:
+    stage = Theatre(spoken("Hi.", tools=(BOOK,)), replies=['call book {"day": 2}', "Booked."])
+    stage.callee(3.0, "Book it")
+    stage.at(5.1, stage.fail)
+    stage.run((12.0, HungUp()))
+    (informed,) = (each for each in stage.asked(Inform) if isinstance(each, Inform))
+    assert "booked for Ann" in informed.text
+    assert stage.asked(AnswerTool) == []
+
+
+def test_what_comes_from_a_connection_that_is_gone_changes_nothing() -> None:
+    stage = Theatre(spoken("Hi."))
+    stage.at(2.0, Connected(7, True, False))
+    stage.at(2.5, ServiceLeft(9))
+    stage.run((4.0, HungUp()))
+    assert stage.reason == "callee_hangup"
+    assert isinstance(stage.effects[-1][1], HangUp)
