@@ -77,6 +77,8 @@ def test_every_setting_is_read_from_each_source(tmp_path: Path) -> None:
         "openai_voice": "v",
         "openai_transcription_model": "t",
         "openai_realtime_model": "r",
+        "openai_speech_to_speech_model": "s2s",
+        "openai_speech_to_speech_voice": "cedar",
         "anthropic_api_key": "a-1",
         "anthropic_base_url": "http://127.0.0.1:8001/v1",
         "anthropic_model": "claude",

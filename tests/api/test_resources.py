@@ -146,6 +146,9 @@ def test_a_flow_comes_back_as_it_was_given(api: Api) -> None:
     assert changed["flow"] is None
 
 
+SERVICE = {"provider": "openai"}
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -182,6 +185,15 @@ def test_a_flow_comes_back_as_it_was_given(api: Api) -> None:
         ({"default_variables": {f"a{i}": 1 for i in range(201)}}, "default_variables"),
         ({"webhook_url": "example.com"}, "webhook_url"),
         ({"caller_id": "+1"}, "caller_id"),
+        ({"speech_to_speech": {"provider": "unheard"}}, "speech_to_speech.provider"),
+        ({"speech_to_speech": {"provider": "openai", "model": ""}}, "speech_to_speech.model"),
+        (
+            {"speech_to_speech": {"provider": "openai", "agent_id": "a"}},
+            "speech_to_speech.agent_id",
+        ),
+        ({"speech_to_speech": SERVICE, "voice": {"provider": "piper"}}, "voice"),
+        ({"speech_to_speech": SERVICE, "model": {"provider": "google"}}, "model"),
+        ({"speech_to_speech": SERVICE, "transcriber": {"provider": "whisper"}}, "transcriber"),
         ({"flow": {"start": "a", "nodes": {}}}, "flow.nodes"),
         ({"version": 7}, "version"),
         ({"name": None}, "name"),

@@ -26,7 +26,7 @@ class VoiceList(Strict):
 class Model(Strict):
     """A provider of speech, recognition or language."""
 
-    kind: Literal["speech_to_text", "language_model", "text_to_speech"]
+    kind: Literal["speech_to_text", "language_model", "text_to_speech", "speech_to_speech"]
     """What it does."""
     provider: str
     """Its name, for `model.provider` and the like of an agent."""

@@ -63,7 +63,7 @@ class Voice(TypedDict):
 
 
 class Model(TypedDict):
-    kind: Literal["speech_to_text", "language_model", "text_to_speech"]
+    kind: Literal["speech_to_text", "language_model", "text_to_speech", "speech_to_speech"]
     provider: str
     available: bool
     problem: str | None

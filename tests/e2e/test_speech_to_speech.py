@@ -1,0 +1,179 @@
+"""Agents that a speech-to-speech service speaks for, on real calls with an interruption and a tool.
+
+The services are fakes of their real protocols on loopback, which hear the callee's sound.
+"""
+
+import asyncio
+import functools
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strowger.agent import VoiceSettings
+from strowger.conversation.journal import parse_journal
+from strowger.conversation.replaying import replay_and_compare
+from strowger.ports import pcm_of
+from strowger.providers.registry import ConfiguredProviders, ProviderSettings
+from tests.e2e.server import HOST, callee, journal_of, serve
+from tests.providers.vendors.behaviour import Behaviour
+from tests.providers.vendors.openai_conversation import OpenAIConversation
+from tests.providers.vendors.sockets import KEY, Vendor, serving
+
+PERSONA = """
+name: hurried
+answer: {after: 0}
+script:
+  - wait_for: agent_speaking
+    delay: 1.0
+    say: Wait.
+  - say: "Yes."
+    delay: 2.0
+    repeat: 3
+patience: 60
+"""
+GREETING = "Hello, this is Bright Dental, and I am calling to confirm your appointment on Tuesday."
+BOOKED = "You are booked. Goodbye."
+
+
+@functools.cache
+def speech(text: str) -> bytes:
+    """Real speech: a callee waits for no tone to end."""
+
+    async def speak() -> bytes:
+        async with ConfiguredProviders(ProviderSettings()) as providers:
+            voice = providers.text_to_speech("local")
+            spoken = voice.speak(text, VoiceSettings(), language="en-US")
+            return b"".join([piece async for piece in pcm_of(spoken)])
+
+    spoken: list[bytes] = []
+    thread = threading.Thread(target=lambda: spoken.append(asyncio.run(speak())))
+    thread.start()
+    thread.join()
+    return spoken[0]
+
+
+@contextmanager
+def in_a_thread(vendor: Vendor) -> Iterator[str]:
+    """A fake that runs beside the test; its address."""
+    ready, stop = threading.Event(), threading.Event()
+    found: list[str] = []
+
+    async def main() -> None:
+        async with serving(vendor) as url:
+            found.append(url)
+            ready.set()
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(main(),))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield found[0]
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+@contextmanager
+def bookings() -> Iterator[tuple[str, list[object]]]:
+    """The customer's server that the tool asks: its address, and what it was asked."""
+    asked: list[object] = []
+
+    class Booking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"booked": true}')
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer((HOST, 0), Booking) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://{HOST}:{server.server_port}/book", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def agent_of(service: dict[str, Any], url: str) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": {"day": {"type": "integer"}}}
+    return {
+        "name": "booker",
+        "prompt": "You book appointments.",
+        "first_message": GREETING,
+        "speech_to_speech": service,
+        "tools": [
+            {
+                "type": "http",
+                "name": "book",
+                "description": "Book it.",
+                "url": url,
+                "parameters": parameters,
+            },
+            {"type": "end_call", "outcomes": ["booked", "lost"]},
+        ],
+        "limits": {"max_duration": 60},
+    }
+
+
+def behaviour() -> Behaviour:
+    texts = [GREETING, "This is the clinic.", BOOKED]
+    for text in texts:
+        speech(text)
+    return Behaviour(
+        turns=["wait", "yes"],
+        replies=[
+            "This is the clinic.",
+            'call book {"day": 2}',
+            f'{BOOKED}\ncall end_call {{"outcome": "booked"}}',
+        ],
+        speak=speech,
+    )
+
+
+def test_a_call_that_openai_holds_is_interrupted_uses_a_tool_and_ends(tmp_path: Path) -> None:
+    (tmp_path / "hurried.yaml").write_text(PERSONA)
+    fake = OpenAIConversation(behaviour())
+    with in_a_thread(fake) as url, bookings() as (booking, booked):
+        keys = {"STROWGER_OPENAI_BASE_URL": f"{url}/v1", "STROWGER_OPENAI_API_KEY": KEY}
+        with (
+            serve(tmp_path / "server", **keys) as server,
+            callee(tmp_path, str(tmp_path / "hurried.yaml")) as patient,
+        ):
+            agent = agent_of({"provider": "openai", "voice": "cedar"}, booking)
+            call = server.wait(server.place(patient.port, agent))
+            journal = parse_journal(asyncio.run(journal_of(server, call["id"])))
+            assert KEY not in server.log.read_text()
+    assert (call["status"], call["end_reason"], call["outcome"]) == (
+        "completed", "agent_hangup", "booked",
+    )  # fmt: skip
+    assert booked == [{"day": 2}]
+    turns = [(turn["role"], turn["text"]) for turn in call["transcript"]]
+    greeting = call["transcript"][0]
+    assert greeting["interrupted"], turns
+    assert GREETING.startswith(greeting["text"])
+    assert greeting["text"] != GREETING
+    assert turns[1:4] == [
+        ("callee", "wait"),
+        ("agent", "This is the clinic."),
+        ("callee", "yes"),
+    ], turns
+    assert ("agent", BOOKED) in turns
+    latency = call["transcript"][2]["latency"]
+    stages = (latency["endpointing"], latency["model"], latency["wire"])
+    assert sum(stages) == pytest.approx(latency["total"], abs=0.002)
+    ((_, heard),) = fake.truncated
+    assert 0.5 < heard < 5.0
+    assert not fake.refused
+    assert fake.outputs[0][1] == '{"booked": true}'
+    assert replay_and_compare(journal).differences == ()
