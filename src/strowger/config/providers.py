@@ -10,6 +10,25 @@ from strowger.config.declaring import setting
 from strowger.config.values import read_path, read_text, read_url
 
 
+def key_for(service: str) -> str | None:
+    return setting(None, read_text, f"Key for {service}.", form="KEY", secret=True)
+
+
+def address_of(service: str) -> str | None:
+    usual = f"Where {service} is, if not at its usual address."
+    return setting(None, read_url, usual, form="URL")
+
+
+def default_with(what: str, provider: str) -> str | None:
+    """Of agents with this provider, for those that name none."""
+    whose = f"{what} with the provider {provider}, where an agent names none."
+    return setting(None, read_text, whose, form="NAME")
+
+
+def speech_model(provider: str) -> str | None:
+    return setting(None, read_text, f"Speech model of the provider {provider}.", form="NAME")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderKeys:
     """Part of `Settings`."""
@@ -20,9 +39,7 @@ class ProviderKeys:
         "Where the OpenAI-compatible services are.",
         form="URL",
     )
-    openai_api_key: str | None = setting(
-        None, read_text, "Key for the OpenAI-compatible services.", form="KEY", secret=True
-    )
+    openai_api_key: str | None = key_for("the OpenAI-compatible services")
     openai_model: str = setting(
         "gpt-4.1-mini",
         read_text,
@@ -62,96 +79,30 @@ class ProviderKeys:
         "Voice of speech-to-speech agents with openai, where an agent names none.",
         form="NAME",
     )
-    anthropic_api_key: str | None = setting(
-        None, read_text, "Key for Anthropic.", form="KEY", secret=True
-    )
-    anthropic_base_url: str | None = setting(
-        None, read_url, "Where Anthropic is, if not at its usual address.", form="URL"
-    )
-    anthropic_model: str | None = setting(
-        None,
-        read_text,
-        "Language model with the provider anthropic, where an agent names none.",
-        form="NAME",
-    )
-    google_api_key: str | None = setting(
-        None, read_text, "Key for Google's Gemini.", form="KEY", secret=True
-    )
-    google_base_url: str | None = setting(
-        None, read_url, "Where Google's Gemini is, if not at its usual address.", form="URL"
-    )
-    google_model: str | None = setting(
-        None,
-        read_text,
-        "Language model with the provider google, where an agent names none.",
-        form="NAME",
-    )
-    deepgram_api_key: str | None = setting(
-        None, read_text, "Key for Deepgram.", form="KEY", secret=True
-    )
-    deepgram_base_url: str | None = setting(
-        None, read_url, "Where Deepgram is, if not at its usual address.", form="URL"
-    )
-    deepgram_model: str | None = setting(
-        None,
-        read_text,
-        "Recognition model with the provider deepgram, where an agent names none.",
-        form="NAME",
-    )
-    deepgram_voice: str | None = setting(
-        None, read_text, "Voice with the provider deepgram, where an agent names none.", form="NAME"
-    )
-    assemblyai_api_key: str | None = setting(
-        None, read_text, "Key for AssemblyAI.", form="KEY", secret=True
-    )
-    assemblyai_base_url: str | None = setting(
-        None, read_url, "Where AssemblyAI is, if not at its usual address.", form="URL"
-    )
-    assemblyai_model: str | None = setting(
-        None,
-        read_text,
-        "Recognition model with the provider assemblyai, where an agent names none.",
-        form="NAME",
-    )
-    soniox_api_key: str | None = setting(
-        None, read_text, "Key for Soniox.", form="KEY", secret=True
-    )
-    soniox_base_url: str | None = setting(
-        None, read_url, "Where Soniox is, if not at its usual address.", form="URL"
-    )
-    soniox_model: str | None = setting(
-        None,
-        read_text,
-        "Recognition model with the provider soniox, where an agent names none.",
-        form="NAME",
-    )
-    elevenlabs_api_key: str | None = setting(
-        None, read_text, "Key for ElevenLabs.", form="KEY", secret=True
-    )
-    elevenlabs_base_url: str | None = setting(
-        None, read_url, "Where ElevenLabs is, if not at its usual address.", form="URL"
-    )
-    elevenlabs_voice: str | None = setting(
-        None,
-        read_text,
-        "Voice with the provider elevenlabs, where an agent names none.",
-        form="NAME",
-    )
-    elevenlabs_model: str | None = setting(
-        None, read_text, "Speech model of the provider elevenlabs.", form="NAME"
-    )
-    cartesia_api_key: str | None = setting(
-        None, read_text, "Key for Cartesia.", form="KEY", secret=True
-    )
-    cartesia_base_url: str | None = setting(
-        None, read_url, "Where Cartesia is, if not at its usual address.", form="URL"
-    )
-    cartesia_voice: str | None = setting(
-        None, read_text, "Voice with the provider cartesia, where an agent names none.", form="NAME"
-    )
-    cartesia_model: str | None = setting(
-        None, read_text, "Speech model of the provider cartesia.", form="NAME"
-    )
+    anthropic_api_key: str | None = key_for("Anthropic")
+    anthropic_base_url: str | None = address_of("Anthropic")
+    anthropic_model: str | None = default_with("Language model", "anthropic")
+    google_api_key: str | None = key_for("Google's Gemini")
+    google_base_url: str | None = address_of("Google's Gemini")
+    google_model: str | None = default_with("Language model", "google")
+    deepgram_api_key: str | None = key_for("Deepgram")
+    deepgram_base_url: str | None = address_of("Deepgram")
+    deepgram_model: str | None = default_with("Recognition model", "deepgram")
+    deepgram_voice: str | None = default_with("Voice", "deepgram")
+    assemblyai_api_key: str | None = key_for("AssemblyAI")
+    assemblyai_base_url: str | None = address_of("AssemblyAI")
+    assemblyai_model: str | None = default_with("Recognition model", "assemblyai")
+    soniox_api_key: str | None = key_for("Soniox")
+    soniox_base_url: str | None = address_of("Soniox")
+    soniox_model: str | None = default_with("Recognition model", "soniox")
+    elevenlabs_api_key: str | None = key_for("ElevenLabs")
+    elevenlabs_base_url: str | None = address_of("ElevenLabs")
+    elevenlabs_voice: str | None = default_with("Voice", "elevenlabs")
+    elevenlabs_model: str | None = speech_model("elevenlabs")
+    cartesia_api_key: str | None = key_for("Cartesia")
+    cartesia_base_url: str | None = address_of("Cartesia")
+    cartesia_voice: str | None = default_with("Voice", "cartesia")
+    cartesia_model: str | None = speech_model("cartesia")
     whisper_model: Path | None = setting(  # noqa: RUF009
         None, read_path, "Folder of a CTranslate2 model for the recogniser whisper.", form="FOLDER"
     )
