@@ -22,6 +22,7 @@ import structlog
 from strowger.lifecycle import CallStatus
 from strowger.model import CallId, WorkerId
 from tests.api.house import CALL, House, house, served
+from tests.e2e.server import ENVIRONMENT
 from tests.store.samples import RESULT
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +47,7 @@ def live_server(database_url: str, folder: Path) -> Iterator[Live]:
     command = [sys.executable, "-m", "tests.api.live_server", database_url, str(folder)]
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=output, text=True
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=output, text=True, env=ENVIRONMENT
         )
     try:
         assert process.stdout is not None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.crash.plan import Kill, Victim
-from tests.e2e.server import HOST, STROWGER, Callee, free_port
+from tests.e2e.server import ENVIRONMENT, HOST, STROWGER, Callee, free_port
 
 PERSONAS = Path(__file__).parent / "personas"
 READY_WITHIN = 120.0
@@ -25,7 +25,7 @@ def surroundings() -> dict[str, str]:
     """The environment of every process here: with the code that this test stands beside."""
     root = Path(__file__).parents[2]
     path = os.pathsep.join([str(root), str(root / "src"), os.environ.get("PYTHONPATH", "")])
-    return {**os.environ, "PYTHONPATH": path}
+    return {**ENVIRONMENT, "PYTHONPATH": path}
 
 
 @dataclass

@@ -112,11 +112,16 @@ def serve(folder: Path, **environment: str) -> Iterator[Server]:
             yield server
     finally:
         process.send_signal(signal.SIGINT)
-        try:
-            process.wait(40)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _ended(process, within=40)
+
+
+def _ended(process: subprocess.Popen[str], *, within: float) -> None:
+    """Wait for it, and in the end no longer: what one test leaves running fails others."""
+    try:
+        process.wait(within)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _until_ready(server: Server) -> None:
@@ -159,7 +164,7 @@ def callee(folder: Path, persona: str) -> Iterator[Callee]:
         yield Callee(port, log)
     finally:
         process.terminate()
-        process.wait(10)
+        _ended(process, within=10)
         process.stdout.close()
 
 
