@@ -13,7 +13,9 @@ import typer
 from strowger import __version__
 from strowger.config import (
     Settings,
+    default_of,
     find_file,
+    form_of,
     help_of,
     load_settings,
     process_environment,
@@ -42,8 +44,11 @@ app.add_typer(bench_app, name="bench")
 
 def _option(name: str, *flags: str) -> Any:
     """The option of a setting, explained as everywhere."""
+    default = default_of(name)
     described = f"{help_of(name)} [env: {variable_of(name)}]"
-    return typer.Option(*flags, help=described, show_default=False)
+    if default is not None:
+        described += f" [default: {default}]"
+    return typer.Option(*flags, help=described, metavar=form_of(name), show_default=False)
 
 
 Host = Annotated[str | None, _option("host", "--host")]
@@ -88,7 +93,10 @@ def serve(
     database_url: Database = None,
     config: ConfigFile = None,
 ) -> None:
-    """Run everything on this machine: database, API and line workers. Ctrl-C stops in order."""
+    """Run everything here, until Ctrl-C.
+
+    Database, API and line workers on this machine. Ctrl-C lets calls end, and stops in order.
+    """
     from strowger.commands.serve import serve as run
 
     settings = settings_of(
@@ -113,7 +121,11 @@ def demo(
         "demo-data"
     ),
 ) -> None:
-    """Place one real call on this machine, from Strowger to a simulated callee, and show it."""
+    """Place one real call here and show it.
+
+    From Strowger to a simulated callee, over SIP, with both sides speaking; nothing is needed
+    besides this machine.
+    """
     from strowger.commands.demo import demo as run
 
     raise typer.Exit(run(persona, data))
@@ -136,7 +148,10 @@ def call(
     key: ApiKey = None,
     config: ConfigFile = None,
 ) -> None:
-    """Place a call on a running server; with --watch the exit status tells whether it completed."""
+    """Place a call on a running server.
+
+    With --watch the exit status tells whether it was completed.
+    """
     from strowger.commands.call import call as run
 
     settings = settings_of(config, server=server, api_key=key)
@@ -166,12 +181,13 @@ def replay(
     database_url: Database = None,
     config: ConfigFile = None,
 ) -> None:
-    """Hold a finished call again, in an instant, and say where today's Strowger decides otherwise.
+    """Hold a finished call again, in an instant.
 
-    Every call keeps a journal of all that its conversation was told: when the callee spoke, what
-    was recognised, what the providers answered. It is told to the conversation once more, at the
-    same times, and each decision (listen, speak, stop, ask the model, hang up) is held against the
-    one that was made then. Use it after an upgrade, or to see why a call went as it did:
+    Says where today's Strowger decides otherwise than the call did. Every call keeps a journal of
+    all that its conversation was told: when the callee spoke, what was recognised, what the
+    providers answered. It is told to the conversation once more, at the same times, and each
+    decision (listen, speak, stop, ask the model, hang up) is held against the one that was made
+    then. Use it after an upgrade, or to see why a call went as it did:
 
     \b
     strowger replay call_0197a6…            a call out of the database
@@ -209,7 +225,10 @@ def create_key(
     database_url: Database = None,
     config: ConfigFile = None,
 ) -> None:
-    """Make an API key and print it, alone, on standard output. It is shown this once."""
+    """Make an API key and print it.
+
+    Alone, on standard output. It is shown this once.
+    """
     from strowger.commands.keys import create_key as run
 
     settings = settings_of(config, data=data, database_url=database_url)
@@ -220,9 +239,10 @@ def create_key(
 def rotate_secrets(
     data: Data = None, database_url: Database = None, config: ConfigFile = None
 ) -> None:
-    """Make a new key for secrets and seal all of them with it. The server may run meanwhile.
+    """Seal all secrets with a new key.
 
-    With STROWGER_SECRET_KEYS: seal with the first of those, which you have put there.
+    The server may run meanwhile. With STROWGER_SECRET_KEYS: seal with the first of those, which you
+    have put there.
     """
     from strowger.commands.secrets import rotate as run
 
@@ -244,7 +264,10 @@ def simulate_callee(
     as_json: Annotated[bool, typer.Option("--json", help="Report as lines of JSON.")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Answer real SIP calls the way somebody would who agrees, is busy, interrupts, hangs up …"""
+    """Answer real SIP calls like a persona.
+
+    As somebody would who agrees, is busy, interrupts, hangs up …
+    """
     from strowger.commands.callee import callee as run
 
     raise typer.Exit(run(settings_of(config), listen, persona, log, as_json=as_json))
@@ -286,13 +309,13 @@ def simulate_run(  # noqa: PLR0913, PLR0917 - as many as it has options
     ] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Rehearse an agent: hold the calls of scenario files, and check what comes of them.
+    """Rehearse an agent on simulated calls.
 
-    A scenario names an agent, who answers, and what is expected. The call goes through the real
-    turn-taking, the real session and the real audio path (G.711, jitter buffer, voice detection,
-    playout), with speech on both sides and a network as bad as you like, but on a clock that skips
-    the waiting: a minute of talk takes a second or two. The same seed gives the same call, to the
-    last byte.
+    Holds the calls of scenario files, and checks what comes of them. A scenario names an agent, who
+    answers, and what is expected. The call goes through the real turn-taking, the real session and
+    the real audio path (G.711, jitter buffer, voice detection, playout), with speech on both sides
+    and a network as bad as you like, but on a clock that skips the waiting: a minute of talk takes
+    a second or two. The same seed gives the same call, to the last byte.
 
     \b
       name: confirms
@@ -337,7 +360,10 @@ def bench_latency(
     calls: Annotated[int, typer.Option(help="Calls at the same time.")] = 5,
     turns: Annotated[int, typer.Option(help="Turns of each call.")] = 20,
 ) -> None:
-    """Response latency at the wire, seen by the far end, with providers that answer at once."""
+    """Response latency, seen by the far end.
+
+    At the wire, with providers that answer at once.
+    """
     from strowger.commands.bench import latency as run
 
     raise typer.Exit(run(calls, turns))
@@ -348,7 +374,10 @@ def bench_lines(
     lines: Annotated[int, typer.Option(help="Lines at the same time.")] = 200,
     seconds: Annotated[float, typer.Option(help="Seconds to measure.")] = 20.0,
 ) -> None:
-    """Many lines with voice detection and recording; the load comes from another process."""
+    """How many lines one worker holds.
+
+    With voice detection and recording; the load comes from another process.
+    """
     from strowger.commands.bench import lines as run
 
     raise typer.Exit(run(lines, seconds))
@@ -363,7 +392,10 @@ def doctor(
     database_url: Database = None,
     config: ConfigFile = None,
 ) -> None:
-    """Check database, ports, trunk, speech and clock, and say what to do about what is wrong."""
+    """Say what is wrong here, and what to do.
+
+    Checks the database, ports, trunk, speech, services and clock.
+    """
     from strowger.commands.doctor import doctor as run
 
     settings = settings_of(
@@ -374,7 +406,10 @@ def doctor(
 
 @app.command()
 def migrate(data: Data = None, database_url: Database = None, config: ConfigFile = None) -> None:
-    """Bring the database to this version. `serve` does it by itself."""
+    """Bring the database to this version.
+
+    `serve` does it by itself.
+    """
     from strowger.commands.serve import migrate as run
 
     raise typer.Exit(run(settings_of(config, data=data, database_url=database_url)))

@@ -210,7 +210,7 @@ async def openai(settings: Settings) -> Finding:
     """Whether the services an agent may name as `openai` let us in, where they are configured."""
     base, key = settings.openai_base_url, settings.openai_api_key
     if not provider_settings(settings).openai.configured:
-        return Finding("openai: not configured, so only agents with a flow and local speech work")
+        return Finding("openai: not configured")
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     try:
         async with httpx2.AsyncClient(trust_env=False, timeout=SERVICE_WITHIN) as client:
@@ -238,7 +238,10 @@ async def services(settings: Settings) -> Finding:
         advice = "check the provider's key and address, and that this machine may connect there"
         return Finding("", "; ".join(problems), advice)
     if not found:
-        return Finding("speech and model services besides openai: none configured")
+        none = "speech and model services besides openai: none configured"
+        if not provider_settings(settings).openai.configured:
+            none += ", so only agents with a flow and speech of this machine work"
+        return Finding(none)
     return Finding(f"{', '.join(found)} {'answers' if len(found) == 1 else 'answer'}")
 
 

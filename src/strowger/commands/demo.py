@@ -229,7 +229,7 @@ def _checks(
     if persona == "agrees":
         confirmed = outcome.startswith("appointment: confirmed")
         checks += [
-            Check(f"Strowger understood the callee ({len(said)} turns)", bool(said)),
+            Check(f"Strowger understood the callee (turns: {len(said)})", bool(said)),
             Check(f"the callee understood Strowger ({', '.join(heard) or 'nothing'})", bool(heard)),
             Check(f"outcome: {outcome}", confirmed and call["status"] == "completed"),
         ]

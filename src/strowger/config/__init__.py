@@ -229,6 +229,19 @@ def help_of(name: str) -> str:
     return str(SETTINGS[name].metadata["help"])
 
 
+def form_of(name: str) -> str:
+    """What a value of a setting looks like."""
+    return str(SETTINGS[name].metadata["form"])
+
+
+def default_of(name: str) -> str | None:
+    """What a setting is where nobody sets it, as it is written; None for nothing."""
+    default = SETTINGS[name].default
+    if default is None or default == ():
+        return None
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
 def find_file(
     given: Path | None, *, environ: Mapping[str, str], folder: Path | None = None
 ) -> Path | None:
@@ -334,16 +347,11 @@ def reference() -> str:
         "| Setting | Environment | Default | |",
         "|---|---|---|---|",
     ]
-    for name, entry in SETTINGS.items():
-        form = str(entry.metadata["form"]).replace("|", "\\|")
+    for name in SETTINGS:
+        form, default = form_of(name).replace("|", "\\|"), default_of(name)
+        shown = "–" if default is None else f"`{default}`"
         lines.append(
             f"| `{name}`<br>`{option_of(name)} {form}` | `{variable_of(name)}` "
-            f"| {_shown(entry.default)} | {help_of(name)} |"
+            f"| {shown} | {help_of(name)} |"
         )
     return "\n".join(lines) + "\n"
-
-
-def _shown(default: object) -> str:
-    if default is None or default == ():
-        return "–"
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
