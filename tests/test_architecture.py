@@ -16,6 +16,7 @@ PURE_FILES = {
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "lifecycle": {"errors"},
+    "patience": set(),
     "agent": set(),
     "signing_secrets": set(),
     "model": {"agent", "lifecycle"},
@@ -24,12 +25,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "conversation": {"agent", "errors", "lifecycle", "model"},
     "ports": {"agent", "conversation", "errors", "lifecycle", "media", "model"},
     "telephony": {"errors", "media", "model", "ports", "sip"},
-    "providers": {"agent", "conversation", "errors", "media", "ports"},
+    "providers": {"agent", "conversation", "errors", "media", "patience", "ports"},
     "store": {"agent", "errors", "lifecycle", "model", "ports", "signing_secrets"},
     "webhooks": {"errors", "model", "ports"},
     "toolbox": {"agent", "conversation", "errors", "ports"},
     "calls": {
-        "agent", "conversation", "errors", "lifecycle", "media", "model", "ports",
+        "agent", "conversation", "errors", "lifecycle", "media", "model", "patience", "ports",
         "signing_secrets",
     },
     "simulate": {

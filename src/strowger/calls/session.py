@@ -42,6 +42,7 @@ from strowger.conversation.events import (
 from strowger.errors import ProviderError
 from strowger.lifecycle import EndReason
 from strowger.media import events as media
+from strowger.patience import Patience
 from strowger.ports import Line, LineEvent, LineHungUp
 
 log = structlog.get_logger()
@@ -144,10 +145,10 @@ class CallSession:
                 assert_never(event)
 
     async def _decide(self, tasks: asyncio.TaskGroup) -> EndReason:
-        loop = asyncio.get_running_loop()
+        loop, patience = asyncio.get_running_loop(), Patience()
         while True:
             try:
-                async with asyncio.timeout_at(self._machine.next_timer()):
+                with patience.until(self._machine.next_timer()):
                     event = await self._inbox.get()
             except TimeoutError:
                 due = self._machine.next_timer()
@@ -156,6 +157,7 @@ class CallSession:
                 effects = self._machine.receive(event, now=loop.time())
             for effect in effects:
                 if isinstance(effect, HangUp):
+                    patience.close()
                     return EndReason(effect.reason)
                 self._apply(effect, tasks)
 

@@ -6,7 +6,7 @@ heard to answer it, the agent's when the last of its utterances has left or was 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, islice
 from operator import itemgetter
 
 from strowger.agent import Progress
@@ -241,6 +241,10 @@ class Transcript:
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
+        self._settled: tuple[Turn, ...] = ()
+        """Kept, as it is asked for after every event."""
+        self._settled_until = 0
+        """The first entry that may still change."""
 
     def add(self, entry: Entry) -> None:
         self._entries.append(entry)
@@ -282,22 +286,24 @@ class Transcript:
         return False
 
     def settled(self, answered_at: float) -> tuple[Turn, ...]:
-        """The turns that nothing can change any more."""
-        answered = [
-            place
-            for place, entry in enumerate(self._entries)
-            if isinstance(entry, ToolUse)
-            or (isinstance(entry, AgentTurn) and entry.started_at is not None)
-        ]
-        turns: list[Turn | None] = []
-        for place, entry in enumerate(self._entries):
-            if isinstance(entry, CalleeTurn):
-                if not answered or place > answered[-1]:
-                    break
-            elif not entry.settled:
+        """The turns that nothing can change any more. `answered_at` is the same for all calls."""
+        while self._settled_until < len(self._entries):
+            place = self._settled_until
+            entry = self._entries[place]
+            if not (self._answered(place) if isinstance(entry, CalleeTurn) else entry.settled):
                 break
-            turns.append(entry.as_turn(answered_at))
-        return tuple(turn for turn in turns if turn is not None)
+            self._settled_until += 1
+            if (turn := entry.as_turn(answered_at)) is not None:
+                self._settled += (turn,)
+        return self._settled
+
+    def _answered(self, place: int) -> bool:
+        """Whether the agent has done anything since, or was heard to say anything."""
+        return any(
+            isinstance(entry, ToolUse)
+            or (isinstance(entry, AgentTurn) and entry.started_at is not None)
+            for entry in islice(self._entries, place + 1, None)
+        )
 
     def all(self, answered_at: float) -> tuple[Turn, ...]:
         """Every turn as far as it has got."""

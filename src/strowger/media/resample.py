@@ -5,6 +5,7 @@ comes out 3 ms after it went in, whatever the chunks it comes in. The output is 
 input: its first sample is at the same time as the input's first.
 """
 
+from functools import lru_cache
 from math import gcd
 from typing import Final
 
@@ -94,6 +95,7 @@ class Resampler:
         return rounded.tobytes()
 
 
+@lru_cache(maxsize=16)
 def _filter_bank(up: int, down: int) -> NDArray[np.float32]:
     """For each of the `up` places between two input samples, the weights of the input around it."""
     # In units of input samples the low-pass is as wide as the lower of both rates allows.
@@ -108,4 +110,5 @@ def _filter_bank(up: int, down: int) -> NDArray[np.float32]:
     # Each place passes a constant unchanged, so that no ripple is heard on slow sounds.
     weights /= weights.sum(axis=1, keepdims=True)
     bank: NDArray[np.float32] = weights.astype(np.float32)
+    bank.flags.writeable = False  # all streams of these rates share it
     return bank

@@ -56,6 +56,8 @@ class SocketPool(Generic[S]):
         self._discarded: list[Socket] = []
         self._wake = asyncio.Event()
         self._running = False
+        self._resting = True
+        """There is nothing to look at."""
 
     @property
     def idle(self) -> int:
@@ -86,9 +88,9 @@ class SocketPool(Generic[S]):
                 while True:
                     self._look(tasks)
                     self._wake.clear()
-                    busy = self._shelves or self._leased
+                    self._resting = not (self._shelves or self._leased)
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(LOOK_EVERY if busy else None):
+                        async with asyncio.timeout(None if self._resting else LOOK_EVERY):
                             await self._wake.wait()
         finally:
             self._running = False
@@ -149,14 +151,18 @@ class SocketPool(Generic[S]):
     def _take(self, dial: Dial) -> Held[S] | None:
         shelf = self._shelf(dial)
         shelf.used_at = self._now()
-        self._wake.set()
-        while shelf.idle:
+        taken: Held[S] | None = None
+        while shelf.idle and taken is None:
             held = shelf.idle.pop()
             held.at_rest = False
             if held.socket.is_open:
-                return held
-            self._discarded.append(held.socket)
-        return None
+                taken = held
+            else:
+                self._discarded.append(held.socket)
+        # Looking costs as much as there are connections: what can wait, waits for the next look.
+        if self._resting or self._discarded or len(shelf.idle) + shelf.opening < self._spares(dial):
+            self._wake.set()
+        return taken
 
     def _give_back(self, dial: Dial, held: Held[S]) -> None:
         shelf = self._shelf(dial)
@@ -167,7 +173,8 @@ class SocketPool(Generic[S]):
             self._discarded.append(held.socket)
         else:
             held.socket.abort()
-        self._wake.set()
+        if self._resting or self._discarded:
+            self._wake.set()
 
     def _shelf(self, dial: Dial) -> _Shelf[S]:
         return self._shelves.setdefault(dial, _Shelf())

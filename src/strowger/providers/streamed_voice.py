@@ -5,7 +5,6 @@ into messages and messages into sound and words, both without I/O. This file lea
 connection, keeps the deadlines and looks at the sound.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Protocol
 from strowger.agent import VoiceSettings
 from strowger.errors import ProviderError
 from strowger.media.events import Codec
+from strowger.patience import Patience
 from strowger.ports import Word
 from strowger.providers.line_audio import LineAudio
 from strowger.providers.pool import Held, SocketPool
@@ -91,19 +91,22 @@ class StreamedVoice:
         async with self.pool.lease(vendor.dial(settings, language)) as held:
             session = held.state
             await held.socket.send(*session.speak(text, settings, language))
-            audio = LineAudio(text, codec=vendor.codec, speed=settings.speed)
+            audio, patience = LineAudio(text, codec=vendor.codec, speed=settings.speed), Patience()
             try:
                 within = self._policy.first
                 while not session.done:
-                    for piece in self._heard(held, await self._receive(held, within), audio):
+                    frame = await self._receive(held, patience, within)
+                    for piece in self._heard(held, frame, audio):
                         yield piece
                     within = self._policy.between
             finally:
+                patience.close()
                 await self._take_leave(held)
 
-    async def _receive(self, held: Held[VoiceSession], within: float) -> Frame:
+    @staticmethod
+    async def _receive(held: Held[VoiceSession], patience: Patience, within: float) -> Frame:
         try:
-            async with asyncio.timeout(within):
+            with patience.within(within):
                 return await held.socket.receive()
         except TimeoutError:
             problem = f"sent nothing for {within:g} s"

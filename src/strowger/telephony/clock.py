@@ -18,7 +18,7 @@ from strowger.telephony.sockets import Wire
 TICK = 0.020
 PHASES = 4
 """Moments of a tick at which packets leave."""
-BATCHES = 2
+BATCHES = 1
 """Groups in which lines are processed; each sends in PHASES // BATCHES phases."""
 SHARE = PHASES // BATCHES
 RTCP_EVERY = 25
