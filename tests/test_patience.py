@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from typing import TypeVar
 
 import pytest
+import uvloop
 
 from strowger.patience import Patience
 from strowger.simulate.virtual_time import run_in_virtual_time
@@ -89,6 +90,18 @@ def test_a_limit_that_has_passed_ends_the_wait_at_once() -> None:
     assert run(main()) == pytest.approx(0.0)
 
 
+def test_limits_that_have_passed_one_after_the_other_on_the_loop_of_real_calls() -> None:
+    async def main() -> None:
+        patience = Patience()
+        for due in (now() - 5, now() - 5, now() - 6):
+            with patience.until(due):
+                pass  # there was nothing to wait for
+        with pytest.raises(TimeoutError), patience.until(now() - 5):
+            await asyncio.sleep(60)
+
+    uvloop.run(main())
+
+
 def test_a_cancellation_from_elsewhere_stays_one() -> None:
     async def main() -> None:
         patience = Patience()
@@ -160,7 +173,7 @@ def test_what_the_wait_raises_is_not_hidden_by_a_limit_that_passes_meanwhile() -
 def test_limits_nest() -> None:
     async def main() -> None:
         outer, inner = Patience(), Patience()
-        with pytest.raises(TimeoutError), outer.within(1.0):  # noqa: PT012 - which of the two it is
+        with pytest.raises(TimeoutError), outer.within(1.0):
             try:
                 with inner.within(5.0):
                     await asyncio.sleep(60)

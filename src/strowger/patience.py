@@ -23,7 +23,8 @@ class Patience:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._fires_at = 0.0
         self._due: float | None = None
         """When the present wait is too long."""
         self._task: asyncio.Task[object] | None = None
@@ -69,10 +70,10 @@ class Patience:
 
     def _see_to_timer(self, due: float) -> None:
         if self._timer is not None:
-            if self._timer.when() <= due:
+            if self._fires_at <= due:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._look)
+        self._timer, self._fires_at = self._loop.call_at(due, self._look), due
 
     def _look(self) -> None:
         self._timer = None

@@ -1,10 +1,12 @@
 """The media clock's order of work, and what it does when it comes too late."""
 
 import asyncio
+from collections.abc import Iterator
 from itertools import pairwise
 
 from strowger.media.events import Command, DigitsSent, Event
 from strowger.telephony.clock import BATCHES, PHASES, SHARE, MediaClock
+from strowger.telephony.sockets import DRAIN_LIMIT
 
 
 class LoggingEngine:
@@ -39,15 +41,12 @@ class LoggingEngine:
         return [DigitsSent(0, 0.0)]
 
 
-def test_a_phase_leaves_before_the_next_batch_is_processed_and_what_happened_is_told() -> None:
+def test_all_phases_leave_before_the_batch_is_processed_and_what_happened_is_told() -> None:
     engine, told = LoggingEngine(), list[Event]()
     clock = MediaClock(engine, told.append)
     for phase in range(PHASES):
         clock.turn(phase, now=1.0)
-    assert engine.log == [
-        ("transmit", 0), ("transmit", 1), ("process", 1),
-        ("transmit", 2), ("transmit", 3), ("process", 0),
-    ]  # fmt: skip
+    assert engine.log == [*(("transmit", phase) for phase in range(PHASES)), ("process", 0)]
     assert told == PHASES * [DigitsSent(0, 0.0)]
 
 
@@ -108,3 +107,50 @@ def test_missed_ticks_are_skipped_and_counted_not_replayed() -> None:
     assert skipped > 1900
     assert len(engine.log) < 100
     assert_nothing_is_lost(engine.log)
+
+
+class CountedWire:
+    """Holds packets, and gives one at a time where somebody has looked."""
+
+    def __init__(self, *packets: bytes) -> None:
+        self.packets = list(packets)
+        self.asked = 0
+
+    def received(self) -> list[bytes]:
+        self.asked += 1
+        return [self.packets.pop(0)] if self.packets else []
+
+    def received_rtcp(self) -> Iterator[bytes]:
+        return iter(())
+
+    def send(self, packet: bytes) -> None: ...
+    def send_rtcp(self, packet: bytes) -> None: ...
+
+
+class Looks:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def look(self) -> None:
+        self.count += 1
+
+
+def test_wires_that_give_one_packet_at_a_time_are_asked_until_none_has_any() -> None:
+    engine, looks = LoggingEngine(), Looks()
+    clock = MediaClock(engine, lambda event: None, looks)
+    wires = [CountedWire(b"a"), CountedWire(b"b", b"c"), CountedWire()]
+    for line, wire in enumerate(wires):
+        clock.attach(line, wire)
+    clock.turn(PHASES - 1, now=1.0)
+    assert [entry for entry in engine.log if entry[0] == "receive"] == [
+        ("receive", 0), ("receive", 1), ("receive", 1),
+    ]  # fmt: skip
+    assert looks.count == 3
+
+
+def test_a_flood_on_one_wire_is_taken_only_so_far_in_one_turn() -> None:
+    engine, flood = LoggingEngine(), CountedWire(*(1000 * [b"x"]))
+    clock = MediaClock(engine, lambda event: None, Looks())
+    clock.attach(0, flood)
+    clock.turn(PHASES - 1, now=1.0)
+    assert len(flood.packets) == 1000 - DRAIN_LIMIT

@@ -2,10 +2,10 @@
 
 A tick is split into phases that spread the lines. In each, the packets of its lines leave first, so
 that their moment depends on nothing that is done after. After the last phase of a batch the lines
-of the next batch are drained and processed as one matrix: just before they have their turn, so that
-what they have to say leaves soon. There are fewer batches than phases, because one large matrix
-costs less than two small ones. Ticks that were missed are skipped, never replayed: a burst of late
-packets helps nobody.
+of the next batch are drained and processed as one matrix: just before they have their turn, so
+that what they have to say leaves soon. There is one batch, because one large matrix costs less than
+two small ones. Ticks that were missed are skipped, never replayed: a burst of late packets helps
+nobody.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from strowger.media.events import Command, Event
-from strowger.telephony.sockets import Wire
+from strowger.telephony.sockets import DRAIN_LIMIT, Wire
 
 TICK = 0.020
 PHASES = 4
@@ -38,12 +38,25 @@ class MediaEngine(Protocol):
     def events(self) -> list[Event]: ...
 
 
+class Arrivals(Protocol):
+    """What knows which wires have packets; each of these then gives one at a time."""
+
+    def look(self) -> None: ...
+
+
 class MediaClock:
     """Turns the engine for as long as `run` runs."""
 
-    def __init__(self, engine: MediaEngine, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        engine: MediaEngine,
+        on_event: Callable[[Event], None],
+        arrivals: Arrivals | None = None,
+    ) -> None:
+        """Without `arrivals`, each wire is asked, once, and gives all that it has."""
         self._engine = engine
         self._on_event = on_event
+        self._arrivals = arrivals
         self._lines: list[dict[int, Wire]] = [{} for _ in range(BATCHES)]
         self.skipped_ticks = 0
         """Phases that came more than a tick too late and were left out."""
@@ -84,13 +97,24 @@ class MediaClock:
                 wire.send(packet)
         following, part = divmod((phase + 1) % PHASES, SHARE)
         if part == 0:
-            receive, came = engine.receive, now - TICK / 2  # at some time since the last turn
-            for line, wire in self._lines[following].items():
-                for packet in wire.received():
-                    receive(line, packet, now=came)
+            self._drain(self._lines[following], now - TICK / 2)  # at some time since the last turn
             engine.process(following, now=now)
         for event in engine.events():
             self._on_event(event)
+
+    def _drain(self, lines: dict[int, Wire], came: float) -> None:
+        """Take what has come: of most wires one packet, of none more than DRAIN_LIMIT."""
+        receive, arrivals = self._engine.receive, self._arrivals
+        for _ in range(1 if arrivals is None else DRAIN_LIMIT):
+            more = False
+            if arrivals is not None:
+                arrivals.look()
+            for line, wire in lines.items():
+                for packet in wire.received():
+                    more = True
+                    receive(line, packet, now=came)
+            if not more:
+                return
 
     def _exchange_reports(self, *, now: float) -> None:
         for line, packet in self._engine.rtcp_to_send(now=now):

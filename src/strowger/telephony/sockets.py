@@ -5,6 +5,7 @@ afterwards, because telephones behind address translation do not know their own 
 then on the kernel drops what comes from anywhere else.
 """
 
+import select
 import socket
 from collections.abc import Iterable, Iterator
 from typing import Protocol
@@ -22,10 +23,37 @@ IGNORED_BEFORE_LATCH = 200
 NOWHERE = "0.0.0.0"  # noqa: S104 - not bound to: a held call's address (RFC 3264 section 8.4)
 
 
+class Arrivals:
+    """Which RTP sockets have something to read, asked once for all of them.
+
+    To ask each one costs a system call for its packet, and another that says that it was the last.
+    """
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._waiting: frozenset[int] = frozenset()
+
+    def watch(self, rtp: socket.socket) -> None:
+        """Until it is closed."""
+        self._epoll.register(rtp.fileno(), select.EPOLLIN)
+
+    def look(self) -> None:
+        """Note which have something to read now."""
+        self._waiting = frozenset(fd for fd, _ in self._epoll.poll(0))
+
+    def waits(self, rtp: socket.socket) -> bool:
+        return rtp.fileno() in self._waiting
+
+    def close(self) -> None:
+        self._epoll.close()
+
+
 class PortPool:
     """Even RTP ports of one address, each used by one line at a time (RFC 3550 section 11)."""
 
-    def __init__(self, host: str, first: int, last: int) -> None:
+    def __init__(self, host: str, first: int, last: int, arrivals: Arrivals | None = None) -> None:
+        """With `arrivals`, lines read only what is known to be there, one packet at a time."""
+        self.arrivals = arrivals
         if first % 2:
             first += 1
         if first < 1024 or last > 65535 or last - first < 2:
@@ -83,6 +111,9 @@ class LineSockets:
     def __init__(self, pool: PortPool) -> None:
         self._pool = pool
         self._rtp, self._rtcp, self.port = pool.open_pair()
+        self._arrivals = pool.arrivals
+        if self._arrivals is not None:
+            self._arrivals.watch(self._rtp)
         self._remote: Address | None = None
         self._remote_rtcp: Address | None = None
         self._latched = False
@@ -120,9 +151,15 @@ class LineSockets:
             return
 
     def received(self) -> list[bytes]:
-        """What has come since the last turn."""
+        """What has come: all of it, or the first of it where arrivals are watched."""
         packets: list[bytes] = []
-        for _ in range(DRAIN_LIMIT):
+        if self._arrivals is None:
+            most = DRAIN_LIMIT
+        elif self._arrivals.waits(self._rtp):
+            most = 1
+        else:
+            return packets
+        for _ in range(most):
             try:
                 if self._latched:
                     packets.append(self._rtp.recv(PACKET_LIMIT))
@@ -175,5 +212,7 @@ class LineSockets:
     def _reopen(self) -> None:
         self._rtp.close()
         self._rtp = _bind(self._pool.host, self.port)
+        if self._arrivals is not None:
+            self._arrivals.watch(self._rtp)
         self._latched = False
         self._strangers = 0

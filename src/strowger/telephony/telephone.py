@@ -34,7 +34,7 @@ from strowger.telephony.clock import BATCHES, PHASES, MediaClock
 from strowger.telephony.legs import CLOSING_TIME, MediaLeg
 from strowger.telephony.line import SipLine
 from strowger.telephony.signalling import UdpTransport, open_udp_transport
-from strowger.telephony.sockets import LineSockets, PortPool, Wire
+from strowger.telephony.sockets import Arrivals, LineSockets, PortPool, Wire
 
 PENDING_SIGNALS = 64
 """Signals a call that is being set up may have waiting; more is a far end gone mad."""
@@ -80,8 +80,9 @@ class SipTelephone:
         )
         self._transport: UdpTransport | None = None
         self._engine = Engine(lines=settings.lines, model=model, phases=PHASES, batches=BATCHES)
-        self.clock = MediaClock(self._engine, self._on_media)
-        self._ports = PortPool(settings.listen[0], *settings.rtp_ports)
+        self._arrivals = Arrivals()
+        self.clock = MediaClock(self._engine, self._on_media, self._arrivals)
+        self._ports = PortPool(settings.listen[0], *settings.rtp_ports, self._arrivals)
         self._rows = list(range(settings.lines))
         self._closing: set[int] = set()
         """Rows whose call is gone and that the engine has not let go of yet."""
@@ -104,6 +105,7 @@ class SipTelephone:
                     await asyncio.sleep(0.05)
 
     def close(self) -> None:
+        self._arrivals.close()
         if self._transport is not None:
             self._transport.close()
 
