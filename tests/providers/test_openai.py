@@ -380,7 +380,7 @@ def test_something_that_is_not_http_is_an_error() -> None:
             client.cut()
 
         async with connected(nonsense) as (_, connection):
-            with pytest.raises(ProviderError, match="openai cannot be reached"):
+            with pytest.raises(ProviderError, match="openai does not speak HTTP"):
                 await reply(connection)
 
     run(test())

@@ -1,24 +1,34 @@
 """One HTTP service that providers ask: deadlines, one retry, and errors that say whose fault.
 
-Every provider over HTTP goes through here, so that none of them has to know how HTTP fails.
+Every provider over HTTP goes through here, so that none of them has to know how HTTP fails. Replies
+come in hundreds of pieces a second: the client is aiohttp, whose parser is not in Python.
 """
 
 import asyncio
 import contextlib
 import json
 import re
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx2
 
 from strowger.errors import ConfigurationError, ProviderError
+from strowger.patience import Patience
+
+if TYPE_CHECKING:
+    import aiohttp  # at run time only where a service is asked: it takes memory
 
 RETRIED_STATUSES = {429, 500, 502, 503, 504}
 LARGEST_COMPLAINT = 65536
 COMPLAINT_SHOWN = 300
+KEPT_FOR = 60.0
+"""Seconds that a connection nobody uses is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,26 +78,28 @@ class HttpAnswer:
     """A successful answer whose first bytes have come."""
 
     def __init__(
-        self, response: httpx2.Response, body: "_Body", first: bytes, connection: "HttpConnection"
+        self, response: "aiohttp.ClientResponse", first: bytes, connection: "HttpConnection"
     ) -> None:
-        content_type = response.headers.get("content-type", "")
-        self.media_type = content_type.partition(";")[0].strip().lower()
-        self.content_type = content_type
-        self._body = body
+        self.content_type = response.headers.get("content-type", "")
+        self.media_type = self.content_type.partition(";")[0].strip().lower()
+        self._response = response
         self._first = first
         self._connection = connection
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes. Raises ProviderError."""
-        policy = self._connection.policy
+        policy, patience = self._connection.policy, Patience()
         size = 0
         piece = self._first
-        while piece:
-            size += len(piece)
-            if size > policy.largest:
-                raise self.error(f"answered more than {policy.largest} bytes")
-            yield piece
-            piece = await self._connection.next_piece(self._body, policy.between)
+        try:
+            while piece:
+                size += len(piece)
+                if size > policy.largest:
+                    raise self.error(f"answered more than {policy.largest} bytes")
+                yield piece
+                piece = await self._connection.next_piece(self._response, patience, policy.between)
+        finally:
+            patience.close()
 
     async def read(self) -> bytes:
         return b"".join([piece async for piece in self.pieces()])
@@ -106,17 +118,18 @@ class HttpAnswer:
         return self._connection.error(problem, retryable=retryable)
 
 
-_Body = AsyncIterator[bytes]
-
-
 class HttpConnection:
     """Connections to one service. Use as a context manager, or call `close`."""
 
     def __init__(self, service: HttpService, policy: HttpPolicy) -> None:
+        """Raises ConfigurationError for a key or an address that cannot be right."""
         self.policy = policy
         self._name = service.name
         self._key = service.api_key
-        self._client = client_for(service, policy)
+        self._base_url = checked_url(service)
+        self._headers = headers_for(service)
+        self._proxy = service.proxy
+        self._client: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "HttpConnection":
         return self
@@ -130,7 +143,8 @@ class HttpConnection:
         await self.close()
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.close()
 
     @asynccontextmanager
     async def post(self, path: str, body: Mapping[str, object] | Form) -> AsyncIterator[HttpAnswer]:
@@ -142,22 +156,23 @@ class HttpConnection:
         try:
             yield answer
         finally:
-            await response.aclose()
+            response.release()
 
-    async def next_piece(self, body: _Body, deadline: float) -> bytes:
+    async def next_piece(
+        self, response: "aiohttp.ClientResponse", patience: Patience, deadline: float
+    ) -> bytes:
         """The next bytes that are any; empty at the end."""
+        import aiohttp
+
         try:
-            async with asyncio.timeout(deadline):
-                async for piece in body:
-                    if piece:
-                        return piece
-            return b""
+            with patience.within(deadline):
+                return await response.content.readany()
         except TimeoutError:
             raise self.error(f"sent nothing for {deadline:g} s", retryable=True) from None
-        except httpx2.TransportError as error:
+        except aiohttp.ClientConnectionError as error:
             raise self.error(f"broke off: {describe(error)}", retryable=True) from error
-        except httpx2.StreamError as error:
-            raise self.error(f"cannot be read: {describe(error)}", retryable=False) from error
+        except aiohttp.ClientPayloadError as error:
+            raise self.error(f"broke off: {describe(error)}", retryable=True) from error
 
     def error(self, problem: str, *, retryable: bool) -> ProviderError:
         """What went wrong, without the key whatever the service said."""
@@ -168,7 +183,7 @@ class HttpConnection:
 
     async def _ask_twice(
         self, path: str, body: Mapping[str, object] | Form
-    ) -> tuple[HttpAnswer, httpx2.Response]:
+    ) -> "tuple[HttpAnswer, aiohttp.ClientResponse]":
         try:
             return await self._ask(path, body)
         except _AskAgain as again:
@@ -182,54 +197,88 @@ class HttpConnection:
 
     async def _ask(
         self, path: str, body: Mapping[str, object] | Form
-    ) -> tuple[HttpAnswer, httpx2.Response]:
+    ) -> "tuple[HttpAnswer, aiohttp.ClientResponse]":
         """One attempt, until the first byte of the body. Raises _AskAgain or ProviderError."""
-        request = self._request(path, body)
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                async with asyncio.timeout(self.policy.first_byte) as deadline:
-                    response = await self._client.send(request, stream=True)
-                    stack.push_async_callback(response.aclose)
-            except TimeoutError:
-                problem = f"did not answer within {self.policy.first_byte:g} s"
-                raise self.error(problem, retryable=True) from None
-            except httpx2.TimeoutException as error:
+        import aiohttp
+
+        patience = Patience()
+        until = asyncio.get_running_loop().time() + self.policy.first_byte
+        try:
+            with patience.until(until):
+                response = await self._send(path, body)
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ServerTimeoutError):  # of the connection
                 raise self.error(f"cannot be reached: {describe(error)}", retryable=True) from error
-            except httpx2.TransportError as error:
-                unreached = self.error(f"cannot be reached: {describe(error)}", retryable=True)
-                raise _AskAgain(unreached, self.policy.pause) from error
-            if not response.is_success:
-                raise await self._refusal(response)
+            problem = f"did not answer within {self.policy.first_byte:g} s"
+            raise self.error(problem, retryable=True) from None
+        except aiohttp.ClientResponseError as error:
+            problem = f"does not speak HTTP: {' '.join(error.message.split())}"
+            raise self.error(problem, retryable=True) from error
+        except aiohttp.ClientError as error:
+            unreached = self.error(f"cannot be reached: {describe(error)}", retryable=True)
+            raise _AskAgain(unreached, self.policy.pause) from error
+        finally:
+            patience.close()
+        try:
+            if not 200 <= response.status < 300:
+                raise await self._refusal(response, patience)
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise self.error("answered compressed, unasked", retryable=False)
-            ends = deadline.when()
-            assert ends is not None
-            left = max(0.0, ends - asyncio.get_running_loop().time())
-            pieces = response.aiter_raw()
-            try:
-                first = await self.next_piece(pieces, left)
-            except ProviderError as error:
-                if isinstance(error.__cause__, httpx2.TransportError):
-                    raise _AskAgain(error, self.policy.pause) from error
-                raise
-            stack.pop_all()
-            return HttpAnswer(response, pieces, first, self), response
+            left = max(0.0, until - asyncio.get_running_loop().time())
+            first = await self.next_piece(response, patience, left)
+        except ProviderError as error:
+            response.close()
+            if isinstance(error.__cause__, aiohttp.ClientError):
+                raise _AskAgain(error, self.policy.pause) from error
+            raise
+        except BaseException:  # cancelled, or to be asked again: nobody reads the rest
+            response.close()
+            raise
+        finally:
+            patience.close()
+        return HttpAnswer(response, first, self), response
 
-    def _request(self, path: str, body: Mapping[str, object] | Form) -> httpx2.Request:
+    async def _send(self, path: str, body: Mapping[str, object] | Form) -> "aiohttp.ClientResponse":
+        import aiohttp
+
+        url = f"{self._base_url}/{path.lstrip('/')}"
+        data: bytes | aiohttp.FormData
+        headers = {}
         if isinstance(body, Form):
-            file = (body.file_name, body.file, body.file_type)
-            fields = {
-                name: value.encode(errors="replace").decode() for name, value in body.fields.items()
-            }
-            return self._client.build_request("POST", path, data=fields, files={"file": file})
-        # Escaped as ASCII: text that is not valid Unicode cannot fail here.
-        content = json.dumps(dict(body)).encode()
-        headers = {"content-type": "application/json"}
-        return self._client.build_request("POST", path, content=content, headers=headers)
+            data = aiohttp.FormData()
+            for name, value in body.fields.items():
+                data.add_field(name, value.encode(errors="replace").decode())
+            data.add_field("file", body.file, filename=body.file_name, content_type=body.file_type)
+        else:
+            # Escaped as ASCII: text that is not valid Unicode cannot fail here.
+            data = json.dumps(dict(body)).encode()
+            headers["content-type"] = "application/json"
+        return await self._opened().post(
+            url, data=data, headers=headers, allow_redirects=False, proxy=self._proxy
+        )
 
-    async def _refusal(self, response: httpx2.Response) -> Exception:
-        status = response.status_code
-        code, said = complaint_of(await self._beginning(response))
+    def _opened(self) -> "aiohttp.ClientSession":
+        if self._client is None:
+            import aiohttp
+
+            secure = self._base_url.startswith("https:")
+            tls: ssl.SSLContext | bool = (
+                httpx2.create_ssl_context(trust_env=False) if secure else True
+            )
+            self._client = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self.policy.connections, keepalive_timeout=KEPT_FOR, ssl=tls
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers=self._headers,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.policy.connect),
+                auto_decompress=False,
+            )
+        return self._client
+
+    async def _refusal(self, response: "aiohttp.ClientResponse", patience: Patience) -> Exception:
+        status = response.status
+        code, said = complaint_of(await self._beginning(response, patience))
         problem = f"{fault_of(status)} ({status}{': ' + said if said else ''})"
         retryable = status in RETRIED_STATUSES and code != "insufficient_quota"
         error = self.error(problem, retryable=retryable)
@@ -237,12 +286,12 @@ class HttpConnection:
             return error
         return _AskAgain(error, seconds_of(response.headers.get("retry-after"), self.policy.pause))
 
-    async def _beginning(self, response: httpx2.Response) -> bytes:
+    async def _beginning(self, response: "aiohttp.ClientResponse", patience: Patience) -> bytes:
         """As much of an error's body as is of use; an error while reading it changes nothing."""
-        body, pieces = b"", response.aiter_raw()
+        body = b""
         with contextlib.suppress(ProviderError):
             while len(body) < LARGEST_COMPLAINT:
-                piece = await self.next_piece(pieces, self.policy.between)
+                piece = await self.next_piece(response, patience, self.policy.between)
                 if not piece:
                     break
                 body += piece
@@ -258,8 +307,8 @@ class _AskAgain(Exception):
         self.after = after
 
 
-def client_for(service: HttpService, policy: HttpPolicy) -> httpx2.AsyncClient:
-    """Raises ConfigurationError for a key or an address that cannot be right."""
+def headers_for(service: HttpService) -> dict[str, str]:
+    """What every request says. Raises ConfigurationError for a key that cannot be right."""
     headers = {"accept-encoding": "identity", "user-agent": "strowger", **dict(service.headers)}
     if service.api_key:
         if not re.fullmatch(r"[!-~]+", service.api_key):
@@ -268,22 +317,21 @@ def client_for(service: HttpService, policy: HttpPolicy) -> httpx2.AsyncClient:
             headers[service.key_header] = service.api_key
         else:
             headers["authorization"] = f"Bearer {service.api_key}"
+    return headers
+
+
+def checked_url(service: HttpService) -> str:
+    """Where the service is, without a slash at the end. Raises ConfigurationError."""
     try:
-        url = httpx2.URL(service.base_url)
-    except httpx2.InvalidURL as error:
+        parts = urlsplit(service.base_url)
+        port = parts.port
+    except ValueError as error:
         raise ConfigurationError(f"base_url of {service.name}: {error}") from error
-    if url.scheme not in {"http", "https"} or not url.host:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise ConfigurationError(
             f"base_url of {service.name}: expected http(s)://host/…, got {service.base_url!r}"
         )
-    return httpx2.AsyncClient(
-        base_url=url,
-        headers=headers,
-        timeout=httpx2.Timeout(None, connect=policy.connect),
-        limits=httpx2.Limits(max_connections=policy.connections, keepalive_expiry=60.0),
-        trust_env=False,
-        proxy=service.proxy,
-    )
+    return service.base_url.rstrip("/")
 
 
 def fault_of(status: int) -> str:
