@@ -185,6 +185,43 @@ def test_delay_that_is_not_needed_any_more_is_taken_back_in_silence() -> None:
     assert not any(stream.missing[-50 * FRAME :])
 
 
+def still(number: int) -> MediaPacket:
+    return packet(number)._replace(payload=b"\xff" * FRAME)
+
+
+def after_a_stall(coming: list[MediaPacket]) -> tuple[Stream, int]:
+    """A line whose delay has grown by 300 ms, with `coming` in its buffer, after its review."""
+    stream = Stream()
+    stream.play([still(n)] for n in range(10))
+    stream.play([[] for _ in range(15)])
+    stream.play([[still(n) for n in range(10, 26)]])
+    stream.play([still(n)] for n in range(26, 100))
+    stream.reception.review()  # the stall is older than what the next one looks at
+    stream.play([still(n)] for n in range(100, 200 - len(coming)))
+    stream.play([each] for each in coming)
+    buffer, clock = stream.buffer, stream.clock
+    jump = stream.reception.review(lambda: buffer.silence_ahead(LINE, clock))
+    buffer.jump(LINE, clock, jump, stream.reception.offset)
+    return stream, jump
+
+
+def test_all_delay_of_a_stall_is_taken_back_at_once_where_only_silence_waits() -> None:
+    stream, jump = after_a_stall([still(n) for n in range(185, 200)])
+    assert jump == 14 * FRAME
+    stream.play([still(n)] for n in range(200, 300))
+    assert not any(stream.missing[-100 * FRAME :])
+
+
+def test_no_word_that_waits_is_lost_to_taking_delay_back() -> None:
+    words = [packet(n) for n in range(190, 200)]
+    stream, jump = after_a_stall([*(still(n) for n in range(185, 190)), *words])
+    assert jump == 5 * FRAME
+    heard = len(stream.heard)
+    stream.play([still(n)] for n in range(200, 230))
+    said = np.concatenate(stream.heard[heard:])
+    assert np.array_equal(said[: 10 * FRAME], heard_as(190 * FRAME, 10 * FRAME))
+
+
 def test_samples_that_were_left_out_do_not_come_back_a_second_later() -> None:
     stream = Stream()
     stream.play([packet(n)] for n in range(10))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from strowger.media.events import Codec
 from strowger.media.g711 import DECODERS, Samples
-from strowger.media.reception import FRAME, MediaPacket, Reception, Verdict
+from strowger.media.reception import FRAME, MAX_DEPTH, MediaPacket, Reception, Verdict
 from strowger.media.windows import Rows, Windows
 
 SIZE: Final = 8192
@@ -20,6 +20,8 @@ SIZE: Final = 8192
 LONGEST_PAYLOAD: Final = 1600
 """Samples; 200 ms is the longest packet time that is sent anywhere."""
 MISSING: Final = 0
+STILL: Final = 256.0**2
+"""Mean square of a frame in which a jump is not heard."""
 KINDS: Final[dict[Codec, int]] = {Codec.PCMU: 1, Codec.PCMA: 2}
 MARKS: Final = tuple(bytes([kind]) * LONGEST_PAYLOAD for kind in range(3))
 
@@ -78,6 +80,16 @@ class JitterBuffer:
             self._write(line, reception.position + late, packet, start=late)
         else:
             self._write(line, reception.position, packet)
+
+    def silence_ahead(self, line: int, clock: int) -> int:
+        """How many samples from the next frame on are still, or missing; whole frames."""
+        start = int(self.offsets[line]) + clock
+        places = (start + np.arange(MAX_DEPTH)) % SIZE
+        kinds = self._kinds[line, places].astype(np.uint16)
+        pcm = DECODER.take(kinds << 8 | self._codes[line, places])
+        energy = np.square(pcm.reshape(-1, FRAME), dtype=np.float32).mean(axis=1)
+        loud = np.flatnonzero(energy >= STILL)
+        return FRAME * int(loud[0]) if len(loud) else MAX_DEPTH
 
     def jump(self, line: int, clock: int, samples: int, offset: int) -> None:
         """Leave out, or repeat, samples that `Reception.review` found to be silence."""

@@ -5,6 +5,7 @@ for all lines of a phase at once.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -21,7 +22,7 @@ from strowger.media.events import (
     SpeechStopped,
 )
 from strowger.media.g711 import Samples
-from strowger.media.jitter import KINDS, LONGEST_PAYLOAD, JitterBuffer
+from strowger.media.jitter import KINDS, LONGEST_PAYLOAD, STILL, JitterBuffer
 from strowger.media.reception import FRAME, RATE, MediaPacket, Reception
 from strowger.media.rings import WRITTEN, PcmRing
 from strowger.media.rtp import HEADER, HEADER_SIZE, PLAIN, RtpPacket
@@ -38,8 +39,6 @@ STATIC: Final = {0: KINDS[Codec.PCMU], 8: KINDS[Codec.PCMA]}
 FIRST_REVIEW: Final = 100
 REVIEW_EVERY: Final = 100
 """Ticks between two looks at whether the jitter buffer is too deep or too shallow."""
-STILL: Final = 256.0**2
-"""Mean square of a frame in which a jump is not heard."""
 
 
 @dataclass(slots=True)
@@ -169,7 +168,7 @@ class Receiver:
             self._review_at[line] = tick + REVIEW_EVERY
             reception = self.lines[line].reception
             if not first and reception.ssrc is not None:
-                jump = reception.review()
+                jump = reception.review(partial(self._buffer.silence_ahead, line, clock))
                 if jump:
                     self._buffer.jump(line, clock, jump, reception.offset)
 

@@ -6,6 +6,7 @@ samples themselves are in `media/jitter.py`.
 """
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
@@ -145,11 +146,11 @@ class Reception:
         self.unique += 1
         return True
 
-    def review(self) -> int:
+    def review(self, silence: Callable[[], int] = lambda: FRAME) -> int:
         """Called in silence, now and then: by how many samples the playout is to jump.
 
-        Positive leaves silence out, negative repeats it. Delay is taken back slowly, a frame at a
-        time, and given at once.
+        Positive leaves silence out, negative repeats it. Delay is given at once, and taken back as
+        far as nothing but `silence` (samples, from the next frame on) is lost by it.
         """
         needed = min(1.5 * self.jitter, MAX_DEPTH / 2)
         jump = 0
@@ -158,7 +159,8 @@ class Reception:
         elif self._spare < needed:
             jump = -FRAME
         elif self._least_spare >= 2 * FRAME and self._spare - FRAME >= needed:
-            jump = FRAME
+            unneeded = min(self._least_spare - FRAME, int(self._spare - needed)) // FRAME * FRAME
+            jump = FRAME if unneeded == FRAME else max(FRAME, min(unneeded, silence()))
         if self._spare - jump > MAX_DEPTH:
             jump = 0
         self._least_spare = MAX_DEPTH
