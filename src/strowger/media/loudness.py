@@ -43,6 +43,8 @@ class Loudness:
         """Noise hides the quieter sounds of the voice."""
         self.audible_until = np.zeros(lines, np.int64)
         """Position after the last frame that was not silence."""
+        self.audible_from = np.zeros(lines, np.int64)
+        """Where the frames that were not silence began, of which that was the last."""
         self._runs = np.zeros((lines, 2), np.int64)
         """Where the last run of voiced slices began, and ended so far."""
         self._timestamps = np.zeros((lines, 2), np.int64)
@@ -56,7 +58,7 @@ class Loudness:
         self._noise[line] = SPEECH_FLOOR - OVER_NOISE
         self._peak[line] = 0
         self.masked[line] = False
-        self.audible_until[line] = 0
+        self.audible_until[line] = self.audible_from[line] = 0
         self._runs[line] = LONG_AGO
         self._timestamps[line] = 0
 
@@ -72,6 +74,8 @@ class Loudness:
         levels = 10 * np.log10(np.einsum("rst,rst->rs", slices, slices) / SLICE + 1)
         loudest = levels.max(axis=1)
         audible = loudest >= AUDIBLE
+        risen = audible & (self.audible_until[rows] < positions)
+        self.audible_from[rows[risen]] = positions[risen]
         self.audible_until[rows[audible]] = positions[audible] + FRAME
         rise = np.where(speaking, NOISE_RISE_IN_SPEECH, NOISE_RISE)
         noise = np.minimum(levels.mean(axis=1), self._noise[rows] + rise)

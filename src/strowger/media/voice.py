@@ -123,6 +123,9 @@ class VoiceDetector:
         self, rows: Rows, written: Counts, chunks: Callable[[Rows, Counts], Samples]
     ) -> list[VoiceChange]:
         """Ask the model about the next chunk of each row that has one."""
+        # After silence a chunk begins with the first sound: it tells more than half a chunk of it.
+        resting = rows[self._quiet[rows] >= REST_AFTER]
+        self._next[resting] = np.maximum(self._next[resting], self._loudness.audible_from[resting])
         due = np.flatnonzero(written - self._next[rows] >= CHUNK)
         if not len(due):
             return []
