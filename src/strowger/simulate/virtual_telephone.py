@@ -23,12 +23,12 @@ from strowger.simulate.persona import Impairments
 from strowger.simulate.reports import Answered, GivenUp, HungUp, PutThrough, Refused
 from strowger.simulate.scenario import TransferPlan
 from strowger.simulate.wire import ImpairedWire
-from strowger.telephony.clock import BATCHES, PHASES, MediaClock
+from strowger.telephony.clock import PHASES, MediaClock
 from strowger.telephony.line import SipLine
 from strowger.telephony.recording import WavFile
 from strowger.telephony.sockets import Wire
 
-OUR_ROW, THEIR_ROW = 0, BATCHES
+OUR_ROW, THEIR_ROW = 0, 1
 """Rows of one batch, so that a tick is one matrix, whose packets leave in phases of their own."""
 CLOSING_TIME = 1.0
 TRYING = 0.2
@@ -83,9 +83,7 @@ class VirtualTelephone:
         self._transfer = transfer
         self._seed = seed
         self._loop = asyncio.get_running_loop()
-        self._engine = Engine(
-            lines=THEIR_ROW + 1, model=model, phases=PHASES, batches=BATCHES, seed=seed
-        )
+        self._engine = Engine(lines=THEIR_ROW + 1, model=model, phases=PHASES, batches=1, seed=seed)
         self.clock = MediaClock(self._engine, self._on_media)
         self._lines: dict[int, SipLine] = {}
 

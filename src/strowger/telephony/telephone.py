@@ -30,7 +30,7 @@ from strowger.telephony.agreement import (
     refusal,
     unreachable,
 )
-from strowger.telephony.clock import BATCHES, PHASES, MediaClock
+from strowger.telephony.clock import PHASES, MediaClock
 from strowger.telephony.legs import CLOSING_TIME, MediaLeg
 from strowger.telephony.line import SipLine
 from strowger.telephony.signalling import UdpTransport, open_udp_transport
@@ -79,7 +79,7 @@ class SipTelephone:
             takes_referrals=settings.takes_referrals,
         )
         self._transport: UdpTransport | None = None
-        self._engine = Engine(lines=settings.lines, model=model, phases=PHASES, batches=BATCHES)
+        self._engine = Engine(lines=settings.lines, model=model, phases=PHASES, batches=1)
         self._arrivals = Arrivals()
         self.clock = MediaClock(self._engine, self._on_media, self._arrivals)
         self._ports = PortPool(settings.listen[0], *settings.rtp_ports, self._arrivals)
