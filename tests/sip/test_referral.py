@@ -12,10 +12,15 @@ SALES = "sip:+14155550111@192.0.2.2"
 FRAGMENT = ("content-type", "message/sipfrag;version=2.0")
 
 
-def referred(to: str = SALES) -> tuple[FarEnd, SessionId]:
+def referred_not_yet() -> tuple[FarEnd, SessionId]:
     far = FarEnd()
     session = far.end.invite(invitation(username="a", password="b"), now=0.0)
     far.answer(far.request_heard("INVITE"), 200, sdp=ANSWER)
+    return far, session
+
+
+def referred(to: str = SALES) -> tuple[FarEnd, SessionId]:
+    far, session = referred_not_yet()
     assert far.end.refer(session, to, now=far.now)
     far.collect()
     far.events.clear()
@@ -118,6 +123,26 @@ def test_only_one_at_a_time_and_only_while_the_call_lasts() -> None:
     assert not far.end.refer(session, SALES, now=far.now)
     far.within("BYE", number=10, call_id=session)
     assert not far.end.refer(session, SALES, now=far.now)
+
+
+def test_the_callee_can_take_our_place_in_another_call_of_ours() -> None:
+    far, session = referred_not_yet()
+    other = far.end.invite(invitation(call_id="a;b@h"), now=0.0)
+    invite = far.request_heard("INVITE")
+    assert not far.end.refer_to_session(session, other, now=far.now), "it is not answered yet"
+    far.answer(invite, 200, tag="boss", sdp=ANSWER, contact="<sip:boss@192.0.2.2:5072;ob>")
+    assert far.end.refer_to_session(session, other, now=far.now)
+    refer = far.request_heard("REFER")
+    assert (refer.call_id, refer.headers.get("refer-to")) == (
+        session,
+        "<sip:boss@192.0.2.2:5072;ob?Replaces=a%3Bb%40h%3Bto-tag%3Dboss%3Bfrom-tag%3D"
+        f"{invite.from_.tag}>",
+    )
+    far.answer(refer, 202)
+    far.end.hang_up(other, now=far.now)
+    notify(far, session, 11, "SIP/2.0 200 OK\r\n", state="terminated;reason=noresource")
+    assert ReferEnded(session=session, status=200, reason="OK") in far.events
+    assert not far.end.refer_to_session(session, other, now=far.now), "it is over"
 
 
 # ── asked to call somebody else ──────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from strowger.errors import MalformedMessage
 from strowger.sip.events import Address
-from strowger.sip.headers import DEFAULT_PORT, NameAddr, Uri, host_of
+from strowger.sip.headers import DEFAULT_PORT, NameAddr, Uri, escape, host_of
 from strowger.sip.message import Headers, Message, Request, Response
 
 MAX_FORWARDS = "70"
@@ -91,6 +91,16 @@ class Dialog:
             and request.to.tag == self.local_tag
             and (request.from_.tag or "") == self.remote_tag
         )
+
+    @property
+    def replaced(self) -> str:
+        """The far end's URI, with what makes an INVITE to it replace this dialog (RFC 3891).
+
+        Tags are named as the far end knows them; 0 stands for none (section 3).
+        """
+        tags = f";to-tag={self.remote_tag or '0'};from-tag={self.local_tag}"
+        target = self.remote_contact or self.fallback_target
+        return f"{target}?Replaces={escape(self.call_id + tags)}"
 
     def refresh(self, message: Message, source: Address) -> None:
         """Take over the far end's new Contact, from a re-INVITE or its 2xx (12.2)."""

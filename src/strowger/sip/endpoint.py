@@ -182,6 +182,14 @@ class Endpoint:
         phase = self._phase(session)
         return isinstance(phase, Established) and phase.refer(to, now=now)
 
+    def refer_to_session(self, session: SessionId, other: SessionId, *, now: float) -> bool:
+        """The same with the far end of another call of ours, whose place it takes (RFC 5589)."""
+        phase, consulted = self._phase(session), self._phase(other)
+        if not isinstance(phase, Established) or not isinstance(consulted, Established):
+            return False
+        to = consulted.taken_over_by
+        return to is not None and phase.refer(to, now=now)
+
     def referral_ended(self, session: SessionId, status: int, *, now: float) -> None:
         """Tell the far end what has come of its REFER: a final status, 2xx for an answer."""
         if isinstance(phase := self._phase(session), Established):

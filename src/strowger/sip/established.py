@@ -138,6 +138,11 @@ class Established:
         )
         return True
 
+    @property
+    def taken_over_by(self) -> str | None:
+        """The URI by which somebody else can take our place in this session."""
+        return self.dialog.replaced if self.state is State.CONFIRMED else None
+
     def referral_ended(self, status: int, *, now: float) -> None:
         """Tell what has come of the far end's REFER; once, and only while the session lasts."""
         taken, self._taken = self._taken, None
