@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 
 from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
 from strowger.conversation.dialogue import Message, OfferedTool, ToolCall
-from strowger.errors import ProviderError, TransferRefused
+from strowger.errors import CallRefused, ProviderError, TransferRefused
 from strowger.media import events as media
 from strowger.model import LineFigures, Recording
 from strowger.ports import (
+    Line,
     LineEvent,
     Recognised,
     Recognition,
@@ -32,6 +33,9 @@ class FakeLine:
         self.position = 8000
         self.log: list[str] = []
         self.transfer_problem: str | None = None
+        self.consult_refusal: CallRefused | None = None
+        self.consulted: FakeLine | None = None
+        """Who answers a consultation."""
         self._begun: dict[int, int] = {}
         self._playing = 0
 
@@ -71,6 +75,21 @@ class FakeLine:
         if self.transfer_problem is not None:
             raise TransferRefused(self.transfer_problem)
         on_accepted()
+
+    @asynccontextmanager
+    async def consult(self, to: str, *, ring_timeout: float) -> AsyncIterator["FakeLine"]:
+        self.log.append(f"consult {to}")
+        if self.consult_refusal is not None:
+            raise self.consult_refusal
+        self.consulted = self.consulted or FakeLine(self._clock)
+        try:
+            yield self.consulted
+        finally:
+            self.log.append("consultation over")
+
+    async def transfer_to(self, other: Line, on_accepted: Callable[[], None]) -> None:
+        assert other is self.consulted
+        await self.transfer("whom was consulted", on_accepted)
 
     def send_digits(self, digits: str) -> None:
         self.log.append(f"digits {digits}")

@@ -93,6 +93,16 @@ class Line(Protocol):
         Returns when it says that somebody has answered. Raises TransferRefused.
         """
 
+    def consult(self, to: str, *, ring_timeout: float) -> AbstractAsyncContextManager["Line"]:
+        """Call somebody else, as this call was placed, to talk before the callee is put through.
+
+        Hangs up on exit. Raises CallRefused, Unavailable without a free line, and TransferRefused
+        where it cannot be.
+        """
+
+    async def transfer_to(self, other: "Line", on_accepted: Callable[[], None]) -> None:
+        """As `transfer`, to who answered `consult`: the callee takes our place in that call."""
+
     def recorded(self) -> Recording:
         """What has been written to the recording so far."""
 

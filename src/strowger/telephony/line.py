@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from strowger.errors import TransferRefused
@@ -16,7 +18,8 @@ from strowger.media.events import (
     StopPlaying,
 )
 from strowger.model import LineFigures, Recording
-from strowger.ports import LINE_RATE, LineEvent, LineHungUp
+from strowger.ports import LINE_RATE, Line, LineEvent, LineHungUp
+from strowger.sip.events import SessionId
 from strowger.telephony.recording import WavFile
 
 PENDING_EVENTS = 1024
@@ -45,6 +48,17 @@ class LineEngine(Protocol):
     def captured(self, line: int, position: int) -> tuple[bytes, int]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Referrals:
+    """How somebody else is called from a call that was placed."""
+
+    session: SessionId
+    refer_to: Callable[[SessionId], bool]
+    """Ask the far end to take our place in another call; False where it cannot be asked."""
+    call: Callable[[str, float], AbstractAsyncContextManager["SipLine"]]
+    """Call a number the same way, for so many seconds. Raises CallRefused and Unavailable."""
+
+
 class SipLine:
     """Implements `ports.Line` over one row of the engine."""
 
@@ -62,6 +76,7 @@ class SipLine:
         self._utterance = 0
         self._half_sample = b""
         self._refer: Callable[[str], bool] | None = None
+        self._referrals: Referrals | None = None
         self._referral: asyncio.Future[None] | None = None
         self._on_accepted: Callable[[], None] | None = None
 
@@ -79,9 +94,9 @@ class SipLine:
             case _:
                 self._tell(event)
 
-    def refers_by(self, refer: Callable[[str], bool]) -> None:
+    def refers_by(self, refer: Callable[[str], bool], referrals: Referrals | None = None) -> None:
         """How the far end is asked to call somebody else; False where it cannot be."""
-        self._refer = refer
+        self._refer, self._referrals = refer, referrals
 
     def refer_accepted(self) -> None:
         """The far end tries to put the callee through."""
@@ -150,12 +165,29 @@ class SipLine:
         self._apply(SendDigits(self.row, digits))
 
     async def transfer(self, to: str, on_accepted: Callable[[], None]) -> None:
+        refer = self._refer
+        await self._put_through(lambda: refer is not None and refer(to), on_accepted)
+
+    def consult(self, to: str, *, ring_timeout: float) -> AbstractAsyncContextManager["SipLine"]:
+        if self._referrals is None:
+            raise TransferRefused("nobody else can be called from this line")
+        return self._referrals.call(to, ring_timeout)
+
+    async def transfer_to(self, other: Line, on_accepted: Callable[[], None]) -> None:
+        ours, theirs = self._referrals, other._referrals if isinstance(other, SipLine) else None
+        if ours is None or theirs is None:
+            raise TransferRefused("these two calls cannot be joined")
+        await self._put_through(lambda: ours.refer_to(theirs.session), on_accepted)
+
+    async def _put_through(
+        self, refer: Callable[[], bool], on_accepted: Callable[[], None]
+    ) -> None:
         if self._referral is not None and not self._referral.done():
             raise TransferRefused("the callee is being put through already")
         referral: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._referral, self._on_accepted = referral, on_accepted
         try:
-            if self._refer is None or not self._refer(to):
+            if not refer():
                 raise TransferRefused("the far end cannot be asked now")
             await referral
         finally:

@@ -9,7 +9,7 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from strowger.telephony.agreement import (
 )
 from strowger.telephony.clock import PHASES, MediaClock
 from strowger.telephony.legs import CLOSING_TIME, MediaLeg
-from strowger.telephony.line import SipLine
+from strowger.telephony.line import Referrals, SipLine
 from strowger.telephony.signalling import UdpTransport, open_udp_transport
 from strowger.telephony.sockets import Arrivals, LineSockets, PortPool, Wire
 
@@ -126,7 +126,14 @@ class SipTelephone:
                     answer = await self._answer(session, signals, request, on_ringing)
                     accept(leg, answer)
                     line = self._open_line(leg, request.recording)
-                    line.refers_by(partial(self._refer, session, request.trunk))
+                    line.refers_by(
+                        partial(self._refer, session, request.trunk),
+                        Referrals(
+                            session,
+                            partial(self._refer_to, session),
+                            partial(self._consult, request),
+                        ),
+                    )
                     self._establish(session, leg, line, signals)
                     yield line
             finally:
@@ -314,6 +321,18 @@ class SipTelephone:
         asked = self._endpoint.refer(session, uri_of(to, trunk), now=self._now())
         self._flush()
         return asked
+
+    def _refer_to(self, session: sip.SessionId, other: sip.SessionId) -> bool:
+        asked = self._endpoint.refer_to_session(session, other, now=self._now())
+        self._flush()
+        return asked
+
+    def _consult(
+        self, request: DialRequest, to: str, ring_timeout: float
+    ) -> AbstractAsyncContextManager[SipLine]:
+        """Call somebody else by the trunk of a call, unrecorded."""
+        other = replace(request, to=to, ring_timeout=ring_timeout, recording=None)
+        return self.dial(other, lambda status: None)
 
     def _hang_up(self, session: sip.SessionId) -> None:
         self.forget(session)

@@ -1,0 +1,97 @@
+"""Attended transfers between real telephones on loopback: ours, and one that takes REFERs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from urllib.parse import unquote
+
+import pytest
+
+from strowger.errors import CallRefused, TransferRefused
+from strowger.ports import LineHungUp
+from strowger.telephony.line import SipLine
+from strowger.telephony.telephone import IncomingCall, open_telephone
+from tests.telephony.test_telephone import free_port, request, settings, until
+
+CALLEE, BOSS, BUSY = "+14155550100", "+14155550111", "+14155550112"
+
+
+@dataclass
+class FarSide:
+    """Callee and boss, at one address: whoever is called answers, unless it is busy."""
+
+    outcome: int
+    """Of what they are referred to."""
+    answered: dict[str, str] = field(default_factory=dict)
+    """Their calls, by number."""
+    hung_up: list[str] = field(default_factory=list)
+    referred: list[str] = field(default_factory=list)
+
+    async def take(self, call: IncomingCall) -> None:
+        if call.to == BUSY:
+            call.reject(486)
+            return
+
+        def referred(to: str) -> None:
+            self.referred.append(to)
+            call.referral_ended(self.outcome)
+
+        call.on_referred = referred
+        async with call.answer() as line:
+            self.answered[call.to] = call.session
+            await until(line, LineHungUp)
+            self.hung_up.append(call.to)
+
+
+@asynccontextmanager
+async def called(outcome: int = 200) -> AsyncIterator[tuple[SipLine, FarSide]]:
+    far, port = FarSide(outcome), free_port()
+    incoming: asyncio.Queue[IncomingCall] = asyncio.Queue()
+    theirs = replace(settings(port, 22000), takes_referrals=True)
+
+    async def take_all(tasks: asyncio.TaskGroup) -> None:
+        while True:
+            tasks.create_task(far.take(await incoming.get()))
+
+    async with (
+        asyncio.timeout(20),
+        open_telephone(theirs, None, incoming.put_nowait),
+        open_telephone(settings(free_port(), 22100), None) as ours,
+        asyncio.TaskGroup() as tasks,
+    ):
+        taking = tasks.create_task(take_all(tasks))
+        async with ours.dial(request(port), lambda status: None) as line:
+            yield line, far
+        taking.cancel()
+
+
+def test_the_callee_is_referred_to_the_very_call_that_the_boss_has_answered() -> None:
+    async def main() -> None:
+        async with called() as (line, far):
+            accepted: list[bool] = []
+            async with line.consult(BOSS, ring_timeout=5) as boss:
+                await line.transfer_to(boss, lambda: accepted.append(True))
+                assert far.hung_up == [], "both calls last until somebody has taken over"
+            (to,) = far.referred
+            replaces = unquote(to.partition("?Replaces=")[2])
+            assert replaces.startswith(f"{far.answered[BOSS]};to-tag=")
+            assert ";from-tag=" in replaces
+            assert accepted == [True]
+        assert set(far.hung_up) == {CALLEE, BOSS}
+
+    asyncio.run(main())
+
+
+def test_the_callee_stays_on_the_line_where_the_boss_is_busy_or_does_not_get_him() -> None:
+    async def main() -> None:
+        async with called(outcome=603) as (line, far):
+            with pytest.raises(CallRefused, match="486"):
+                async with line.consult(BUSY, ring_timeout=5):
+                    raise AssertionError("nobody answers")
+            with pytest.raises(TransferRefused, match="603"):
+                async with line.consult(BOSS, ring_timeout=5) as boss:
+                    await line.transfer_to(boss, lambda: None)
+            assert CALLEE not in far.hung_up
+
+    asyncio.run(main())
