@@ -54,7 +54,7 @@ from strowger.conversation.events import (
     UtteranceEnded,
     UtteranceStarted,
 )
-from strowger.errors import NotFound, ToolFailed
+from strowger.errors import CallRefused, NotFound, ToolFailed
 from strowger.lifecycle import EndReason
 from strowger.media import events as media
 from strowger.ports import LineHungUp, TurnJudge, TurnSign, Word
@@ -444,6 +444,54 @@ def test_the_callee_is_put_through_or_not() -> None:
         TransferAccepted(1), ToolFinished(1, True, "put through"),
     ]  # fmt: skip
     assert asyncio.run(main("busy")) == [ToolFinished(1, False, "busy")]
+
+
+def consults(
+    *answering: media.Event | LineHungUp,
+    busy: CallRefused | None = None,
+    problem: str | None = None,
+) -> tuple[list[Event], list[str], list[str]]:
+    """What the conversation hears, what its line and the other one do, in an attended transfer."""
+
+    async def main() -> tuple[list[Event], list[str], list[str]]:
+        transfer = Transfer(1, "+14155550111", "Ann Bee asks about her bill.")
+        scene = Scene({Answered(): [transfer]})
+        other = scene.line.consulted = FakeLine()
+        for event in answering:
+            assert not isinstance(event, media.RecordingChunk | media.LineClosed)
+            other.events.put_nowait(event)
+        scene.line.consult_refusal, scene.line.transfer_problem = busy, problem
+        scene.machine.ends_on(ToolFinished)
+        await scene.hold()
+        assert scene.voice.said == (["Ann Bee asks about her bill."] if other.log else [])
+        return scene.machine.heard[1:], scene.line.log, other.log
+
+    return asyncio.run(main())
+
+
+HELLO = media.SpeechStopped(0, 3.0, 100)
+TOLD = media.PlayoutEnded(0, 4.0, 1, 8000, True)
+
+
+def test_who_is_to_take_over_is_called_and_told_before_the_callee_is_put_through() -> None:
+    heard, ours, theirs = consults(HELLO, TOLD)
+    assert heard == [TransferAccepted(1), ToolFinished(1, True, "put through")]
+    assert ours == [
+        "consult +14155550111", "transfer whom was consulted", "consultation over",
+    ]  # fmt: skip
+    assert theirs == ["begin 1", "end 1"]
+
+
+def test_the_callee_stays_where_nobody_takes_him_over() -> None:
+    heard, ours, theirs = consults(busy=CallRefused(486, "Busy Here"))
+    assert heard == [ToolFinished(1, False, "who was called did not answer: 486 Busy Here")]
+    assert (ours, theirs) == (["consult +14155550111"], [])
+    heard, ours, _ = consults(HELLO, LineHungUp("bye"))
+    assert heard == [ToolFinished(1, False, "who was called has hung up")]
+    assert ours == ["consult +14155550111", "consultation over"]
+    heard, ours, _ = consults(HELLO, TOLD, problem="not put through: 603 Decline")
+    assert heard == [ToolFinished(1, False, "not put through: 603 Decline")]
+    assert ours[-1] == "consultation over"
 
 
 def test_an_agent_that_takes_over_speaks_with_its_own_voice_and_thinks_for_itself() -> None:

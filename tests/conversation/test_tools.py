@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 
+import pytest
+
 from strowger.agent import (
     AgentDefinition,
     DigitsTool,
@@ -19,6 +21,7 @@ from strowger.agent import (
     VoicemailPolicy,
     VoicemailTool,
 )
+from strowger.conversation import phrases
 from strowger.conversation.agent_side import MOST_ROUNDS
 from strowger.conversation.dialogue import Message, Role, ToolCall
 from strowger.conversation.events import (
@@ -42,6 +45,7 @@ from strowger.conversation.events import (
     UseTool,
 )
 from strowger.conversation.journal import parse_journal, replay
+from strowger.conversation.tool_desk import ToolDesk
 from strowger.conversation.transcript import STILL_RUNNING
 from tests.conversation.stage import Scene, generated, modelled, play, says, scripted
 
@@ -323,6 +327,45 @@ def test_the_callee_is_put_through_once_the_agent_has_said_so() -> None:
     )
     assert scene.of(Transfer) == [(5.375, Transfer(1, "+14155550111"))]
     assert scene.hung_up == (6.0, "transferred")
+
+
+BOSS = replace(SALES.targets[0], name="boss", attended=True)
+ATTENDED = replace(SALES, targets=(*SALES.targets, BOSS))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "briefing"),
+    [
+        ('{"target": "boss", "briefing": "Ann wants to buy."}', "Ann wants to buy."),
+        ('{"target": "boss"}', phrases.SOMEBODY_FOR_YOU),
+        ('{"target": "sales", "briefing": "Ann wants to buy."}', None),
+    ],
+)
+def test_who_is_called_before_is_told_what_the_model_says(
+    arguments: str, briefing: str | None
+) -> None:
+    scene = play(
+        agent(ATTENDED),
+        says(3.0, "I want to buy"),
+        asks(4.75, 1, "transfer_call", arguments),
+        (6.0, ToolFinished(1, False, "who was called did not answer: 486 Busy Here")),
+        answers(6.5, 2, "They are busy."),
+        (8.0, HungUp()),
+    )
+    assert scene.of(Transfer) == [(4.75, Transfer(1, "+14155550111", briefing))]
+    assert scene.said[-1] == "They are busy."
+    assert scene.hung_up == (8.0, "callee_hangup"), "the callee has stayed with the agent"
+
+
+def test_a_briefing_is_only_asked_for_where_somebody_is_called_before() -> None:
+    def asked_for(tool: TransferTool) -> object:
+        (offered,) = ToolDesk((tool,)).offered()
+        properties = offered.parameters["properties"]
+        assert isinstance(properties, dict)
+        return set(properties)
+
+    assert asked_for(SALES) == {"target"}
+    assert asked_for(ATTENDED) == {"target", "briefing"}
 
 
 def test_a_far_end_that_takes_the_call_away_has_put_it_through() -> None:

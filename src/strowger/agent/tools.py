@@ -81,6 +81,9 @@ class TransferTarget:
     """E.164 number, or a `sip:` URI."""
     description: str = ""
     """When to choose it; for the model to read."""
+    attended: bool = False
+    """Whether the agent calls first and tells who answers what it is about, in the model's words;
+    the callee is put through after that, and stays with the agent where nobody answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

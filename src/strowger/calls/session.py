@@ -87,7 +87,7 @@ class CallSession:
         self._listener = Listener(line, senses.ear, self.tell)
         self._speaker = Speaker(line, senses.voice, self.tell)
         self._replier = Replier(senses.mind, self.tell)
-        self._worker = Worker(line, senses.hands, self.tell)
+        self._worker = Worker(line, senses.hands, senses.voice, self.tell)
         self.hangup_cause: int | None = None
         """Q.850 cause, where the network ended the call and gave one."""
 
@@ -194,4 +194,5 @@ class CallSession:
             log.warning("call.agent_kept", problem=str(error))
             return
         self._speaker.change(voice)
+        self._worker.change(voice)
         self._replier.change(mind)

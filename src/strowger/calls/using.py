@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import structlog
 
 from strowger.agent import AgentDefinition, McpTool
+from strowger.calls.consulting import put_through_attended
+from strowger.calls.speaking import Voice
 from strowger.conversation.events import (
     AgentFetched,
     DropTool,
@@ -50,9 +52,13 @@ class Hands:
 class Worker:
     """Several uses at a time, each answered by exactly one event unless it is dropped."""
 
-    def __init__(self, line: Line, hands: Hands | None, report: Callable[[News], None]) -> None:
+    def __init__(
+        self, line: Line, hands: Hands | None, voice: Voice | None, report: Callable[[News], None]
+    ) -> None:
+        """`voice` speaks to whom the callee is put through; without one nobody is told before."""
         self._line = line
         self._hands = hands
+        self._voice = voice
         self._report = report
         self._running: dict[int, asyncio.Task[None]] = {}
         self._finding: list[asyncio.Task[None]] = []
@@ -68,6 +74,9 @@ class Worker:
                 name = f"tool {use}"
                 self._running[use] = tasks.create_task(self._carry_out(task), name=name)
 
+    def change(self, voice: Voice) -> None:
+        self._voice = voice
+
     def cancel(self) -> None:
         for task in (*self._running.values(), *self._finding):
             task.cancel()
@@ -77,8 +86,8 @@ class Worker:
             match task:
                 case UseTool():
                     event: News = ToolFinished(task.use, True, await self._use(task))
-                case Transfer(use, to):
-                    await self._line.transfer(to, lambda: self._report(TransferAccepted(use)))
+                case Transfer(use):
+                    await self._put_through(task)
                     event = ToolFinished(use, True, "put through")
                 case FetchAgent(use, agent):
                     event = AgentFetched(use, await self._fetch(agent))
@@ -87,6 +96,17 @@ class Worker:
             event = ToolFinished(task.use, False, str(error))
         self._running.pop(task.use, None)
         self._report(event)
+
+    async def _put_through(self, transfer: Transfer) -> None:
+        def accepted() -> None:
+            self._report(TransferAccepted(transfer.use))
+
+        if transfer.briefing is None:
+            await self._line.transfer(transfer.to, accepted)
+        elif self._voice is None:
+            raise TransferRefused("there is no voice to tell who answers what it is about")
+        else:
+            await put_through_attended(self._line, transfer, self._voice, accepted)
 
     async def _use(self, task: UseTool) -> str:
         hands = self._hands

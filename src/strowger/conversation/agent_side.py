@@ -252,7 +252,11 @@ class AgentSide:
             return self.hang_up(self.closing, now=now)
         if self._put_through is not None:
             (use, order), self._put_through = self._put_through, None
-            return [Transfer(use, order.target.to)] if self.desk.restart(use, now=now) else []
+            return (
+                [Transfer(use, order.target.to, order.briefing)]
+                if self.desk.restart(use, now=now)
+                else []
+            )
         if self.desk.running:
             return []
         if self._way is not None:

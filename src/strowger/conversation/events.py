@@ -317,6 +317,8 @@ class Transfer:
     use: int
     to: str
     """E.164 number, or a `sip:` URI."""
+    briefing: str | None = None
+    """What to tell who answers before; None to put the callee through without calling first."""
 
 
 @dataclass(frozen=True, slots=True)

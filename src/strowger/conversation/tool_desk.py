@@ -25,6 +25,7 @@ from strowger.agent import (
     TransferTool,
     VoicemailTool,
 )
+from strowger.conversation import phrases
 from strowger.conversation.dialogue import OfferedTool, ToolCall
 from strowger.conversation.events import FoundTool, ToolRequested
 from strowger.conversation.json_schema import mismatches
@@ -36,6 +37,13 @@ LONGEST_DIGITS = 32
 KEYS = frozenset("0123456789*#")
 MOST_MCP_TOOLS = 100
 HANDOFF_DEADLINE = 5.0
+LONGEST_BRIEFING = 500
+BRIEFING: Mapping[str, object] = {
+    "type": "string",
+    "maxLength": LONGEST_BRIEFING,
+    "description": "What is said to who answers before the caller is put through: one sentence"
+    " or two about who it is and what it is about.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,8 @@ class PutThrough:
 
     tool: TransferTool
     target: TransferTarget
+    briefing: str | None
+    """What who answers is told before; None where nobody is asked before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +316,7 @@ def _order(tool: Tool, arguments: Mapping[str, object]) -> Order | Refusal:
         case HttpTool():
             return Request(tool, "")
         case TransferTool():
-            return PutThrough(tool, _named(tool.targets, arguments["target"]))
+            return _put_through(tool, arguments)
         case HandoffTool():
             return HandOver(_named(tool.agents, arguments["agent"]))
         case EndCallTool():
@@ -323,6 +333,12 @@ def _order(tool: Tool, arguments: Mapping[str, object]) -> Order | Refusal:
             assert_never(tool)
 
 
+def _put_through(tool: TransferTool, arguments: Mapping[str, object]) -> PutThrough:
+    target = _named(tool.targets, arguments["target"])
+    briefing = str(arguments.get("briefing") or "").strip() or phrases.SOMEBODY_FOR_YOU
+    return PutThrough(tool, target, briefing if target.attended else None)
+
+
 T = TypeVar("T", TransferTarget, HandoffTarget)
 
 
@@ -336,7 +352,9 @@ def _schema(tool: Tool) -> Mapping[str, object]:
         case HttpTool():
             return tool.parameters
         case TransferTool():
-            return _choice("target", [target.name for target in tool.targets])
+            chosen = _choice("target", [target.name for target in tool.targets])
+            attended = any(target.attended for target in tool.targets)
+            return _with_property(chosen, "briefing", BRIEFING) if attended else chosen
         case HandoffTool():
             return _choice("agent", [target.name for target in tool.agents])
         case EndCallTool(outcomes=outcomes) if outcomes:
@@ -353,6 +371,15 @@ def _schema(tool: Tool) -> Mapping[str, object]:
 def _choice(name: str, values: Sequence[str]) -> Mapping[str, object]:
     chosen = {"type": "string", "enum": list(values)}
     return {"type": "object", "properties": {name: chosen}, "required": [name]}
+
+
+def _with_property(
+    schema: Mapping[str, object], name: str, property: Mapping[str, object]
+) -> Mapping[str, object]:
+    """The schema of an object with one more that may be left out."""
+    known = schema["properties"]
+    assert isinstance(known, Mapping)
+    return {**schema, "properties": {**known, name: property}}
 
 
 def _described(tool: Tool) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from strowger.agent import SpeechToSpeechSettings, VoiceSettings
+from strowger.calls.speaking import Voice
 from strowger.calls.speech_to_speech.link import Link
 from strowger.calls.speech_to_speech.player import Player
 from strowger.calls.using import Hands, Worker
@@ -80,6 +81,13 @@ class Means:
     language: str
     hands: Hands | None = None
 
+    @property
+    def voice(self) -> Voice | None:
+        """Speaks to others than the callee, whom the service does not talk to."""
+        if self.fallback is None:
+            return None
+        return Voice(self.fallback, VoiceSettings(), self.language, None)
+
 
 class SpokenSession:
     """Holds the conversation of one answered call."""
@@ -90,7 +98,7 @@ class SpokenSession:
         self._means = means
         self._inbox: asyncio.Queue[SpokenEvent] = asyncio.Queue(maxsize=INBOX_LIMIT)
         self._player = Player(line, self.tell)
-        self._worker = Worker(line, means.hands, self.tell)
+        self._worker = Worker(line, means.hands, means.voice, self.tell)
         self._link: Link | None = None
         self._tasks: list[asyncio.Task[None]] = []
         """Beside those of the worker: what is cancelled when the call ends."""

@@ -379,7 +379,7 @@ class SpokenCall:
             return []
         (use, order), self.acting.put_through = self.acting.put_through, None
         restarted = self.acting.desk.restart(use, now=now)
-        return [Transfer(use, order.target.to)] if restarted else []
+        return [Transfer(use, order.target.to, order.briefing)] if restarted else []
 
     def _silent_due(self) -> float | None:
         """When what waits for the agent's silence is done; None while it is not to be."""

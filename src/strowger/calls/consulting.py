@@ -1,0 +1,58 @@
+"""Attended transfers: whom the callee is put through to is called first, and told why (RFC 5589).
+
+The callee waits on his own line meanwhile. Whatever goes wrong before somebody has answered him
+there is a refusal, and the agent goes on with him.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+
+from strowger.calls.speaking import Voice
+from strowger.conversation.events import Transfer
+from strowger.errors import CallRefused, ProviderError, TransferRefused
+from strowger.media.events import PlayoutEnded, SpeechStopped
+from strowger.ports import Line, LineEvent, LineHungUp, pcm_of
+
+RINGS_FOR = 20.0
+"""Seconds; less than the usual deadline of a transfer, so that the model hears that nobody came."""
+HELLO_WITHIN = 2.0
+"""Seconds that who answers has for a hello before the agent speaks."""
+
+
+async def put_through_attended(
+    line: Line, transfer: Transfer, voice: Voice, on_accepted: Callable[[], None]
+) -> None:
+    """Call, tell, and let the callee take our place. Raises TransferRefused or Unavailable."""
+    assert transfer.briefing is not None, "a transfer without one is not attended"
+    try:
+        async with line.consult(transfer.to, ring_timeout=RINGS_FOR) as other:
+            await _hear_hello(other)
+            await _tell(other, transfer.briefing, voice)
+            await line.transfer_to(other, on_accepted)
+    except CallRefused as refusal:
+        raise TransferRefused(f"who was called did not answer: {refusal}") from refusal
+    except ProviderError as error:
+        raise TransferRefused(f"who was called could not be told: {error}") from error
+
+
+async def _hear_hello(other: Line) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HELLO_WITHIN):
+            await _until(other, SpeechStopped)
+
+
+async def _tell(other: Line, text: str, voice: Voice) -> None:
+    speech = voice.speech.speak(text, voice.settings, language=voice.language)
+    other.begin_utterance(1)
+    async with aclosing(pcm_of(speech)) as pieces:
+        async for pcm in pieces:
+            await other.write(pcm)
+    other.end_utterance(1)
+    await _until(other, PlayoutEnded)
+
+
+async def _until(other: Line, kind: type[LineEvent]) -> None:
+    while not isinstance(event := await other.next_event(), kind):
+        if isinstance(event, LineHungUp):
+            raise TransferRefused("who was called has hung up")
