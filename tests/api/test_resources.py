@@ -191,6 +191,7 @@ SERVICE = {"provider": "openai"}
             {"speech_to_speech": {"provider": "openai", "agent_id": "a"}},
             "speech_to_speech.agent_id",
         ),
+        ({"speech_to_speech": {"provider": "elevenlabs"}}, "speech_to_speech.agent_id"),
         ({"speech_to_speech": SERVICE, "voice": {"provider": "piper"}}, "voice"),
         ({"speech_to_speech": SERVICE, "model": {"provider": "google"}}, "model"),
         ({"speech_to_speech": SERVICE, "transcriber": {"provider": "whisper"}}, "transcriber"),

@@ -93,7 +93,7 @@ class Offered:
             "soniox", "whisper",
         }
     )  # fmt: skip
-    services: frozenset[str] = frozenset({"openai"})
+    services: frozenset[str] = frozenset({"elevenlabs", "openai"})
     """Of speech to speech."""
 
 

@@ -68,6 +68,7 @@ def describe(settings: ProviderSettings) -> list[ProviderDescription]:
             MODEL, "google", key_of(settings.google.configured), default=settings.google.model
         ),
         described(ALL, "openai", remote, default=openai.conversation_model),
+        described(ALL, "elevenlabs", key_of(eleven.configured)),
     ]  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from strowger.providers.deepgram_aura import AuraVoice
 from strowger.providers.deepgram_flux import FluxEars
 from strowger.providers.description import describe
 from strowger.providers.elevenlabs import ElevenLabsVoice
+from strowger.providers.elevenlabs_agents import ElevenLabsAgents, ElevenLabsAgentsSettings
 from strowger.providers.espeak import EspeakSpeech, find_espeak
 from strowger.providers.fallback_ears import FallbackEars
 from strowger.providers.fallback_model import FallbackModel
@@ -101,6 +102,7 @@ class ConfiguredProviders:
         self._services: dict[str, SpeechToSpeech] = {}
         self._make_services: Mapping[str, Callable[[], SpeechToSpeech]] = {
             "openai": self._openai_conversations,
+            "elevenlabs": self._elevenlabs_agents,
         }
         self._make_ears: Mapping[str, Callable[[], SpeechToText]] = {
             "local": self._pocketsphinx,
@@ -310,6 +312,13 @@ class ConfiguredProviders:
             transcription_model=openai.realtime_model,
         )
         return self._dialogues(OpenAIConversations(settings))
+
+    def _elevenlabs_agents(self) -> StreamedDialogues:
+        elevenlabs = self._settings.elevenlabs
+        settings = ElevenLabsAgentsSettings(
+            base_url=elevenlabs.base_url, api_key=elevenlabs.api_key
+        )
+        return self._dialogues(ElevenLabsAgents(settings))
 
     def _dialogues(self, vendor: DialogueVendor) -> StreamedDialogues:
         health = self._health[ProviderKind.SPEECH_TO_SPEECH]

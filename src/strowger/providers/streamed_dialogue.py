@@ -6,6 +6,7 @@ connection, one for each conversation, and waits for the service to be ready.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -117,15 +118,14 @@ class StreamedDialogue:
         self._leaves = vendor.leaves
         self._socket = socket
         self._session = session
-        self._early: list[DialogueEvent] = []
-        """What came before the service was ready."""
+        self._arrived: deque[DialogueEvent] = deque()
 
     async def get_ready(self, within: float) -> None:
         await self._pass_on(self._session.begin())
         try:
             async with asyncio.timeout(within):
                 while not self._session.ready:
-                    self._early += await self._receive()
+                    self._arrived.extend(await self._receive())
         except TimeoutError:
             raise self._socket.dial.error(
                 f"is not ready within {within:g} s", retryable=True
@@ -140,11 +140,10 @@ class StreamedDialogue:
 
     async def events(self) -> AsyncGenerator[DialogueEvent, None]:
         while True:
-            early, self._early = self._early, []
-            for event in early:
-                yield event
+            while self._arrived:
+                yield self._arrived.popleft()
             try:
-                self._early = list(await self._receive())
+                self._arrived.extend(await self._receive())
             except ProviderError:
                 if self._leaves and self._socket.closed_in_order:
                     return

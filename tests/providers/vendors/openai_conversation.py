@@ -19,11 +19,9 @@ from websockets.http11 import Request
 from strowger.media import g711
 from strowger.media.events import Codec
 from tests.providers.vendors.behaviour import RATE, Behaviour, Fault
+from tests.providers.vendors.loudness import Listening
 from tests.providers.vendors.sockets import Client, Vendor, bearer
 
-LOUD = 500
-STARTS_AFTER = 0.06
-"""Seconds of sound that are taken for speech."""
 CALL = "call "
 """A reply that begins so is a function call: its name, and its arguments."""
 
@@ -40,12 +38,10 @@ class Session:
     active: asyncio.Task[None] | None = None
     response: str = ""
     """The id of the active one."""
-    loud: float = 0.0
-    quiet: float = 0.0
-    """Seconds of sound, or of silence, in a row."""
-    speaking: str | None = None
+    listening: Listening = field(default_factory=Listening)
+    speech: str = ""
+    """The id of what the callee says."""
     numbers: int = 0
-    heard: float = 0.0
 
     def number(self, kind: str) -> str:
         self.numbers += 1
@@ -156,25 +152,15 @@ class OpenAIConversation(Vendor):
 
     # ── what it hears ────────────────────────────────────────────────────────────────────────
 
-    async def _hear(
-        self, session: Session, pcm: "np.ndarray[tuple[int], np.dtype[np.int16]]"
-    ) -> None:
-        for start in range(0, len(pcm), 160):
-            piece = pcm[start : start + 160].astype(np.int32)
-            lasts = len(piece) / RATE
-            session.heard += lasts
-            if len(piece) and np.abs(piece).max() > LOUD:
-                session.loud, session.quiet = session.loud + lasts, 0.0
-            else:
-                session.quiet += lasts
-                if session.quiet > STARTS_AFTER:
-                    session.loud = 0.0
-            if session.speaking is None and session.loud >= STARTS_AFTER:
+    async def _hear(self, session: Session, pcm: g711.Samples) -> None:
+        silence = self._detection(session)["silence_duration_ms"]
+        assert isinstance(silence, int)
+        session.listening.stops_after = silence / 1000
+        for started in session.listening.feed(pcm.astype("<i2").tobytes()):
+            if started:
                 await self._speech_started(session)
-            silence = self._detection(session)["silence_duration_ms"]
-            assert isinstance(silence, int)
-            if session.speaking is not None and session.quiet * 1000 >= silence:
-                await self._speech_stopped(session, session.speaking)
+            else:
+                await self._speech_stopped(session, session.speech)
 
     @staticmethod
     def _detection(session: Session) -> Mapping[str, object]:
@@ -185,16 +171,15 @@ class OpenAIConversation(Vendor):
         return detection
 
     async def _speech_started(self, session: Session) -> None:
-        session.speaking = item = session.number("item")
-        start = round(1000 * session.heard)
+        session.speech = item = session.number("item")
+        start = round(1000 * session.listening.heard)
         kind = "input_audio_buffer.speech_started"
         await session.client.send(type=kind, item_id=item, audio_start_ms=start)
         if session.active is not None and self._detection(session)["interrupt_response"]:
             await self._cancel(session, "turn_detected")
 
     async def _speech_stopped(self, session: Session, item: str) -> None:
-        session.speaking, session.loud = None, 0.0
-        client, end = session.client, round(1000 * session.heard)
+        client, end = session.client, round(1000 * session.listening.heard)
         kind = "input_audio_buffer.speech_stopped"
         await client.send(type=kind, item_id=item, audio_end_ms=end)
         await client.send(type="input_audio_buffer.committed", item_id=item)

@@ -49,6 +49,10 @@ class Vendor:
         """The key in the place where the vendor looks for it."""
         raise NotImplementedError
 
+    def answer(self, request: Request) -> str | None:
+        """The JSON that is asked for by plain HTTP; None where it is not, or not let in."""
+        return None
+
     async def serve(self, client: "Client") -> None:
         raise NotImplementedError
 
@@ -123,6 +127,8 @@ async def serving(*vendors: Vendor, host: str = "127.0.0.1", port: int = 0) -> A
         if vendor.key_of(request) != KEY:
             body = json.dumps({"error": {"message": "Invalid credentials"}})
             return connection.respond(HTTPStatus.UNAUTHORIZED, body)
+        if (answer := vendor.answer(request)) is not None:
+            return connection.respond(HTTPStatus.OK, answer)
         return None
 
     async def handle(connection: ServerConnection) -> None:
