@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from strowger.conversation.journal import parse_journal
 from strowger.conversation.replaying import replay_and_compare
 from strowger.ports import pcm_of
 from strowger.providers.registry import ConfiguredProviders, ProviderSettings
-from tests.e2e.server import HOST, callee, journal_of, serve
+from tests.e2e.server import HOST, Server, callee, journal_of, serve
 from tests.providers.vendors.behaviour import Behaviour
+from tests.providers.vendors.elevenlabs_agents import ElevenLabsConversations
 from tests.providers.vendors.openai_conversation import OpenAIConversation
 from tests.providers.vendors.sockets import KEY, Vendor, serving
 
@@ -59,13 +61,13 @@ def speech(text: str) -> bytes:
 
 
 @contextmanager
-def in_a_thread(vendor: Vendor) -> Iterator[str]:
-    """A fake that runs beside the test; its address."""
+def in_a_thread(*vendors: Vendor) -> Iterator[str]:
+    """Fakes that run beside the test; their address."""
     ready, stop = threading.Event(), threading.Event()
     found: list[str] = []
 
     async def main() -> None:
-        async with serving(vendor) as url:
+        async with serving(*vendors) as url:
             found.append(url)
             ready.set()
             await asyncio.to_thread(stop.wait)
@@ -136,28 +138,59 @@ def behaviour() -> Behaviour:
             "This is the clinic.",
             'call book {"day": 2}',
             f'{BOOKED}\ncall end_call {{"outcome": "booked"}}',
+            "",
         ],
         speak=speech,
     )
 
 
-def test_a_call_that_openai_holds_is_interrupted_uses_a_tool_and_ends(tmp_path: Path) -> None:
-    (tmp_path / "hurried.yaml").write_text(PERSONA)
-    fake = OpenAIConversation(behaviour())
-    with in_a_thread(fake) as url, bookings() as (booking, booked):
-        keys = {"STROWGER_OPENAI_BASE_URL": f"{url}/v1", "STROWGER_OPENAI_API_KEY": KEY}
-        with (
-            serve(tmp_path / "server", **keys) as server,
-            callee(tmp_path, str(tmp_path / "hurried.yaml")) as patient,
-        ):
-            agent = agent_of({"provider": "openai", "voice": "cedar"}, booking)
-            call = server.wait(server.place(patient.port, agent))
-            journal = parse_journal(asyncio.run(journal_of(server, call["id"])))
+@dataclass
+class House:
+    """A server, both services, and the customer's server."""
+
+    server: Server
+    openai: OpenAIConversation
+    elevenlabs: ElevenLabsConversations
+    tool: str
+    asked: list[object]
+    persona: Path
+
+    def hold(self, folder: Path, service: dict[str, Any]) -> dict[str, Any]:
+        """A call with the hurried callee, once it is over."""
+        self.asked.clear()
+        with callee(folder, str(self.persona)) as patient:
+            agent = agent_of(service, self.tool)
+            return self.server.wait(self.server.place(patient.port, agent))
+
+    def replays(self, call: dict[str, Any]) -> bool:
+        journal = parse_journal(asyncio.run(journal_of(self.server, call["id"])))
+        return replay_and_compare(journal).differences == ()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    persona = folder / "hurried.yaml"
+    persona.write_text(PERSONA)
+    openai = OpenAIConversation(behaviour())
+    elevenlabs = ElevenLabsConversations(behaviour(), audio="pcm_16000")
+    with in_a_thread(openai, elevenlabs) as url, bookings() as (booking, booked):
+        keys = {
+            "STROWGER_OPENAI_BASE_URL": f"{url}/v1",
+            "STROWGER_OPENAI_API_KEY": KEY,
+            "STROWGER_ELEVENLABS_BASE_URL": url,
+            "STROWGER_ELEVENLABS_API_KEY": KEY,
+        }
+        with serve(folder / "server", **keys) as server:
+            yield House(server, openai, elevenlabs, booking, booked, persona)
             assert KEY not in server.log.read_text()
+
+
+def is_interrupted_books_and_ends(house: House, call: dict[str, Any]) -> None:
     assert (call["status"], call["end_reason"], call["outcome"]) == (
         "completed", "agent_hangup", "booked",
     )  # fmt: skip
-    assert booked == [{"day": 2}]
+    assert house.asked == [{"day": 2}]
     turns = [(turn["role"], turn["text"]) for turn in call["transcript"]]
     greeting = call["transcript"][0]
     assert greeting["interrupted"], turns
@@ -172,8 +205,29 @@ def test_a_call_that_openai_holds_is_interrupted_uses_a_tool_and_ends(tmp_path: 
     latency = call["transcript"][2]["latency"]
     stages = (latency["endpointing"], latency["model"], latency["wire"])
     assert sum(stages) == pytest.approx(latency["total"], abs=0.002)
-    ((_, heard),) = fake.truncated
+    assert house.replays(call)
+
+
+def test_a_call_that_openai_holds_is_interrupted_uses_a_tool_and_ends(
+    house: House, tmp_path: Path
+) -> None:
+    call = house.hold(tmp_path, {"provider": "openai", "voice": "cedar"})
+    is_interrupted_books_and_ends(house, call)
+    ((_, heard),) = house.openai.truncated
     assert 0.5 < heard < 5.0
-    assert not fake.refused
-    assert fake.outputs[0][1] == '{"booked": true}'
-    assert replay_and_compare(journal).differences == ()
+    assert not house.openai.refused
+    assert house.openai.outputs[0][1] == '{"booked": true}'
+
+
+def test_a_call_that_elevenlabs_holds_is_interrupted_uses_a_tool_and_ends(
+    house: House, tmp_path: Path
+) -> None:
+    service = {
+        "provider": "elevenlabs",
+        "agent_id": "agent_7",
+        "variables": {"to": "{{user_number}}"},
+    }
+    call = house.hold(tmp_path, service)
+    is_interrupted_books_and_ends(house, call)
+    assert house.elevenlabs.results[0]["result"] == '{"booked": true}'
+    assert house.elevenlabs.initiated[0]["dynamic_variables"] == {"to": "+14155550100"}

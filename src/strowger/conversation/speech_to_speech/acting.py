@@ -7,7 +7,7 @@ over a connection that is gone is told in the background instead.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from strowger.agent import Tool
+from strowger.agent import Progress, Tool
 from strowger.conversation.events import (
     DropTool,
     FetchAgent,
@@ -34,6 +34,8 @@ from strowger.conversation.transcript import ToolUse
 MOST_ROUNDS = 8
 """Tools in a row without a word of the callee's between them."""
 LONGEST_ID = 200
+WORKING = Progress(after=3.0, every=4.0)
+"""What is said where the service goes from one tool to the next without a word."""
 
 
 @dataclass(slots=True)
@@ -128,18 +130,22 @@ class Acting:
         (use, _), self.put_through = self.put_through, None
         return self.finish(use, "the callee spoke before that", connection, ok=False, now=now)
 
-    def filler_due(self, *, since: float) -> float | None:
-        """When a silence over tools that run has lasted so long that something is to be said."""
+    def filler_due(self, *, since: float, heard_at: float) -> float | None:
+        """When a silence over tools has lasted so long that something is to be said.
+
+        `since` is when what is waited for now began, `heard_at` when somebody was heard last.
+        """
         progress = self.desk.progress
+        if progress is not None:
+            since = max(since, self.desk.running_since, self.filler_at)
+        elif self._rounds and not self.desk.running:
+            progress, since = WORKING, max(heard_at, self.filler_at)
         if progress is None or not progress.texts:
             return None
-        since = max(since, self.desk.running_since, self.filler_at)
         return since + (progress.every if self.fillers else progress.after)
 
-    def next_filler(self, *, now: float) -> str | None:
-        progress = self.desk.progress
-        if progress is None:
-            return None
+    def next_filler(self, *, now: float) -> str:
+        texts = (self.desk.progress or WORKING).texts
         self.filler_at = now
         self.fillers += 1
-        return progress.texts[min(self.fillers, len(progress.texts)) - 1]
+        return texts[min(self.fillers, len(texts)) - 1]

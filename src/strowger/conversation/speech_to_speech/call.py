@@ -61,6 +61,7 @@ class _Link:
     """The connection to the service."""
 
     number: int = 0
+    asked_at: float = 0.0
     ready: Connected | None = None
     resumes: bool = True
     """Whether another could go on with the conversation; nothing is lost before the first."""
@@ -135,7 +136,7 @@ class SpokenCall:
 
     def _connect(self, *, now: float) -> Connect:
         self._link.number += 1
-        self._link.ready = None
+        self._link.ready, self._link.asked_at = None, now
         self.patience.await_service(now=now)
         variables = {**self._definition.default_variables, **self._variables}
         brief = brief_of(
@@ -145,6 +146,8 @@ class SpokenCall:
 
     def connected(self, event: Connected, *, now: float) -> list[SpokenEffect]:
         link = self._link
+        if link.ready is not None:
+            return []
         link.ready, link.resumes = event, event.resumes
         if self.closing is not None:
             return []
@@ -427,6 +430,8 @@ class SpokenCall:
         return min(at for at in deadlines if at is not None)
 
     def _service_due(self) -> float | None:
+        if self._link.ready is None:
+            return self._link.asked_at + self.patience.deadline
         return None if self.record.playing else self.patience.service_due()
 
     def _silence_due(self) -> float | None:
@@ -434,12 +439,12 @@ class SpokenCall:
         return None if busy else self.patience.silence_due()
 
     def _filler_due(self) -> float | None:
-        ready = self._link.ready
-        if self.record.playing or self.patience.callee_speaks or ready is None or ready.greets:
+        ready, patience = self._link.ready, self.patience
+        if self.record.playing or patience.callee_speaks or ready is None or ready.greets:
             return None
-        if self.patience.awaited_since is not None:
-            return None
-        return self.acting.filler_due(since=self.patience.quiet_since)
+        if self.acting.desk.running is (patience.awaited_since is not None):
+            return None  # something is to be said already, or nothing is waited for
+        return self.acting.filler_due(since=patience.quiet_since, heard_at=patience.heard_at)
 
     def handle_timer(self, due: float, *, now: float) -> list[SpokenEffect]:
         """Do what is due then."""
@@ -457,8 +462,10 @@ class SpokenCall:
         if self.closing is not None:
             return self._goodbye_lost(now=now) if not self._goodbye_is_plain() else self._part(now)
         if due == self._filler_due():
-            filler = self.acting.next_filler(now=now)
-            return [] if filler is None else self.ask(Say(filler), now=now)
+            filler = Say(self.acting.next_filler(now=now))
+            if self.patience.awaited_since is not None:
+                return [filler]  # its own deadline goes on
+            return self.ask(filler, now=now)
         if due == self._service_due():
             return self._late(now=now)
         return self._break_silence(now=now)

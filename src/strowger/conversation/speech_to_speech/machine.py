@@ -212,7 +212,7 @@ class SpokenConversation:
             case CalleeBegan():
                 self._last_callee = entry
                 call.patience.service_heard()
-                call.patience.quiet(now=now)
+                call.patience.sounded(now=now)
                 if call.closing is not None or not call.interruptible:
                     return []
                 return self._interrupt(now=now)
@@ -281,7 +281,7 @@ class SpokenConversation:
 
     def _stretch_over(self, entry: AgentItem, *, now: float) -> list[SpokenEffect]:
         call = self._call
-        call.patience.quiet(now=now)
+        call.patience.sounded(now=now)
         effects: list[SpokenEffect] = []
         if entry.playing:
             return effects

@@ -18,6 +18,8 @@ class Patience:
     deadline: float
     """Seconds in which the service has to be heard once it is its turn."""
     quiet_since: float = 0.0
+    heard_at: float = 0.0
+    """When somebody was heard last."""
     callee_speaks: bool = False
     """By our own voice detector."""
     speech_began: float = 0.0
@@ -36,15 +38,20 @@ class Patience:
         self.awaited_since = None
 
     def quiet(self, *, now: float) -> None:
-        """From here on nobody speaks."""
+        """From here on something is waited for anew."""
         self.quiet_since = max(self.quiet_since, now)
+
+    def sounded(self, *, now: float) -> None:
+        """Until here somebody was heard."""
+        self.heard_at = now
+        self.quiet(now=now)
 
     def speech_started(self, at: float) -> None:
         self.callee_speaks, self.speech_began = True, at
 
     def speech_stopped(self, at: float, *, now: float) -> None:
         self.callee_speaks, self.speech_ended = False, at
-        self.quiet(now=now)
+        self.sounded(now=now)
 
     def spoke_from(self, *, now: float) -> float:
         """Where the callee's speech that the service hears now began."""
