@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from strowger.api.dialects.bodies import validated
 from strowger.api.dialects.keeping import Shelf
 from strowger.api.dialects.vocode import shapes
+from strowger.api.dialects.vocode.action_shapes import Action
 from strowger.api.dialects.vocode.shapes import Json
 from strowger.api.dialects.vocode.wire import NAME, given_in, wrong_field
 from strowger.calls.validation import url_problem
@@ -120,7 +121,7 @@ def new_signature_secret() -> str:
 
 PROMPTS = _kind("prompt", shapes.Prompt, _prompt)
 VOICES = _kind("voice", shapes.Voice, _voice)
-ACTIONS = _kind("action", shapes.Action, _action)
+ACTIONS = _kind("action", Action, _action)
 WEBHOOKS = _kind("webhook", shapes.Webhook)
 VECTOR_DATABASES = _kind("vector_database", shapes.VectorDatabase)
 CONNECTIONS = _kind("account_connection", shapes.AccountConnection)
