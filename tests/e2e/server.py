@@ -8,13 +8,22 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from strowger.calls.resources import KeyService
 from strowger.commands.client import ServerClient
+from strowger.model import DEFAULT_WORKSPACE, CallId
+from strowger.store import embedded
+from strowger.store.calls import PostgresCallStore
+from strowger.store.connect import open_engine
+from strowger.store.ids import new_id
+from strowger.store.records import PostgresRecords
 
 HOST = "127.0.0.1"
 STROWGER = [sys.executable, "-m", "strowger"]
@@ -99,15 +108,7 @@ def serve(folder: Path, **environment: str) -> Iterator[Server]:
     server = Server(process, f"http://{HOST}:{port}", data, log)
     try:
         _until_ready(server)
-        made = subprocess.run(
-            [*STROWGER, "keys", "create", "--name", "t", "--data", str(data)],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=folder,
-            env=ENVIRONMENT,
-        )
-        server.key = made.stdout.strip()
+        server.key = asyncio.run(_new_key(server))
         with ServerClient(server.url, server.key) as server.client:
             yield server
     finally:
@@ -176,16 +177,26 @@ def run(*arguments: str, cwd: Path, timeout: float = 60) -> subprocess.Completed
     )  # fmt: skip
 
 
-async def journal_of(server: Server, call_id: str) -> bytes:
-    """The journal of a call that is over, out of the server's database."""
-    from strowger.model import CallId
-    from strowger.store import embedded
-    from strowger.store.calls import PostgresCallStore
-    from strowger.store.connect import open_engine
-
+@asynccontextmanager
+async def database_of(server: Server) -> AsyncIterator[AsyncEngine]:
     running = await asyncio.to_thread(embedded.start, server.data)
     engine = open_engine(running.url, pool_size=1)
     try:
-        return await PostgresCallStore(engine).journal(CallId(call_id))
+        yield engine
     finally:
         await engine.dispose()
+
+
+async def _new_key(server: Server) -> str:
+    """A key that may do everything: quicker made here than by `strowger keys create`, which the
+    test of the README types."""
+    async with database_of(server) as engine:
+        keys = KeyService(PostgresRecords(engine), ids=new_id, clock=time.time)
+        _, text = await keys.create(DEFAULT_WORKSPACE, "t", scopes=("*",))
+        return text
+
+
+async def journal_of(server: Server, call_id: str) -> bytes:
+    """The journal of a call that is over, out of the server's database."""
+    async with database_of(server) as engine:
+        return await PostgresCallStore(engine).journal(CallId(call_id))
