@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 export PYTHONUTF8 := 1
 
-.PHONY: help setup demo test fuzz peers check format lock bench-latency bench-lines bench-api bench-turns bench-peers peer-locks crash-test journals clean
+.PHONY: help setup demo test fuzz peers check format lock bench-latency bench-lines bench-api bench-turns bench-peers peer-locks crash-test journals bad-providers clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ crash-test: $(VENV)/.dev ## Kill every process under load, for ten minutes, and 
 journals: $(VENV)/.dev ## Hold the calls of the tests' corpus anew, after decisions were changed on purpose
 	@rm -f tests/captures/journals/*.jsonl
 	@$(BIN)/strowger simulate run tests/captures/journals --journals tests/captures/journals
+
+bad-providers: $(VENV)/.dev ## Hold 1000 calls whose providers fail at random: CALLS=1000
+	@STROWGER_TEST_CALLS=$(or $(CALLS),1000) $(BIN)/pytest -q tests/calls/test_bad_providers.py
 
 clean: ## Remove the environment and what runs left behind
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis demo-data

@@ -94,3 +94,11 @@ def test_the_fallback_that_a_call_begins_with_has_those_after_it_for_its_own() -
     voice = voice_of(agent, Stocked("flite", "local"))  # type: ignore[arg-type]
     assert (voice.settings.provider, voice.settings.voice_id) == ("flite", "flite")
     assert [each.provider for each in voice.settings.fallbacks] == ["local"]
+
+
+def test_a_fallback_takes_over_before_the_conversation_gives_up() -> None:
+    agent = falling_back(voices=("flite", "local")).agent
+    impatient = replace(agent, limits=replace(agent.limits, provider_deadline=1.0))
+    there = Stocked("flite", "local")
+    assert voice_of(agent, there).settings.fallback_after == 2.0  # type: ignore[arg-type]
+    assert voice_of(impatient, there).settings.fallback_after == 0.5  # type: ignore[arg-type]

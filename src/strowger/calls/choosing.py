@@ -28,7 +28,7 @@ Provider = TypeVar("Provider")
 
 def ear_of(agent: AgentDefinition, providers: Providers, judge: TurnJudge | None = None) -> Ear:
     """Raises ProviderError where no recogniser of the agent's is there."""
-    settings = agent.transcriber
+    settings = _within_patience(agent.transcriber, agent)
     chain = [settings]
     for each in settings.fallbacks:
         chain.append(replace(settings, provider=each.provider, model=each.model))
@@ -39,7 +39,7 @@ def ear_of(agent: AgentDefinition, providers: Providers, judge: TurnJudge | None
 
 def voice_of(agent: AgentDefinition, providers: Providers) -> Voice:
     """Raises ProviderError where no voice of the agent's is there."""
-    settings = agent.voice
+    settings = _within_patience(agent.voice, agent)
     chain = [settings]
     for each in settings.fallbacks:
         chain.append(
@@ -47,14 +47,15 @@ def voice_of(agent: AgentDefinition, providers: Providers) -> Voice:
         )
     kind = ProviderKind.TEXT_TO_SPEECH
     voice, settings = _first_there(kind, chain, providers.text_to_speech)
-    return Voice(voice, settings, agent.language, providers.fallback_voice())
+    fallback, patience = providers.fallback_voice(), agent.limits.provider_deadline
+    return Voice(voice, settings, agent.language, fallback, patience)
 
 
 def mind_of(agent: AgentDefinition, providers: Providers) -> Mind | None:
     """None for an agent that asks no model. Raises ProviderError where none of its is there."""
     if not needs_model(agent):
         return None
-    model, settings = model_of(agent.model, providers)
+    model, settings = model_of(_within_patience(agent.model, agent), providers)
     return Mind(model, settings)
 
 
@@ -64,6 +65,14 @@ def model_of(settings: ModelSettings, providers: Providers) -> tuple[LanguageMod
     for each in settings.fallbacks:
         chain.append(replace(settings, provider=each.provider, model=each.model))
     return _first_there(ProviderKind.LANGUAGE_MODEL, chain, providers.language_model)
+
+
+def _within_patience(settings: Settings, agent: AgentDefinition) -> Settings:
+    """With fallbacks that take over before the conversation gives the provider up."""
+    patience = agent.limits.provider_deadline
+    if settings.fallback_after < patience:
+        return settings
+    return replace(settings, fallback_after=patience / 2)
 
 
 def _first_there(

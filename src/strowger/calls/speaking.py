@@ -1,7 +1,7 @@
 """The agent's mouth: says one utterance after another on a line, and knows what was heard."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from strowger.agent import VoiceSettings
@@ -16,7 +16,7 @@ from strowger.conversation.events import (
 from strowger.conversation.word_times import words_heard
 from strowger.errors import ProviderError
 from strowger.media import events as media
-from strowger.ports import LINE_RATE, Line, TextToSpeech
+from strowger.ports import LINE_RATE, Line, TextToSpeech, Word
 
 BYTES_PER_SECOND = 2 * LINE_RATE
 SECONDS_PER_CHARACTER = 0.065
@@ -31,6 +31,8 @@ class Voice:
     settings: VoiceSettings
     language: str
     fallback: TextToSpeech | None
+    patience: float = 5.0
+    """Seconds of silence that are borne in the midst of a sentence."""
 
 
 @dataclass(slots=True)
@@ -69,6 +71,8 @@ class Speaker:
         """Those that were silenced last, with all of their sound: they may be gone on with."""
         self._task: asyncio.Task[None] | None = None
         self._current: _Utterance | None = None
+        self._sounds_until = 0.0
+        """When all that was written has left, by the loop's clock."""
 
     async def run(self) -> None:
         """Speak what is asked for until cancelled."""
@@ -102,6 +106,7 @@ class Speaker:
             if not self._current.begun:
                 unspoken.insert(0, self._current)
         self._cut = {}
+        self._sounds_until = 0.0
         self._line.stop_playing()
         for utterance in unspoken:
             self._report(UtteranceEnded(utterance.number, 0.0, utterance.duration(), False))
@@ -142,7 +147,7 @@ class Speaker:
             voice, settings = self._voice.fallback, VoiceSettings()
         speech = voice.speak(utterance.text, settings, language=self._voice.language)
         try:
-            async for piece in speech:
+            while (piece := await self._next(utterance, speech)) is not None:
                 if isinstance(piece, bytes):
                     await self._play(utterance, piece)
                 else:
@@ -150,6 +155,24 @@ class Speaker:
         finally:
             if isinstance(speech, AsyncGenerator):
                 await speech.aclose()
+
+    async def _next(
+        self, utterance: _Utterance, speech: AsyncIterator[bytes | Word]
+    ) -> bytes | Word | None:
+        """None at the end. Raises ProviderError, too where a sentence breaks off in silence.
+
+        One that does not begin is the conversation's to give up.
+        """
+        due = None
+        if utterance.begun:
+            now = asyncio.get_running_loop().time()
+            due = None
+        try:
+            async with asyncio.timeout_at(due):
+                return await anext(speech, None)
+        except TimeoutError:
+            problem = f"the voice was silent for {self._voice.patience:g} s within a sentence"
+            raise ProviderError(problem, retryable=True) from None
 
     async def _go_on(self, utterance: _Utterance, before: _Utterance) -> None:
         """Play the rest of a sound that was cut off."""
@@ -168,6 +191,8 @@ class Speaker:
             self._playing[utterance.number] = utterance
             self._line.begin_utterance(utterance.number)
         utterance.sound += pcm
+        now = asyncio.get_running_loop().time()
+        self._sounds_until = max(now, self._sounds_until) + len(pcm) / BYTES_PER_SECOND
         await self._line.write(pcm)
 
     def _fail(self, utterance: _Utterance, message: str, *, retryable: bool) -> None:

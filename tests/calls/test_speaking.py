@@ -1,0 +1,74 @@
+"""The agent's mouth, in virtual time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from strowger.agent import VoiceSettings
+from strowger.calls.speaking import Speaker, Voice
+from strowger.conversation.events import Event, ProviderFailed, Speak, UtteranceEnded
+from strowger.ports import LINE_RATE, Word
+from strowger.simulate.virtual_time import run_in_virtual_time
+from tests.calls.virtual_line import VirtualLine
+
+
+class PausingVoice:
+    """A second of sound, so many seconds of nothing, another second of sound."""
+
+    def __init__(self, pause: float) -> None:
+        self.left = False
+        self._pause = pause
+
+    async def speak(
+        self, text: str, settings: VoiceSettings, *, language: str
+    ) -> AsyncIterator[bytes | Word]:
+        try:
+            yield bytes(2 * LINE_RATE)
+            await asyncio.sleep(self._pause)
+            yield bytes(2 * LINE_RATE)
+        finally:
+            self.left = True
+
+
+async def said(voice: PausingVoice) -> list[tuple[float, Event]]:
+    """What comes of one sentence within ten seconds, and when."""
+    loop = asyncio.get_running_loop()
+    line, events, began = VirtualLine(), list[tuple[float, Event]](), loop.time()
+
+    def note(event: Event) -> None:
+        events.append((round(loop.time() - began, 3), event))
+
+    speaker = Speaker(line, Voice(voice, VoiceSettings(), "en-US", None, patience=2.0), note)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(speaker.run())
+        telling = tasks.create_task(tell_ends(line, speaker))
+        speaker.speak(Speak(1, "hello there"))
+        await asyncio.sleep(10.0)
+        running.cancel()
+        telling.cancel()
+    return events
+
+
+async def tell_ends(line: VirtualLine, speaker: Speaker) -> None:
+    while True:
+        event = await line.next_event()
+        if hasattr(event, "complete"):
+            speaker.playout_ended(event)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pause", [0.5, 1.0, 2.9])
+def test_a_voice_may_pause_as_long_as_the_callee_hears_something_and_a_little_longer(
+    pause: float,
+) -> None:
+    (event,) = run_in_virtual_time(said(PausingVoice(pause)))
+    assert event == (1.0 + max(1.0, pause), UtteranceEnded(1, 2.0, 2.0, True))
+
+
+def test_a_voice_that_falls_silent_within_a_sentence_has_failed_and_is_left() -> None:
+    voice = PausingVoice(60.0)
+    failed, ended = run_in_virtual_time(said(voice))
+    assert failed[0] == 3.0, "a second was heard, and then two of silence"
+    assert isinstance(failed[1], ProviderFailed) and failed[1].retryable
+    assert isinstance(ended[1], UtteranceEnded) and not ended[1].complete
+    assert voice.left
