@@ -89,6 +89,26 @@ def test_the_turn_is_over_after_the_endpointing_delay_counted_from_the_last_soun
     ) == [(2.5, turn("hello there", since=0.75, until=2.0, decided=2.5))]
 
 
+def test_words_that_come_late_and_say_less_than_the_final_ones_undo_nothing() -> None:
+    assert play(
+        (1.0, SpeechStarted(1.0)),
+        (2.2, SpeechStopped(2.0)),
+        (2.3, words("hello there")),
+        (2.3, words("hello there", final=False)),
+        (2.4, words("hello", final=False)),
+    ) == [(2.5, turn("hello there", since=1.0, until=2.0, decided=2.5))]
+
+
+def test_words_that_say_more_than_the_final_ones_are_waited_for() -> None:
+    assert play(
+        (1.0, SpeechStarted(1.0)),
+        (2.2, SpeechStopped(2.0)),
+        (2.3, words("hello")),
+        (2.4, words("hello there", final=False)),
+        (3.0, words("hello there you")),
+    ) == [(3.0, turn("hello there you", since=1.0, until=2.0, decided=2.5))]
+
+
 def test_final_words_before_the_last_sound_are_not_taken_for_all() -> None:
     assert play(
         (1.0, SpeechStarted(1.0)),

@@ -18,6 +18,7 @@ from strowger.agent import AgentDefinition, Scalar, SpeechToSpeechSettings
 from strowger.calls import outcome
 from strowger.calls.choosing import ear_of, mind_of, voice_of
 from strowger.calls.chronicle import Chronicle
+from strowger.calls.greeting import Greeting
 from strowger.calls.kept import KeptConversation, KeptSpokenConversation
 from strowger.calls.numbers import DialPolicy, check_transfers_allowed
 from strowger.calls.replying import Mind
@@ -25,6 +26,7 @@ from strowger.calls.session import CallSession, Senses
 from strowger.calls.speaking import Voice
 from strowger.calls.speech_to_speech.session import Means, SpokenSession
 from strowger.calls.using import Hands
+from strowger.conversation.conversation import first_sentence
 from strowger.conversation.events import EndRequested, SayRequested
 from strowger.errors import CallRefused, Forbidden, ProviderError, StrowgerError, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
@@ -109,6 +111,7 @@ class CallRunner:
         self._holding: asyncio.Task[CallResult] | None = None
         self._session: CallSession | SpokenSession | None = None
         self._answered = False
+        self._greeting: Greeting | None = None
         self._unsaid: list[CallCommand] = []
         """Commands that came between the answer and the conversation."""
         self._obeyed: set[int] = set()
@@ -164,7 +167,8 @@ class CallRunner:
         broken = False
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._holding = tasks.create_task(self._hold(), name=f"hold {self._call.id}")
+                holding = self._hold(tasks)
+                self._holding = tasks.create_task(holding, name=f"hold {self._call.id}")
                 if self._requested is not None:  # before there was anything to end
                     self._holding.cancel()
         except* Exception as errors:  # the edge of the call: whatever broke, the call must end
@@ -179,10 +183,15 @@ class CallRunner:
             )
         return self._holding.result()
 
-    async def _hold(self) -> CallResult:
+    async def _hold(self, tasks: asyncio.TaskGroup) -> CallResult:
         self._note_status(CallStatus.INITIATED)
+        preparing: asyncio.Task[None] | None = None
         try:
             held_with = self._held_with()  # nobody is rung where there is no voice to speak with
+            if isinstance(held_with, Senses) and (greeting := self._greeting_in(held_with.voice)):
+                self._greeting = greeting
+                held_with = replace(held_with, voice=greeting.voice)
+                preparing = tasks.create_task(greeting.prepare(), name="greeting")
             async with await self._dial() as line:
                 self._answered = True
                 self._note_status(CallStatus.IN_PROGRESS)
@@ -206,6 +215,9 @@ class CallRunner:
         except StrowgerError as error:
             log.warning("call.failed", problem=str(error))
             return self._failed(EndReason.INTERNAL_ERROR, str(error))
+        finally:
+            if preparing is not None:
+                preparing.cancel()
 
     async def _dial(self) -> AbstractAsyncContextManager[Line]:
         """A test call is never told a trunk, and goes to a telephone that knows none."""
@@ -341,6 +353,10 @@ class CallRunner:
         self._service(agent.speech_to_speech)
         return Means(self._service, self._at.providers.fallback_voice(), agent.language)
 
+    def _greeting_in(self, voice: Voice) -> Greeting | None:
+        text = first_sentence(self._call.agent, self._variables())
+        return None if text is None else Greeting(voice, text)
+
     def _service(self, wanted: SpeechToSpeechSettings) -> SpeechToSpeech:
         """Raises ProviderError where it is not configured."""
         if self._at.services is None:
@@ -359,6 +375,8 @@ class CallRunner:
 
     def _ringing(self, status: int) -> None:
         log.info("call.ringing", sip_status=status)
+        if self._greeting is not None:
+            self._greeting.ring()
         self._note_status(CallStatus.RINGING)
 
     def _note_turn(self, turn: Turn) -> None:

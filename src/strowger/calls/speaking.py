@@ -166,7 +166,7 @@ class Speaker:
         due = None
         if utterance.begun:
             now = asyncio.get_running_loop().time()
-            due = None
+            due = max(now, self._sounds_until) + self._voice.patience
         try:
             async with asyncio.timeout_at(due):
                 return await anext(speech, None)

@@ -54,6 +54,7 @@ from strowger.conversation.failing import Failing
 from strowger.conversation.farewell import is_farewell
 from strowger.conversation.flow import FlowRunner, validate_flow
 from strowger.conversation.responder import ModelResponder, Responder, Response
+from strowger.conversation.sentences import split_sentences
 from strowger.conversation.transcript import AgentTurn, CalleeTurn
 from strowger.conversation.turn import Heard, TurnMachine
 from strowger.errors import InvalidRequest
@@ -451,6 +452,16 @@ class Conversation:
         if said is not None and said.whole and not said.fallback:
             self._failing.succeeded(ProviderKind.TEXT_TO_SPEECH)
         return effects + self._failing.due(now=now)
+
+
+def first_sentence(definition: AgentDefinition, variables: Mapping[str, Scalar]) -> str | None:
+    """What the agent will say first, where no model has to be asked for it.
+
+    Raises InvalidRequest for a flow that is not sound.
+    """
+    texts = _responder(definition, {**definition.default_variables, **variables}).open().texts
+    sentences = (sentence for text in texts for sentence in split_sentences(text))
+    return next((one for one in sentences if any(map(str.isalnum, one))), None)
 
 
 def _responder(definition: AgentDefinition, variables: Mapping[str, Scalar]) -> Responder:

@@ -243,6 +243,9 @@ class TurnMachine:
         self, text: str, final: bool, confidence: float | None, *, now: float
     ) -> Decision | None:
         turn = self._turn
+        silent = self._speaking_since is None
+        if not final and turn.complete and silent and len(text.strip()) <= len(turn.text):
+            return None  # on its way since before the words that were final
         turn.text, turn.confidence = text.strip(), confidence
         turn.complete = final  # for now: a sound that follows undoes it
         if self.floor is Floor.OVERLAP:
