@@ -64,7 +64,7 @@ from tests.providers.vendors.cartesia import Cartesia
 from tests.providers.vendors.deepgram import DeepgramAura, DeepgramFlux, DeepgramNova
 from tests.providers.vendors.elevenlabs import ElevenLabs
 from tests.providers.vendors.google import Google
-from tests.providers.vendors.openai import OpenAI
+from tests.providers.vendors.openai import OpenAI, Reply
 from tests.providers.vendors.openai_realtime import OpenAIRealtime
 from tests.providers.vendors.requests import HttpVendor, answering
 from tests.providers.vendors.sockets import KEY, serving
@@ -138,10 +138,10 @@ class Wanting(OpenAI):
         super().__init__(behaviour)
         self._wants = [*wants]
 
-    async def _chat(self, client: Client) -> None:
+    async def _chat(self, client: Client, reply: Reply) -> None:
         want = self._wants.pop(0) if self._wants else -1
         await client.head(200, "text/event-stream")
-        async for piece in self.paced(self.behaviour.next_reply()):
+        async for piece in self.paced(reply.text):
             await client.delta(piece)
         if want >= 0:
             name, arguments = WANTED[want]

@@ -6,6 +6,7 @@ Made for virtual time. There are no packets: what `media/` does is tested with i
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from strowger.errors import TransferRefused
 from strowger.media import events as media
 from strowger.model import LineFigures, Recording
-from strowger.ports import LINE_RATE, LineEvent
+from strowger.ports import LINE_RATE, Line, LineEvent
 
 HEARD_AFTER, QUIET_AFTER = 0.06, 0.2
 """Seconds until it is noticed that the callee speaks, and that he has stopped."""
@@ -102,6 +103,12 @@ class VirtualLine:
         on_accepted()
         await asyncio.sleep(1.0)
         raise TransferRefused("not put through: 486 Busy Here")
+
+    def consult(self, to: str, *, ring_timeout: float) -> AbstractAsyncContextManager[Line]:
+        raise TransferRefused("nobody can be consulted on this line")
+
+    async def transfer_to(self, other: Line, on_accepted: Callable[[], None]) -> None:
+        raise TransferRefused("nobody was consulted")
 
     def recorded(self) -> Recording:
         return Recording()
