@@ -10,7 +10,7 @@ import pytest
 
 from strowger.errors import NotItsTurn
 from strowger.model import DEFAULT_WORKSPACE, NATIVE_FORMAT, CallId, Event, EventId
-from strowger.ports import Attempt, Delivery
+from strowger.ports import Attempt, Delivery, OutgoingRequest
 from strowger.signing_secrets import new_secret
 from strowger.webhooks.deliver import ANSWER_KEPT, PER_ENDPOINT, Deliverer, NativeFormat
 from strowger.webhooks.egress import guarded_client
@@ -238,6 +238,18 @@ async def test_a_delivery_that_is_settled_already_is_left_alone() -> None:
     outbox = FakeOutbox()
     async with deliverer(outbox) as deliveries:
         await deliveries.deliver("d")
+    assert outbox.attempts == []
+
+
+async def test_what_is_not_to_be_told_yet_is_no_attempt() -> None:
+    class NotYet:
+        async def compose(self, delivery: Delivery) -> OutgoingRequest | None:
+            raise NotItsTurn("the call is still analysed")
+
+    outbox = outbox_to("http://127.0.0.1:9/")
+    async with guarded_client() as client:
+        with pytest.raises(NotItsTurn):
+            await Deliverer(outbox, client, formats={NATIVE_FORMAT: NotYet()}).deliver("d")
     assert outbox.attempts == []
 
 

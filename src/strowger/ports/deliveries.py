@@ -68,7 +68,10 @@ class WebhookFormat(Protocol):
     """Writes deliveries in the way of one dialect."""
 
     async def compose(self, delivery: Delivery) -> OutgoingRequest | None:
-        """None where that way has no word for the event: it is then not sent."""
+        """None where that way has no word for the event: it is then not sent.
+
+        Raises NotItsTurn for what is to be told later: it is then tried again, and no attempt.
+        """
 
 
 class Outbox(Protocol):
