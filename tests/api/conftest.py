@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
-from strowger.api.answers import ANSWERS
+from strowger.api.answers import answer_of
 from strowger.api.app import create_app
 from strowger.api.services import Services, Surroundings, build_services
 from strowger.calls.numbers import DialPolicy
@@ -20,7 +20,7 @@ from tests.fakes import InMemoryRecords
 from tests.fakes_around import ContentChecker, FixedCatalogue, InMemoryDeliveries
 
 NOW = 1_790_000_000.125
-PROBLEM = ANSWERS["Problem"]
+PROBLEM = answer_of("Problem")
 
 
 @dataclass
@@ -54,17 +54,17 @@ class Api:
     def get(self, path: str, answer: str, **query: Any) -> dict[str, Any]:
         response = self.client.get(path, params=query or None, headers=self.headers)
         assert response.status_code == 200, response.text
-        return conforming(response, ANSWERS[answer])
+        return conforming(response, answer_of(answer))
 
     def post(self, path: str, body: Any, answer: str, status: int = 201) -> dict[str, Any]:
         response = self.client.post(path, json=body, headers=self.headers)
         assert response.status_code == status, response.text
-        return conforming(response, ANSWERS[answer])
+        return conforming(response, answer_of(answer))
 
     def patch(self, path: str, body: Any, answer: str) -> dict[str, Any]:
         response = self.client.patch(path, json=body, headers=self.headers)
         assert response.status_code == 200, response.text
-        return conforming(response, ANSWERS[answer])
+        return conforming(response, answer_of(answer))
 
     def delete(self, path: str) -> None:
         response = self.client.delete(path, headers=self.headers)

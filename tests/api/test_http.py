@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from strowger.api.answers import ANSWERS
+from strowger.api.answers import answer_of
 from strowger.calls.resources import SCOPES, KeyService
 from strowger.model import DEFAULT_WORKSPACE
 from tests.api.conftest import Api, conforming, counting_ids, fields_of, refusal
@@ -309,4 +309,4 @@ def test_health_needs_no_key_and_readiness_asks_the_database(api: Api) -> None:
 def conforming_health(client: TestClient, path: str, answer: str = "Health") -> dict[str, Any]:
     response = client.get(path)
     assert response.status_code == 200
-    return conforming(response, ANSWERS[answer])
+    return conforming(response, answer_of(answer))

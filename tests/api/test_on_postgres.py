@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from strowger.api.answers import ANSWERS
+from strowger.api.answers import answer_of
 from strowger.api.app import create_app
 from strowger.api.requests import CALL_EXAMPLE
 from strowger.api.services import Surroundings, build_services
@@ -67,7 +67,7 @@ class Caller:
     async def ask(self, method: str, path: str, answer: str = "", **how: Any) -> Any:
         response = await self._client.request(method, path, headers=self._headers, **how)
         assert response.status_code < 300, response.text
-        return conforming(response, ANSWERS[answer]) if answer else None
+        return conforming(response, answer_of(answer)) if answer else None
 
     async def refused(self, method: str, path: str, status: int, code: str, **how: Any) -> None:
         response = await self._client.request(method, path, headers=self._headers, **how)

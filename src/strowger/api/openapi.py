@@ -17,7 +17,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 from strowger import __version__, agent
 from strowger.api import requests
-from strowger.api.answers import ANSWERS
+from strowger.api.answers import ANSWERS, answer_of
 from strowger.api.describe import problem_responses
 from strowger.calls.validation import RANGES
 
@@ -165,7 +165,7 @@ def _take_idempotency_key(described: Schema) -> None:
 def _schemas() -> Schema:
     named = [
         *((name, "validation", adapter) for name, adapter in REQUESTS.items()),
-        *((name, "serialization", adapter) for name, adapter in ANSWERS.items()),
+        *((name, "serialization", answer_of(name)) for name in ANSWERS),
     ]
     inputs = [(name, cast(JsonSchemaMode, mode), adapter) for name, mode, adapter in named]
     references, definitions = TypeAdapter.json_schemas(

@@ -4,6 +4,8 @@ Answers are drawn by `calls/render.py`, once for the API and for webhooks; these
 them, and the tests hold every answer against its model.
 """
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -19,39 +21,46 @@ from strowger.api.answers import (
     workspaces,
 )
 
-ANSWERS: dict[str, TypeAdapter[Any]] = {
-    "Call": TypeAdapter(calls.Call),
-    "CallList": TypeAdapter(calls.CallList),
-    "CallMetrics": TypeAdapter(calls.CallMetrics),
-    "Transcript": TypeAdapter(calls.Transcript),
-    "EventList": TypeAdapter(events.EventList),
-    "Agent": TypeAdapter(agents.Agent),
-    "AgentList": TypeAdapter(agents.AgentList),
-    "AgentVersion": TypeAdapter(agents.AgentVersion),
-    "AgentVersionList": TypeAdapter(agents.AgentVersionList),
-    "Trunk": TypeAdapter(telephony.Trunk),
-    "TrunkList": TypeAdapter(telephony.TrunkList),
-    "TrunkCheck": TypeAdapter(telephony.TrunkCheck),
-    "PhoneNumber": TypeAdapter(telephony.PhoneNumber),
-    "PhoneNumberList": TypeAdapter(telephony.PhoneNumberList),
-    "Webhook": TypeAdapter(webhooks.Webhook),
-    "CreatedWebhook": TypeAdapter(webhooks.CreatedWebhook),
-    "WebhookList": TypeAdapter(webhooks.WebhookList),
-    "Delivery": TypeAdapter(webhooks.Delivery),
-    "DeliveryList": TypeAdapter(webhooks.DeliveryList),
-    "Replayed": TypeAdapter(webhooks.Replayed),
-    "Workspace": TypeAdapter(workspaces.Workspace),
-    "RotatedWorkspace": TypeAdapter(workspaces.RotatedWorkspace),
-    "ApiKey": TypeAdapter(workspaces.ApiKey),
-    "CreatedApiKey": TypeAdapter(workspaces.CreatedApiKey),
-    "ApiKeyList": TypeAdapter(workspaces.ApiKeyList),
-    "Secret": TypeAdapter(workspaces.Secret),
-    "SecretList": TypeAdapter(workspaces.SecretList),
-    "AuditList": TypeAdapter(workspaces.AuditList),
-    "VoiceList": TypeAdapter(providers.VoiceList),
-    "ModelList": TypeAdapter(providers.ModelList),
-    "Health": TypeAdapter(common.Health),
-    "Readiness": TypeAdapter(common.Readiness),
-    "Problem": TypeAdapter(common.Problem),
+ANSWERS: Mapping[str, Any] = {
+    "Call": calls.Call,
+    "CallList": calls.CallList,
+    "CallMetrics": calls.CallMetrics,
+    "Transcript": calls.Transcript,
+    "EventList": events.EventList,
+    "Agent": agents.Agent,
+    "AgentList": agents.AgentList,
+    "AgentVersion": agents.AgentVersion,
+    "AgentVersionList": agents.AgentVersionList,
+    "Trunk": telephony.Trunk,
+    "TrunkList": telephony.TrunkList,
+    "TrunkCheck": telephony.TrunkCheck,
+    "PhoneNumber": telephony.PhoneNumber,
+    "PhoneNumberList": telephony.PhoneNumberList,
+    "Webhook": webhooks.Webhook,
+    "CreatedWebhook": webhooks.CreatedWebhook,
+    "WebhookList": webhooks.WebhookList,
+    "Delivery": webhooks.Delivery,
+    "DeliveryList": webhooks.DeliveryList,
+    "Replayed": webhooks.Replayed,
+    "Workspace": workspaces.Workspace,
+    "RotatedWorkspace": workspaces.RotatedWorkspace,
+    "ApiKey": workspaces.ApiKey,
+    "CreatedApiKey": workspaces.CreatedApiKey,
+    "ApiKeyList": workspaces.ApiKeyList,
+    "Secret": workspaces.Secret,
+    "SecretList": workspaces.SecretList,
+    "AuditList": workspaces.AuditList,
+    "VoiceList": providers.VoiceList,
+    "ModelList": providers.ModelList,
+    "Health": common.Health,
+    "Readiness": common.Readiness,
+    "Problem": common.Problem,
 }
 """Every answer, by its name in the document."""
+
+
+@cache
+def answer_of(name: str) -> TypeAdapter[Any]:
+    """What an answer of this name is held against. Made when first asked for: a server that nobody
+    asks for the document starts sooner without."""
+    return TypeAdapter(ANSWERS[name])

@@ -2,7 +2,7 @@
 
 from typing import Generic, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from strowger.api.shapes import Strict
 
@@ -11,6 +11,8 @@ T = TypeVar("T")
 
 class ListOf(Strict, Generic[T]):
     """One page of a list, newest first."""
+
+    model_config = ConfigDict(defer_build=True)
 
     data: tuple[T, ...]
     """The items of this page."""
