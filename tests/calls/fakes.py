@@ -150,12 +150,14 @@ class FakeRecogniser:
         self._sign = sign
         self.turns: list[FakeRecognition] = []
         self.phrases: list[tuple[str, ...]] = []
-        self.warmed = False
+        self.warmed_for: list[tuple[str, ...]] = []
         self._text = text
         self._problem = problem
 
-    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
-        self.warmed = True
+    async def warm(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
+    ) -> None:
+        self.warmed_for.append(tuple(phrases))
 
     @asynccontextmanager
     async def recognise(

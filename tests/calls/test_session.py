@@ -225,6 +225,28 @@ def test_speech_goes_to_the_recogniser_with_preroll_and_comes_back_as_words() ->
     asyncio.run(main())
 
 
+def test_the_recogniser_is_got_ready_for_each_question_before_it_is_answered() -> None:
+    async def main() -> None:
+        scene = Scene(
+            {
+                Answered(): [Listen(1, ("yes", "no"))],
+                DigitPressed("1"): [Listen(2, ("yes", "no"))],
+                DigitPressed("2"): [Listen(3, ("friday",))],
+                HungUp(): HANG_UP,
+            }
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(scene.hold())
+            for digit in ("1", "2"):
+                scene.happens(media.DigitReceived(0, 3.2, digit))
+                for _ in range(20):
+                    await asyncio.sleep(0)
+            scene.happens(LineHungUp("bye", 16))
+        assert scene.recogniser.warmed_for == [(), ("yes", "no"), ("friday",)]
+
+    asyncio.run(main())
+
+
 def test_a_new_turn_drops_the_words_of_the_one_before() -> None:
     async def main() -> None:
         scene = Scene(

@@ -75,7 +75,9 @@ class Ears:
     begun: int = 0
     models: list[str | None] = field(default_factory=list)
 
-    async def warm(self, settings: TranscriberSettings, *, language: str) -> None: ...
+    async def warm(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
+    ) -> None: ...
 
     @asynccontextmanager
     async def recognise(

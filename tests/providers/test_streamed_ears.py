@@ -295,6 +295,24 @@ def test_what_is_said_to_expect_is_passed_on(name: str) -> None:
     run(test())
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_answers_that_a_question_leads_to_are_passed_on_and_asked_for_beforehand(
+    name: str,
+) -> None:
+    async def test() -> None:
+        async with stage(name) as on:
+            wanted, phrases = TranscriberSettings(), ("appendectomy",)
+            await on.ears.warm(wanted, language="en-US", phrases=phrases)
+            await asyncio.sleep(0.2)  # a spare is opened, where the vendor's time costs nothing
+            async with on.ears.recognise(wanted, language="en-US", phrases=phrases) as turn:
+                await say(turn, SPEECH)
+                await final(turn.results())
+            visit = on.fake.visits[0]
+            assert "appendectomy" in str(visit.query) + str(visit.received[0])
+
+    run(test())
+
+
 # ── what goes wrong ──────────────────────────────────────────────────────────────────────────
 
 

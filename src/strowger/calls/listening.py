@@ -55,6 +55,7 @@ class Listener:
         self._report = report
         self._turn: _Turn | None = None
         self._started = asyncio.Event()
+        self._expecting = asyncio.Event()
         self._paused = asyncio.Event()
         self._pauses: list[float] = []
         self._task: asyncio.Task[None] | None = None
@@ -65,8 +66,7 @@ class Listener:
         """Recognise turns as they come, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             ear = self._ear
-            warming = ear.recogniser.warm(ear.settings, language=ear.language)
-            tasks.create_task(warming, name="warm recogniser")
+            tasks.create_task(self._keep_warm(), name="warm recogniser")
             if ear.judge is not None:
                 tasks.create_task(self._judge(ear.judge), name="turn model")
             while True:
@@ -83,6 +83,7 @@ class Listener:
             self._task.cancel()
             self._task = None
         self._turn = _Turn(turn, phrases)
+        self._expecting.set()
         self._started.clear()
         if self._speech_at is not None:
             self._begin(self._turn, self._speech_at)
@@ -112,6 +113,18 @@ class Listener:
         turn.position = max(0, position - PREROLL)
         turn.speaking = True
         self._started.set()
+
+    async def _keep_warm(self) -> None:
+        """Have the recogniser ready, also for each question before it is heard."""
+        ear, ready = self._ear, tuple[str, ...]()
+        await ear.recogniser.warm(ear.settings, language=ear.language)
+        while True:
+            await self._expecting.wait()
+            self._expecting.clear()
+            phrases = () if self._turn is None else self._turn.phrases
+            if phrases and phrases != ready:
+                ready = phrases
+                await ear.recogniser.warm(ear.settings, language=ear.language, phrases=phrases)
 
     async def _recognise(self, turn: _Turn) -> None:
         ear = self._ear

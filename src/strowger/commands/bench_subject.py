@@ -109,7 +109,9 @@ class _InstantRecognition:
 class InstantRecogniser:
     """A SpeechToText that knows the words before they are said."""
 
-    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
+    async def warm(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
+    ) -> None:
         """It always is."""
 
     @asynccontextmanager

@@ -141,6 +141,11 @@ def phrases_for(expect: Expectation | None) -> tuple[str, ...]:
             assert_never(expect.type)
 
 
+def are_everyday(phrases: Sequence[str]) -> bool:
+    """Whether these are but yes, no and digits, in the words of `phrases_for`."""
+    return set(phrases) <= {*_EXPECTED, *UNITS[:10], "oh"}
+
+
 def _yes_or_no(words: Sequence[str]) -> str | None:
     phrases = [
         (label, tuple(phrase.split()))

@@ -64,8 +64,12 @@ class Recognition(Protocol):
 
 
 class SpeechToText(Protocol):
-    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
-        """Get ready, so that the first turn need not wait for a start; may do nothing.
+    async def warm(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
+    ) -> None:
+        """Get ready, so that the next turn need not wait for a start; may do nothing.
+
+        `phrases` are those that will be expected in it.
 
         What goes wrong here is not told: the first turn will.
         """

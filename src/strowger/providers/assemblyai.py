@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from strowger.agent import TranscriberSettings
 from strowger.ports import LINE_RATE, Recognised, TurnSign, Word
 from strowger.providers.heard import Heard, number
+from strowger.providers.vocabulary import VocabularyLimits
 from strowger.providers.websocket import (
     Dial,
     Frame,
@@ -49,6 +50,8 @@ class AssemblyAIEars:
 
     name = "assemblyai"
     fills_pauses = False
+    vocabulary = VocabularyLimits(most=100, longest=50, total=2500)
+    """https://www.assemblyai.com/docs/streaming/keyterms-prompting: more than 100 are an error."""
     may_stay_silent = True
 
     def __init__(self, settings: AssemblyAISettings) -> None:

@@ -7,10 +7,12 @@ https://developers.deepgram.com/docs/audio-keep-alive (10 s without audio close 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from strowger.agent import TranscriberSettings
 from strowger.ports import LINE_RATE, Recognised, TurnSign, Word
 from strowger.providers.heard import Heard, number
+from strowger.providers.vocabulary import VocabularyLimits
 from strowger.providers.websocket import (
     Dial,
     Frame,
@@ -25,7 +27,9 @@ from strowger.providers.websocket import (
 
 URL = "https://api.deepgram.com"
 DEFAULT_MODEL = "nova-3"
-MOST_KEYTERMS = 100
+KEYTERMS = VocabularyLimits(most=100, longest=100, total=1200)
+"""https://developers.deepgram.com/docs/keyterm: 100, and 500 tokens in all, over which a stream is
+refused; a token of names and other languages may have but three letters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,7 @@ class DeepgramEars:
     name = "deepgram"
     fills_pauses = False
     may_stay_silent = False
+    vocabulary = KEYTERMS
 
     def __init__(self, settings: DeepgramSettings) -> None:
         self._settings = settings
@@ -70,8 +75,11 @@ class DeepgramEars:
             ("endpointing", "300"),
             ("utterance_end_ms", "1000"),
         ]
-        hint = "keyterm" if model.startswith("nova-3") else "keywords"
-        query += [(hint, word) for word in settings.keywords[:MOST_KEYTERMS]]
+        if model.startswith("nova-3"):
+            query += [("keyterm", term) for term in settings.keywords]
+        else:  # which takes words, and no more of them than terms
+            words = dict.fromkeys(word for term in settings.keywords for word in term.split())
+            query += [("keywords", word) for word in islice(words, KEYTERMS.most)]
         return Dial(
             name=self.name,
             url=socket_url(self._settings.base_url, "v1/listen", query, name=self.name),

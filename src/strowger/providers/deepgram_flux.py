@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from strowger.agent import TranscriberSettings
 from strowger.ports import LINE_RATE, Recognised, TurnSign
-from strowger.providers.deepgram import DeepgramSettings, listed, word_of
+from strowger.providers.deepgram import KEYTERMS, DeepgramSettings, listed, word_of
 from strowger.providers.heard import Heard, number
 from strowger.providers.websocket import (
     Dial,
@@ -40,6 +40,7 @@ class FluxEars:
 
     name = "deepgram-flux"
     fills_pauses = True
+    vocabulary = KEYTERMS
     may_stay_silent = False
 
     def __init__(self, settings: DeepgramSettings) -> None:

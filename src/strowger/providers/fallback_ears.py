@@ -33,9 +33,11 @@ class FallbackEars:
         self._health = health
         self._tries = tries
 
-    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
+    async def warm(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
+    ) -> None:
         with suppress(ProviderError):  # the first turn will say it
-            await self._find(self._name).warm(settings, language=language)
+            await self._find(self._name).warm(settings, language=language, phrases=phrases)
 
     @asynccontextmanager
     async def recognise(

@@ -86,7 +86,9 @@ class LivekitEars:
         self._name = name
         self._plugins = plugins
 
-    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
+    async def warm(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
+    ) -> None:
         """Plugins connect when they are asked."""
 
     @asynccontextmanager

@@ -94,8 +94,12 @@ class WhisperEars:
         )
         self._children = ChildPool("whisper", command, ChildPolicy(deadline=LOADING), size=size)
 
-    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
+    async def warm(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
+    ) -> None:
         """Load the model, while the agent still greets."""
+        if phrases:
+            return  # it has been running since the greeting
         with suppress(ProviderError):  # the first turn will say it
             async for _ in self._children.ask({"language": "en", "hints": ""}, SILENCE):
                 continue

@@ -17,6 +17,7 @@ from strowger.media import g711
 from strowger.media.events import Codec
 from strowger.ports import LINE_RATE, Recognised
 from strowger.providers.heard import Heard
+from strowger.providers.vocabulary import VocabularyLimits
 from strowger.providers.websocket import (
     Dial,
     Frame,
@@ -44,6 +45,8 @@ class RealtimeEars:
 
     name = "openai-realtime"
     fills_pauses = False
+    vocabulary = VocabularyLimits(most=100, longest=100, total=500)
+    """As much as fits into a prompt of LONGEST_PROMPT with commas."""
     may_stay_silent = False
 
     def __init__(self, settings: RealtimeSettings) -> None:

@@ -25,7 +25,9 @@ class OpenAITranscription:
         self._connection = connection
         self._default_model = default_model
 
-    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
+    async def warm(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
+    ) -> None:
         """The service is always there."""
 
     @asynccontextmanager

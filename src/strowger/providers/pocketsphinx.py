@@ -50,8 +50,12 @@ class PocketsphinxRecogniser:
         self._warned: set[str] = set()
         self._log = structlog.get_logger()
 
-    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
+    async def warm(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
+    ) -> None:
         """Start the child, which takes some 0.3 s, while the agent still greets."""
+        if phrases:
+            return  # it has been running since the greeting
         with suppress(ProviderError):  # the first turn will say it, and it is the one that counts
             async for _ in self._children.ask({"phrases": ["yes"], "spotting": False}, SILENCE):
                 continue

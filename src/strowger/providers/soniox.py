@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from strowger.agent import TranscriberSettings
 from strowger.ports import LINE_RATE, Recognised, TurnSign, Word
 from strowger.providers.heard import Heard, number
+from strowger.providers.vocabulary import VocabularyLimits
 from strowger.providers.websocket import (
     Dial,
     Frame,
@@ -55,6 +56,8 @@ class SonioxEars:
 
     name = "soniox"
     fills_pauses = False
+    vocabulary = VocabularyLimits(most=500, longest=200, total=5000)
+    """https://soniox.com/docs/stt/concepts/context: 8000 tokens, some 10,000 characters."""
     may_stay_silent = False
 
     def __init__(self, settings: SonioxSettings) -> None:

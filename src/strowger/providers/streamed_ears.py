@@ -15,6 +15,7 @@ from strowger.agent import TranscriberSettings
 from strowger.errors import ProviderError
 from strowger.ports import LINE_RATE, Recognised
 from strowger.providers.pool import Held, SocketPool
+from strowger.providers.vocabulary import VocabularyLimits, expecting
 from strowger.providers.websocket import Connector, Dial, Frame, Garbage, VendorFailed
 
 FILL_EVERY = 0.1
@@ -56,6 +57,8 @@ class EarVendor(Protocol):
     name: str
     fills_pauses: bool
     """Wants to hear the silence, too: it listens for ends of turns."""
+    vocabulary: VocabularyLimits
+    """Of the keywords that `dial` is given."""
     may_stay_silent: bool
     """Answers a flush only where there were words."""
 
@@ -79,15 +82,17 @@ class StreamedEars:
         self._policy = policy or EarPolicy()
         self.pool = SocketPool(connector, vendor.new_session)
 
-    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
-        self.pool.warm(self._vendor.dial(settings, language))
+    async def warm(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
+    ) -> None:
+        self.pool.warm(self._dial(settings, language, phrases))
 
     @asynccontextmanager
     async def recognise(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
     ) -> AsyncIterator["StreamedTurn"]:
-        """Hears whatever is said; the expected phrases change nothing."""
-        async with self.pool.lease(self._vendor.dial(settings, language)) as held:
+        """Hears whatever is said; the expected phrases rather than others."""
+        async with self.pool.lease(self._dial(settings, language, phrases)) as held:
             turn = StreamedTurn(self._vendor, held, self._policy)
             try:
                 yield turn
@@ -96,6 +101,10 @@ class StreamedEars:
                 raise
             finally:  # also where the turn was dropped, as turns are when the next begins
                 await turn.leave()
+
+    def _dial(self, settings: TranscriberSettings, language: str, phrases: Sequence[str]) -> Dial:
+        told = expecting(settings, phrases, self._vendor.vocabulary)
+        return self._vendor.dial(told, language)
 
 
 class StreamedTurn:

@@ -152,7 +152,9 @@ class RehearsedRecogniser:
         self._turns = 0
         self._troubles = _Troubles(troubles, "recognition")
 
-    async def warm(self, settings: TranscriberSettings, *, language: str) -> None:
+    async def warm(
+        self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
+    ) -> None:
         """It always is."""
 
     @asynccontextmanager
