@@ -9,12 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from strowger.agent import AgentDefinition, AskNode, EndNode, Expectation, Flow
+from strowger.agent import (
+    AgentDefinition,
+    AskNode,
+    EndNode,
+    Expectation,
+    Flow,
+    SpeechToSpeechSettings,
+)
 from strowger.calls.dispatcher import Dispatcher
 from strowger.calls.kept import KeptConversation
 from strowger.calls.runner import CallRunner, Workplace
 from strowger.conversation.events import Effect, Event, HangUp
 from strowger.conversation.journal import parse_journal, replay
+from strowger.conversation.replaying import replay_and_compare
+from strowger.conversation.speech_to_speech.events import AgentWords, ItemOver
 from strowger.errors import CallRefused, NotFound, ProviderError, RefusalCause, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import (
@@ -30,8 +39,9 @@ from strowger.model import (
     Turn,
     WorkerId,
 )
-from strowger.ports import DialRequest, LineHungUp, SimulatedDial
+from strowger.ports import DialRequest, LineHungUp, SimulatedDial, Sound
 from tests.calls.fakes import FakeLine, FakeRecogniser, FakeVoice
+from tests.calls.test_spoken_session import FakeService
 
 WORKER = WorkerId("worker_1")
 GOODBYE = AgentDefinition(
@@ -279,6 +289,55 @@ def test_the_journal_of_a_call_replays_to_the_same_effects_at_the_same_times(
     _, result = asyncio.run(run(FakeTelephone()))
     assert replay(parse_journal(result.journal)) == decided
     assert [type(effect) for _, effect in decided][-1] is HangUp
+
+
+SPOKEN = AgentDefinition(
+    name="spoken", prompt="Talk.", speech_to_speech=SpeechToSpeechSettings(provider="openai")
+)
+
+
+async def spoken(services: "FakeServices | None", telephone: FakeTelephone) -> CallResult:
+    """A call of an agent that a service speaks for; the callee hangs up when it was heard."""
+    call = replace(CALL, agent=SPOKEN)
+    store = FakeStore(call)
+    at = replace(workplace(store, telephone), services=services)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(CallRunner(call, at).run())
+        while not running.done():
+            if "end 1" in telephone.line.log and telephone.line.log[-1] != "played":
+                telephone.line.log.append("played")
+                telephone.line.played(1)
+                telephone.line.events.put_nowait(LineHungUp("BYE"))
+            await asyncio.sleep(0.001)
+    return store.results[call.id]
+
+
+class FakeServices:
+    """One service under any name, which says hello."""
+
+    def __init__(self) -> None:
+        sound = Sound("a", b"\x01\x00" * 800)
+        self.service = FakeService([AgentWords("a", "Hello.", True), sound, ItemOver("a")])
+
+    def speech_to_speech(self, name: str) -> FakeService:
+        return self.service
+
+
+def test_a_call_that_a_service_holds_has_what_was_heard_and_replays() -> None:
+    telephone = FakeTelephone()
+    result = asyncio.run(spoken(FakeServices(), telephone))
+    assert (result.status, result.end_reason) == (CallStatus.COMPLETED, EndReason.CALLEE_HANGUP)
+    assert [(turn.role, turn.text) for turn in result.transcript] == [("agent", "Hello.")]
+    assert replay_and_compare(parse_journal(result.journal)).differences == ()
+    assert telephone.hung_up
+
+
+def test_nobody_is_rung_where_the_service_is_not_configured() -> None:
+    telephone = FakeTelephone()
+    result = asyncio.run(spoken(None, telephone))
+    assert (result.status, result.end_reason) == (CallStatus.FAILED, EndReason.PROVIDER_FAILED)
+    assert result.error == "no speech-to-speech service is configured"
+    assert telephone.dialled == []
 
 
 REFUSALS = [

@@ -34,8 +34,8 @@ from strowger.providers.candidates import Health
 from strowger.providers.openai_realtime import (
     OpenAIConversations,
     RealtimeConversation,
-    RealtimeConversationSettings,
 )
+from strowger.providers.openai_realtime_items import RealtimeConversationSettings
 from strowger.providers.streamed_dialogue import DialoguePolicy, StreamedDialogues
 from strowger.providers.websocket import Connector, Garbage, SocketPolicy, VendorFailed, to_json
 from tests.providers.vendors.behaviour import Behaviour, Fault, speech_like

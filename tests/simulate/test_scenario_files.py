@@ -79,6 +79,10 @@ def test_a_matrix_makes_a_scenario_of_every_combination() -> None:
         ("callee: agrees", "agent: needed"),
         ("agent: nothing.yaml", "agent: there is no file nowhere/nothing.yaml"),
         ("agent: {nam: x}", "agent.name: Field required"),
+        (
+            "agent: {name: x, speech_to_speech: {provider: openai}}",
+            "agent.speech_to_speech: cannot be rehearsed",
+        ),
         ("agent: appointment\ncallee: nobody", "callee: no persona and no file 'nobody'"),
         ("agent: appointment\ncallee: {scrip: []}", "callee.scrip: unknown field"),
         ("agent: appointment\ncallee: {script: [{delay: 1}]}", "callee.script.0: needs exactly"),

@@ -26,6 +26,10 @@ def _texts(definition: AgentDefinition) -> Iterator[tuple[str, str]]:
     yield "prompt", definition.prompt
     yield "first_message", definition.first_message
     yield "voicemail.message", definition.voicemail.message
+    if definition.speech_to_speech is not None:
+        for name, value in definition.speech_to_speech.variables.items():
+            if isinstance(value, str):
+                yield f"speech_to_speech.variables.{name}", value
     if definition.flow is not None:
         for name, node in definition.flow.nodes.items():
             for field, text in texts_of(node):

@@ -10,10 +10,9 @@ about one message and no reason to end a conversation; which ones are, `FATAL` s
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import assert_never
 
-from strowger.conversation.dialogue import Message, OfferedTool, Role
+from strowger.conversation.dialogue import Role
 from strowger.conversation.events import ToolRequested
 from strowger.conversation.speech_to_speech.events import (
     AgentWords,
@@ -34,6 +33,15 @@ from strowger.conversation.speech_to_speech.events import (
     ToService,
 )
 from strowger.ports import DialogueEvent, Sound
+from strowger.providers.openai_realtime_items import (
+    RealtimeConversationSettings,
+    created,
+    items_of,
+    output,
+    session_of,
+    text_item,
+    tool_of,
+)
 from strowger.providers.sound_text import decoded, from_ulaw, to_text, to_ulaw
 from strowger.providers.streamed_dialogue import Received
 from strowger.providers.websocket import (
@@ -46,8 +54,6 @@ from strowger.providers.websocket import (
     to_json,
 )
 
-DEFAULT_MODEL = "gpt-realtime"
-DEFAULT_VOICE = "marin"
 BUSY = "conversation_already_has_active_response"
 NOT_ACTIVE = "response_cancel_not_active"
 FATAL = frozenset({"server_error", "authentication_error", "permission_error"})
@@ -62,16 +68,6 @@ MOST_WAITING = 20
 ASKED = "asked_"
 """How the ids of messages begin that ask for a response."""
 EXACTLY = "Say exactly the following to the caller, word for word, and nothing else: "
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RealtimeConversationSettings:
-    base_url: str
-    api_key: str | None = field(default=None, repr=False)
-    model: str = DEFAULT_MODEL
-    voice: str = DEFAULT_VOICE
-    transcription_model: str = "gpt-4o-mini-transcribe"
-    """What tells the callee's words: the model itself hears sound."""
 
 
 class OpenAIConversations:
@@ -119,37 +115,11 @@ class RealtimeConversation:
     # ── to the service ───────────────────────────────────────────────────────────────────────
 
     def begin(self) -> Sequence[Frame]:
-        brief, settings = self._brief, self._settings
-        session = {
-            "type": "realtime",
-            "output_modalities": ["audio"],
-            "instructions": _instructions(brief),
-            "audio": {
-                "input": {
-                    "format": {"type": "audio/pcmu"},
-                    "transcription": {
-                        "model": settings.transcription_model,
-                        "language": brief.language.lower().partition("-")[0],
-                    },
-                    "turn_detection": {
-                        "type": "server_vad",
-                        "silence_duration_ms": round(1000 * brief.endpointing_delay),
-                        "create_response": True,
-                        "interrupt_response": brief.interruptible,
-                    },
-                },
-                "output": {
-                    "format": {"type": "audio/pcmu"},
-                    "voice": brief.settings.voice or settings.voice,
-                },
-            },
-            "tools": [_tool(tool) for tool in brief.tools],
-            "tool_choice": "auto",
-        }
+        session = session_of(self._brief, self._settings)
         return (to_json(type="session.update", session=session),)
 
     def take_up(self) -> Sequence[Frame]:
-        return [_created(item) for message in self._brief.dialogue for item in _items(message)]
+        return [created(item) for message in self._brief.dialogue for item in items_of(message)]
 
     def audio(self, pcm: bytes) -> Sequence[Frame]:
         return (to_json(type="input_audio_buffer.append", audio=to_text(to_ulaw(pcm))),)
@@ -162,14 +132,14 @@ class RealtimeConversation:
                 exactly = f"{EXACTLY}{json.dumps(text, ensure_ascii=False)}"
                 return self._respond({"instructions": exactly, "tool_choice": "none"})
             case PassOn(text):
-                return [_created(_text(Role.USER, text)), *self._respond({})]
+                return [created(text_item(Role.USER, text)), *self._respond({})]
             case Inform(text):
-                return (_created(_text(Role.SYSTEM, text)),)
+                return (created(text_item(Role.SYSTEM, text)),)
             case OfferTools(tools):
-                session = {"type": "realtime", "tools": [_tool(tool) for tool in tools]}
+                session = {"type": "realtime", "tools": [tool_of(tool) for tool in tools]}
                 return (to_json(type="session.update", session=session),)
             case AnswerTool(id, _, result):
-                return (_created(_output(id, result)),)
+                return (created(output(id, result)),)
             case ReportHeard(item, seconds):
                 end = int(1000 * seconds)
                 return (
@@ -303,52 +273,6 @@ class RealtimeConversation:
         elif code == NOT_ACTIVE:
             self._active = False
         return Received((), self._next_response())
-
-
-def _instructions(brief: Brief) -> str:
-    if not (brief.waits_for_callee and brief.first_message):
-        return brief.instructions
-    opening = "When the caller has said hello, begin with exactly these words: "
-    return f"{brief.instructions}\n\n{opening}{brief.first_message}".strip()
-
-
-def _tool(tool: OfferedTool) -> Mapping[str, object]:
-    return {
-        "type": "function",
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": tool.parameters,
-    }
-
-
-def _created(item: Mapping[str, object]) -> Frame:
-    return to_json(type="conversation.item.create", item=item)
-
-
-def _text(role: Role, text: str) -> Mapping[str, object]:
-    kind = "output_text" if role is Role.ASSISTANT else "input_text"
-    return {"type": "message", "role": role.value, "content": [{"type": kind, "text": text}]}
-
-
-def _output(call: str, result: str) -> Mapping[str, object]:
-    return {"type": "function_call_output", "call_id": call, "output": result}
-
-
-def _items(message: Message) -> list[Mapping[str, object]]:
-    """How a message of an earlier connection's dialogue is told."""
-    if message.role is Role.TOOL:
-        return [_output(message.tool_call_id or "", message.text)]
-    items = [_text(message.role, message.text)] if message.text else []
-    for call in message.tool_calls:
-        items.append(
-            {
-                "type": "function_call",
-                "call_id": call.id,
-                "name": call.name,
-                "arguments": call.arguments,
-            }
-        )
-    return items
 
 
 def _string(message: Mapping[str, object], name: str) -> str:

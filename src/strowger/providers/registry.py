@@ -48,11 +48,9 @@ from strowger.providers.local_models import (
     piper_voice,
 )
 from strowger.providers.openai_chat import OpenAIChat
-from strowger.providers.openai_realtime import (
-    OpenAIConversations,
-    RealtimeConversationSettings,
-)
+from strowger.providers.openai_realtime import OpenAIConversations
 from strowger.providers.openai_realtime_ears import RealtimeEars, RealtimeSettings
+from strowger.providers.openai_realtime_items import RealtimeConversationSettings
 from strowger.providers.openai_speech import OpenAISpeech
 from strowger.providers.openai_transcription import OpenAITranscription
 from strowger.providers.pocketsphinx import PocketsphinxRecogniser, find_pocketsphinx

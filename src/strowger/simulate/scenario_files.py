@@ -161,6 +161,9 @@ def _agent(wanted: object, folder: Path, where: str) -> AgentDefinition:
         definition = _agent_of(_agent_text(wanted, folder, where), wanted, where)
     else:
         definition = _validated(_agents(), wanted, where)
+    if definition.speech_to_speech is not None:
+        problem = "cannot be rehearsed: the service hears sound, and takes its own time"
+        raise _Refused([FieldProblem(f"{where}.speech_to_speech", problem)])
     if definition.flow is not None and (problems := list(validate_flow(definition.flow))):
         raise _Refused([FieldProblem(f"{where}.{p.field}", p.message) for p in problems])
     return definition

@@ -4,7 +4,6 @@ Does what `machine.py` tells it, and what is due.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
 from strowger.agent import AgentDefinition, Scalar
@@ -33,6 +32,8 @@ from strowger.conversation.speech_to_speech.events import (
     SayPlainly,
     SpokenEffect,
 )
+from strowger.conversation.speech_to_speech.leaving import Leaving
+from strowger.conversation.speech_to_speech.linking import Linking
 from strowger.conversation.speech_to_speech.patience import Patience
 from strowger.conversation.speech_to_speech.record import Record
 from strowger.conversation.template import render_speech
@@ -51,40 +52,8 @@ STALL = 2.0
 """Seconds without sound after which what a service has begun to say counts as said."""
 LAST_WORDS = 10.0
 """Seconds a goodbye may take once the longest duration of the call is reached."""
-MOST_CONNECTIONS = 8
 PLAIN = "plain "
 """How the names of items begin that the fallback voice says."""
-
-
-@dataclass(slots=True)
-class _Link:
-    """The connection to the service."""
-
-    number: int = 0
-    asked_at: float = 0.0
-    ready: Connected | None = None
-    resumes: bool = True
-    """Whether another could go on with the conversation; nothing is lost before the first."""
-    failures: int = 0
-    """In a row, without a sound between them."""
-    owed: bool = False
-    """The callee waits for an answer that the connection before did not give."""
-    nudged: bool = False
-    """One that cannot be replaced was asked again."""
-    takes_over: bool = False
-    """It is to hold the call for another agent than before, who speaks first."""
-
-
-@dataclass(slots=True)
-class _Goodbye:
-    """What is said before hanging up."""
-
-    text: str | None
-    """None for what the service says of itself, if anything."""
-    due: float | None
-    """When it is not waited for any longer; None once it sounds."""
-    plain: bool = False
-    """It is the fallback voice that says it."""
 
 
 class SpokenCall:
@@ -92,9 +61,7 @@ class SpokenCall:
         self.answered_at: float | None = None
         self.opened = False
         """Somebody has said the first words, or is asked to."""
-        self.ended = False
-        self.closing: EndReason | None = None
-        """The agent is saying goodbye; this will have been the reason."""
+        self.leaving = Leaving()
         self.outcome: str | None = None
         self.transferring = False
         """The far end is putting the callee through."""
@@ -103,9 +70,7 @@ class SpokenCall:
         self.patience = Patience(definition.turn_taking, definition.limits.provider_deadline)
         self._variables = dict(variables)
         self._longest = definition.limits.max_duration
-        self._link = _Link()
-        self._goodbye: _Goodbye | None = None
-        self._end_by: float | None = None
+        self._link = Linking()
         self._to_say: list[str] = []
         """Asked for by the customer while it could not be said."""
         self._plain = 0
@@ -117,6 +82,14 @@ class SpokenCall:
         self.patience.taking = definition.turn_taking
         self.interruptible = definition.turn_taking.interruptible
         self.last_phrases = tuple(filter(None, map(words_of, definition.end_call_phrases)))
+
+    @property
+    def ended(self) -> bool:
+        return self.leaving.ended
+
+    @property
+    def closing(self) -> EndReason | None:
+        return self.leaving.closing
 
     @property
     def connection(self) -> int:
@@ -135,21 +108,17 @@ class SpokenCall:
         return [*self.acting.find_tools(), self._connect(now=now)]
 
     def _connect(self, *, now: float) -> Connect:
-        self._link.number += 1
-        self._link.ready, self._link.asked_at = None, now
+        number = self._link.ask(now=now)
         self.patience.await_service(now=now)
         variables = {**self._definition.default_variables, **self._variables}
         brief = brief_of(
             self._definition, variables, self.acting.desk.offered(), self.record.dialogue()
         )
-        return Connect(self._link.number, brief)
+        return Connect(number, brief)
 
     def connected(self, event: Connected, *, now: float) -> list[SpokenEffect]:
         link = self._link
-        if link.ready is not None:
-            return []
-        link.ready, link.resumes = event, event.resumes
-        if self.closing is not None:
+        if not link.connected(event) or self.closing is not None:
             return []
         self.patience.quiet(now=now)
         owed, link.owed = link.owed, False
@@ -188,14 +157,13 @@ class SpokenCall:
         """The first sound of something came."""
         if not self.is_plain(item):
             self.patience.service_heard()
-        if self._goodbye is not None and self._goodbye.plain == self.is_plain(item):
-            self._goodbye.due = None
+        self.leaving.sounds(plainly=self.is_plain(item))
 
     def heard(self, item: str) -> None:
         """The callee begins to hear something."""
         if not self.is_plain(item):
             self.opened = True
-            self._link.failures, self._link.nudged = 0, False
+            self._link.sounds()
 
     def service_left(self, *, now: float) -> list[SpokenEffect]:
         self._link.ready = None
@@ -213,9 +181,7 @@ class SpokenCall:
         self.record.finish_all()
         if self.closing is not None:
             return self._goodbye_lost(now=now)
-        link.failures += 1
-        spent = link.failures > 1 or link.number >= MOST_CONNECTIONS
-        if spent or not retryable or not link.resumes:
+        if not link.fail(retryable=retryable):
             return self._give_up(now=now)
         link.owed = waits and self.opened
         effects: list[SpokenEffect] = [self._connect(now=now)]
@@ -232,8 +198,10 @@ class SpokenCall:
         return self.ask(Say(phrases.SAY_IT_AGAIN), now=now)
 
     def _give_up(self, *, now: float) -> list[SpokenEffect]:
-        self.closing = EndReason.PROVIDER_FAILED
-        self._goodbye = _Goodbye(phrases.LAST_APOLOGY, now + self.patience.deadline, plain=True)
+        due = now + self.patience.deadline
+        self.leaving.begin(
+            EndReason.PROVIDER_FAILED, text=phrases.LAST_APOLOGY, due=due, plain=True
+        )
         return [self._say_plainly(phrases.LAST_APOLOGY)]
 
     def _say_plainly(self, text: str) -> SayPlainly:
@@ -295,8 +263,7 @@ class SpokenCall:
         if text:
             effects += self.ask(Say(text), now=now)
             self.patience.service_heard()
-            self.closing = reason
-            self._goodbye = _Goodbye(text, now + self.patience.deadline)
+            self.leaving.begin(reason, text=text, due=now + self.patience.deadline)
             return effects
         self.close_when_silent(reason, wait=STALL, now=now)
         return effects + self.when_silent(now=now)
@@ -338,8 +305,8 @@ class SpokenCall:
         self.record.finish_all()
         self._take(definition)
         self.acting.desk.replace(definition.tools)
-        self.opened, self._link.owed, self._link.resumes = False, False, True
-        self._link.takes_over = True
+        self.opened = False
+        self._link.hand_over()
         effects: list[SpokenEffect] = [StopSpeaking()] if stopped else []
         return [*effects, *self.acting.find_tools(), self._connect(now=now)]
 
@@ -349,26 +316,23 @@ class SpokenCall:
         """Drop everything, say goodbye, and hang up once it was heard."""
         effects: list[SpokenEffect] = [StopSpeaking()] if self.record.cut() else []
         self.patience.service_heard()
-        self.closing = reason
         plain = self._link.ready is None
-        self._goodbye = _Goodbye(text, now + self.patience.deadline, plain=plain)
+        due = now + self.patience.deadline
+        self.leaving.begin(reason, text=text, due=due, plain=plain)
         return effects + ([self._say_plainly(text)] if plain else [Hush(), Say(text)])
 
     def close_when_silent(self, reason: EndReason, *, wait: float, now: float) -> None:
         """Hang up once what is said now was heard; `wait` for that to begin."""
-        self.closing = reason
-        self._goodbye = _Goodbye(None, now + wait if wait else None)
+        self.leaving.begin(reason, due=now + wait if wait else None)
 
     def response_over(self, *, now: float) -> list[SpokenEffect]:
-        if self._goodbye is not None and self._goodbye.text is None:
-            self._goodbye.due = None  # it has said all it wants to
+        self.leaving.service_done()
         return self.when_silent(now=now)
 
     def never_sounded(self, item: str, *, now: float) -> list[SpokenEffect]:
         """Something was to be said and was not."""
-        goodbye = self._goodbye
-        if goodbye is not None and goodbye.plain and self.is_plain(item):
-            goodbye.due = None
+        if self.is_plain(item):
+            self.leaving.plainly_done()
         return self.when_silent(now=now)
 
     def when_silent(self, *, now: float) -> list[SpokenEffect]:
@@ -389,7 +353,7 @@ class SpokenCall:
         if self.record.playing:
             return None
         if self.closing is not None:
-            if self._goodbye is not None and self._goodbye.due is not None:
+            if self.leaving.due is not None:
                 return None
         elif self.acting.put_through is None or self.patience.awaited_since is not None:
             return None
@@ -397,17 +361,11 @@ class SpokenCall:
 
     def _goodbye_lost(self, *, now: float) -> list[SpokenEffect]:
         """The service will not say goodbye any more."""
-        goodbye = self._goodbye
-        if goodbye is None or goodbye.plain or goodbye.due is None:
-            return self.when_silent(now=now)
-        if goodbye.text is None:
-            goodbye.due = None
-            return self.when_silent(now=now)
-        goodbye.plain, goodbye.due = True, now + self.patience.deadline
-        return [self._say_plainly(goodbye.text)]
+        text = self.leaving.lose(until=now + self.patience.deadline)
+        return self.when_silent(now=now) if text is None else [self._say_plainly(text)]
 
     def hang_up(self, reason: EndReason, *, now: float) -> list[SpokenEffect]:
-        self.ended = True
+        self.leaving.ended = True
         self.record.break_off(now=now)
         self.acting.desk.break_off(now=now)
         return [HangUp(reason.value)]
@@ -418,12 +376,12 @@ class SpokenCall:
         if self.ended or self.answered_at is None:
             return None
         deadlines = [
-            self.answered_at + self._longest if self._end_by is None else self._end_by,
+            self._duration_due(),
             self.acting.desk.deadline,
             self._silent_due(),
         ]
         if self.closing is not None:
-            deadlines.append(None if self._goodbye is None else self._goodbye.due)
+            deadlines.append(self.leaving.due)
         else:
             deadlines += [self._filler_due(), self._service_due(), self._silence_due()]
             deadlines.append(self.patience.digits_due())
@@ -448,19 +406,16 @@ class SpokenCall:
 
     def handle_timer(self, due: float, *, now: float) -> list[SpokenEffect]:
         """Do what is due then."""
-        if due == self._end_by:
-            return self.hang_up(self.closing or EndReason.MAX_DURATION, now=now)
-        if self._end_by is None and due == (self.answered_at or 0.0) + self._longest:
-            self._end_by = now + LAST_WORDS
-            if self.closing is not None:
-                return []
-            return self.close(EndReason.MAX_DURATION, phrases.TIME_IS_UP, now=now)
+        if due == self._duration_due():
+            return self._duration_over(now=now)
         if due == self.acting.desk.deadline:
             return self._answered(self.acting.expire(self.connection, now=now), now=now)
         if due == self._silent_due():
             return self.when_silent(now=now)
         if self.closing is not None:
-            return self._goodbye_lost(now=now) if not self._goodbye_is_plain() else self._part(now)
+            if self.leaving.plain:  # neither voice has said goodbye
+                return self.hang_up(self.closing, now=now)
+            return self._goodbye_lost(now=now)
         if due == self._filler_due():
             filler = Say(self.acting.next_filler(now=now))
             if self.patience.awaited_since is not None:
@@ -470,12 +425,17 @@ class SpokenCall:
             return self._late(now=now)
         return self._break_silence(now=now)
 
-    def _goodbye_is_plain(self) -> bool:
-        return self._goodbye is not None and self._goodbye.plain
+    def _duration_due(self) -> float:
+        over = (self.answered_at or 0.0) + self._longest
+        return over if self.leaving.end_by is None else self.leaving.end_by
 
-    def _part(self, now: float) -> list[SpokenEffect]:
-        """Neither voice has said goodbye."""
-        return self.hang_up(self.closing or EndReason.PROVIDER_FAILED, now=now)
+    def _duration_over(self, *, now: float) -> list[SpokenEffect]:
+        if self.leaving.end_by is not None:
+            return self.hang_up(self.closing or EndReason.MAX_DURATION, now=now)
+        self.leaving.end_by = now + LAST_WORDS
+        if self.closing is not None:
+            return []
+        return self.close(EndReason.MAX_DURATION, phrases.TIME_IS_UP, now=now)
 
     def _break_silence(self, *, now: float) -> list[SpokenEffect]:
         patience = self.patience
