@@ -24,7 +24,14 @@ from strowger.conversation.events import Effect, Event, HangUp
 from strowger.conversation.journal import parse_journal, replay
 from strowger.conversation.replaying import replay_and_compare
 from strowger.conversation.speech_to_speech.events import AgentWords, ItemOver
-from strowger.errors import CallRefused, NotFound, ProviderError, RefusalCause, Unavailable
+from strowger.errors import (
+    CallRefused,
+    Forbidden,
+    NotFound,
+    ProviderError,
+    RefusalCause,
+    Unavailable,
+)
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import (
     DEFAULT_WORKSPACE,
@@ -330,6 +337,17 @@ def test_a_call_that_a_service_holds_has_what_was_heard_and_replays() -> None:
     assert [(turn.role, turn.text) for turn in result.transcript] == [("agent", "Hello.")]
     assert replay_and_compare(parse_journal(result.journal)).differences == ()
     assert telephone.hung_up
+
+
+def test_an_agent_of_the_other_kind_cannot_take_a_call_over() -> None:
+    cascade = replace(GOODBYE, name="cascade")
+    for ours, theirs in ((SPOKEN, cascade), (cascade, SPOKEN)):
+        store = FakeStore(replace(CALL, agent=ours))
+        store.agents[AgentId("agent_2")] = theirs
+        at = replace(workplace(store, FakeTelephone()), services=FakeServices())
+        runner = CallRunner(replace(CALL, agent=ours), at)
+        with pytest.raises(Forbidden, match=f"{theirs.name} cannot take over"):
+            asyncio.run(runner._fetch_agent("agent_2"))
 
 
 def test_nobody_is_rung_where_the_service_is_not_configured() -> None:

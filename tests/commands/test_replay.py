@@ -10,7 +10,9 @@ import pytest
 
 from strowger.agent import AskNode, Node
 from strowger.commands.replay import replay
+from strowger.commands.replay_with import replay_with
 from strowger.config import Settings, load_settings
+from strowger.conversation.events import HungUp
 from strowger.conversation.journal import Journal
 from strowger.errors import ConfigurationError
 from strowger.lifecycle import CallStatus
@@ -18,6 +20,7 @@ from strowger.model import Call, WorkerId
 from strowger.store.calls import PostgresCallStore
 from strowger.store.connect import open_engine
 from strowger.store.records import PostgresRecords
+from tests.conversation.spoken_stage import SpokenStage, spoken
 from tests.conversation.stage import FLOW, play, says, scripted
 from tests.postgres import KEYRING, database_url
 from tests.store.samples import RESULT, a_call
@@ -53,6 +56,30 @@ def test_a_journal_that_decides_the_same_is_status_0(
     (tmp_path / "call.jsonl").write_bytes(JOURNAL.to_lines())
     assert run(tmp_path, str(tmp_path / "call.jsonl")) == 0
     assert "✓ the same decisions at the same times" in capsys.readouterr().out
+
+
+def test_a_call_that_a_service_held_is_decided_again_and_told_in_its_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage = SpokenStage(spoken(), replies=["Tuesday it is."])
+    stage.callee(3.0, "Tuesday, please")
+    stage.run((9.0, HungUp()))
+    path = tmp_path / "call.jsonl"
+    path.write_bytes(stage.journal.to_lines())
+    assert run(tmp_path, str(path)) == 0
+    assert "✓ the same decisions" in capsys.readouterr().out
+
+    other = Journal(spoken("Good morning."), stage.journal.variables)
+    other.entries, other.decisions = stage.journal.entries, stage.journal.decisions
+    path.write_bytes(other.to_lines())
+    assert run(tmp_path, str(path)) == 1
+    printed = capsys.readouterr().out
+    assert "agent   Hello, how can I help?" in printed
+
+    agent = tmp_path / "agent.yaml"
+    agent.write_text("{name: a, prompt: b}")
+    with pytest.raises(ConfigurationError, match="a service held the conversation"):
+        replay_with(settings(tmp_path), str(path), str(agent), "recorded", as_json=False)
 
 
 def test_what_differs_is_printed_with_the_words_around_it(

@@ -413,6 +413,14 @@ def test_the_customer_has_something_said_once_the_callee_is_done() -> None:
     assert times == [5.0]
 
 
+def test_what_the_customer_wants_said_follows_the_answer_to_the_callee() -> None:
+    stage = Theatre(spoken("Hi."))
+    stage.callee(3.0, "Are you open?")
+    stage.run((3.3, SayRequested("We close at nine.")), (9.0, HungUp()))
+    times = [at for at, effect in stage.effects if effect == Say("We close at nine.")]
+    assert times == [4.5]
+
+
 def test_keys_that_the_callee_presses_go_to_the_service_together() -> None:
     stage = Theatre(spoken("Enter your number."))
     keys = [(3.0 + n / 2, DigitPressed(digit)) for n, digit in enumerate("123")]

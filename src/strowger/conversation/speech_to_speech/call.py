@@ -63,6 +63,8 @@ class SpokenCall:
         """Somebody has said the first words, or is asked to."""
         self.leaving = Leaving()
         self.outcome: str | None = None
+        self.callee_has_floor = False
+        """The service hears a turn of the callee's that it will answer."""
         self.transferring = False
         """The far end is putting the callee through."""
         self.record = Record()
@@ -218,7 +220,9 @@ class SpokenCall:
         return self.say_what_waits(now=now)
 
     def say_what_waits(self, *, now: float) -> list[SpokenEffect]:
-        if self._link.ready is None or self.patience.callee_speaks or self.closing is not None:
+        if self._link.ready is None or self.closing is not None:
+            return []
+        if self.patience.callee_speaks or self.callee_has_floor:
             return []
         texts, self._to_say = self._to_say, []
         return [effect for text in texts for effect in self.ask(Say(text), now=now)]
@@ -439,6 +443,9 @@ class SpokenCall:
 
     def _break_silence(self, *, now: float) -> list[SpokenEffect]:
         patience = self.patience
+        self.callee_has_floor = False  # the service has heard nothing to be answered after all
+        if said := self.say_what_waits(now=now):
+            return said
         if not self.opened and (effects := self._open(now=now)):
             return effects
         if patience.reprompts >= patience.taking.max_reprompts:

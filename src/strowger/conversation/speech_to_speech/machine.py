@@ -211,6 +211,7 @@ class SpokenConversation:
         match event:
             case CalleeBegan():
                 self._last_callee = entry
+                call.callee_has_floor = True
                 call.patience.service_heard()
                 call.patience.sounded(now=now)
                 if call.closing is not None or not call.interruptible:
@@ -223,8 +224,9 @@ class SpokenConversation:
                     entry.ended_at = max(entry.started_at, until)
                     self._last_callee = self._cause = entry
                     self._callee_acts()
+                call.callee_has_floor = False
                 call.awaits(now=now)
-                return []
+                return call.say_what_waits(now=now)
             case CalleeWords(_, text):
                 if entry.text is None:
                     entry.text = " ".join(text.split())
