@@ -404,6 +404,62 @@ def test_delay_that_a_stall_brought_goes_again_in_silence_and_leaves_nothing_beh
     assert not since(silent).any()
 
 
+def after_missed_ticks(missed: int) -> tuple[Listener, Samples]:
+    """A line whose process did not run for so many ticks, and what its far end says: noise."""
+    pcm = noise(FRAME * 200, seed=4)
+    frames = frames_of(pcm)
+    a = listener()
+    a.engine.apply(opening(record=True), now=a.now)
+    for number in range(50):
+        a.tick(packet(number, frames[number]))
+    a.now += missed * TICK
+    a.tick(*(packet(number, frames[number]) for number in range(50, 51 + missed)))
+    for number in range(51 + missed, 190):
+        a.tick(packet(number, frames[number]))
+    return a, quantised(pcm)
+
+
+@pytest.mark.parametrize("missed", [1, 2, 7, 25])
+def test_what_came_while_the_process_did_not_run_is_heard_whole_and_the_delay_made_good(
+    missed: int,
+) -> None:
+    a, said = after_missed_ticks(missed)
+    heard = a.heard()
+    # Of 190 frames the last one waits in the jitter buffer, as it always does.
+    assert len(heard) == 190 * FRAME
+    assert np.array_equal(heard[FRAME:], said[: 189 * FRAME])
+
+
+def test_a_recording_is_as_long_as_the_call_whatever_was_missed() -> None:
+    a, said = after_missed_ticks(10)
+    a.engine.apply(CloseLine(0), now=a.now)
+    a.tick()
+    left, right = recorded(a.told)
+    assert len(left) == len(right) == 191 * FRAME
+    assert np.array_equal(left[FRAME : 190 * FRAME], said[: 189 * FRAME])
+
+
+def test_a_line_that_waits_for_nothing_is_not_hurried() -> None:
+    quiet = listener()
+    quiet.engine.apply(opening(), now=quiet.now)
+    quiet.tick()
+    quiet.now += 10 * TICK
+    for _ in range(20):
+        quiet.tick()
+    assert len(quiet.heard()) == 21 * FRAME
+
+
+def test_a_process_that_is_late_in_every_tick_does_no_more_in_it() -> None:
+    a = listener()
+    a.engine.apply(opening(), now=a.now)
+    number = 0
+    for _ in range(20):
+        a.now += TICK
+        a.tick(packet(number), packet(number + 1))
+        number += 2
+    assert len(a.heard()) == 20 * FRAME
+
+
 def test_a_row_in_use_is_not_given_away_twice() -> None:
     a = listener(lines=2)
     a.engine.apply(opening(1), now=a.now)

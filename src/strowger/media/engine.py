@@ -4,8 +4,9 @@ Driven by commands, packets and `now`; answers with packets and events. The shel
 tick, for each batch `receive` for every packet that has come, and `process`; for each phase, of
 which a batch has one or more, `transmit`. It may leave ticks out, and never replays them: `process`
 sees by `now` how many are missing, timestamps of what is sent move on by them, and what came
-meanwhile is played later. Nothing here raises for what the network sends; commands for lines that
-are not open are passed over, because they may cross with the end of the line.
+meanwhile is heard in the ticks that follow, two frames in each. Nothing here raises for what the
+network sends; commands for lines that are not open are passed over, because they may cross with
+the end of the line.
 """
 
 from dataclasses import dataclass, field
@@ -206,6 +207,10 @@ class Engine:
         if not len(this.rows):
             return
         rows = this.rows
+        if skipped:
+            self._receiver.owe(rows, skipped)
+        else:  # one that is late again and again has no time for more
+            self._catch_up(this, now)
         heard, voices = self._receiver.step(rows, clock=this.clock, tick=this.tick, now=now)
         self._events += voices
         if len(this.recorded):
@@ -220,6 +225,18 @@ class Engine:
         self._schedule(batch, self._sender.prepare(this.rows, skipped=skipped))
         if this.tick % LOOK_FOR_LOST == 0:
             self._look_for_lost(this.rows.tolist(), now)
+
+    def _catch_up(self, this: Batch, now: float) -> None:
+        """Hear one frame more of lines for which several wait since ticks were missed."""
+        rows = self._receiver.behind(this.rows, clock=this.clock)
+        if not len(rows):
+            return
+        heard, voices = self._receiver.hurry(rows, clock=this.clock, now=now)
+        self._events += voices
+        recorded = np.flatnonzero(np.isin(rows, this.recorded))
+        if len(recorded):  # nothing was sent in the missed tick
+            silence = np.zeros((len(recorded), FRAME), np.int16)
+            self._events += self._recorder.add(rows[recorded], heard[recorded], silence)
 
     def events(self) -> list[Event]:
         """What has happened since the last call."""

@@ -36,6 +36,8 @@ OWN_TELEPHONE_EVENT: Final = 101
 """The payload type of digits that our offers name; answers may name another for the way back."""
 STATIC: Final = {0: KINDS[Codec.PCMU], 8: KINDS[Codec.PCMA]}
 """RFC 3551 table 4: understood even where they were not agreed on."""
+MOST_OWED: Final = 32
+"""Missed ticks that are made good; the jitter buffer holds little more."""
 FIRST_REVIEW: Final = 100
 REVIEW_EVERY: Final = 100
 """Ticks between two looks at whether the jitter buffer is too deep or too shallow."""
@@ -64,11 +66,13 @@ class Receiver:
         self._detector = None if model is None else VoiceDetector(lines, model)
         self._detects = np.zeros(lines, np.bool_)
         self._review_at = np.zeros(lines, np.int64)
+        self._owed = np.zeros(lines, np.int64)
+        """Ticks that were missed and not made good."""
         self.lines: dict[int, InboundLine] = {}
 
     @property
     def nbytes(self) -> int:
-        arrays = (self.samples, self.positions, self._detects, self._review_at)
+        arrays = (self.samples, self.positions, self._detects, self._review_at, self._owed)
         parts = (self._buffer.nbytes, self._concealment.nbytes)
         detector = 0 if self._detector is None else self._detector.nbytes
         return sum(array.nbytes for array in arrays) + sum(parts) + detector
@@ -82,7 +86,7 @@ class Receiver:
         self._detects[line] = command.detect_voice
         if self._detector is not None:
             self._detector.open(line)
-        self._review_at[line] = 0
+        self._review_at[line] = self._owed[line] = 0
         kinds, digit_types = _payload_types(command)
         self.lines[line] = InboundLine(Reception(), kinds, digit_types, now)
 
@@ -133,6 +137,38 @@ class Receiver:
         self, rows: Rows, *, clock: int, tick: int, now: float
     ) -> tuple[Samples, list[SpeechStarted | SpeechStopped]]:
         """20 ms of every row: into the capture rings, and what was said about voices in it."""
+        frames, changes = self._hear(rows, clock=clock, now=now)
+        self._review(rows, frames, clock + FRAME, tick)
+        return frames, changes
+
+    def owe(self, rows: Rows, ticks: int) -> None:
+        """So many ticks were missed: what has come meanwhile waits to be heard."""
+        self._owed[rows] = np.minimum(self._owed[rows] + ticks, MOST_OWED)
+
+    def behind(self, rows: Rows, *, clock: int) -> Rows:
+        """The rows for which more waits than should, because ticks were missed."""
+        owing = rows[self._owed[rows] > 0]
+        for line in owing.tolist():
+            reception = self.lines[line].reception
+            if reception.ssrc is None or reception.waiting(clock) < 2 * FRAME:
+                self._owed[line] = 0
+        return owing[self._owed[owing] > 0]
+
+    def hurry(
+        self, rows: Rows, *, clock: int, now: float
+    ) -> tuple[Samples, list[SpeechStarted | SpeechStopped]]:
+        """20 ms more of rows that are `behind` than the clock has moved on."""
+        frames, changes = self._hear(rows, clock=clock, now=now)
+        self._owed[rows] -= 1
+        for line in rows.tolist():
+            reception = self.lines[line].reception
+            reception.hurry()
+            self._buffer.offsets[line] = reception.offset
+        return frames, changes
+
+    def _hear(
+        self, rows: Rows, *, clock: int, now: float
+    ) -> tuple[Samples, list[SpeechStarted | SpeechStopped]]:
         timestamps = self._buffer.offsets[rows] + clock
         frames, missing = self._buffer.read(rows, clock=clock)
         self._concealment.fill(rows, frames, missing, self._history)
@@ -140,7 +176,6 @@ class Receiver:
         capture = self.samples.reshape(len(self.samples), CAPTURE_FRAMES, FRAME)
         capture[rows, positions // FRAME % CAPTURE_FRAMES] = frames
         self.positions[rows, WRITTEN] = positions + FRAME
-        self._review(rows, frames, clock + FRAME, tick)
         listened = np.flatnonzero(self._detects[rows])
         if self._detector is None or not len(listened):
             return frames, []

@@ -168,6 +168,17 @@ class Reception:
         self.offset += jump
         return jump
 
+    def waiting(self, clock: int) -> int:
+        """How many samples ahead of the playout the last packet begins."""
+        return self.position - clock - self.offset
+
+    def hurry(self) -> None:
+        """A frame more than the clock knows of was played."""
+        self.offset += FRAME
+        # Smoothed, it has not seen all of the delay that goes now.
+        self._spare = max(self._spare - FRAME, float(START_DEPTH))
+        self._least_spare = MAX_DEPTH
+
     def arrived(self, position: int) -> float | None:
         """When the packet with the sample at `position` came, where that is still known."""
         for start, length, at in reversed(self._arrivals):
