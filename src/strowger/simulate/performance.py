@@ -46,7 +46,14 @@ class Performance:
 
     @property
     def interruptions(self) -> int:
-        return sum(turn.role == "agent" and turn.interrupted for turn in self.transcript)
+        """How often the agent was cut short; not where it went on itself, as after a cough."""
+        following = [*self.transcript[1:], None]
+        return sum(
+            turn.role == "agent"
+            and turn.interrupted
+            and not (after is not None and after.role == "agent")
+            for turn, after in zip(self.transcript, following, strict=True)
+        )
 
     @property
     def tools(self) -> list[str]:
