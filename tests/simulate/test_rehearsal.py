@@ -335,6 +335,21 @@ def test_a_callee_who_is_put_through_leaves_the_call(studio: Studio) -> None:
     assert any("486" in line for line in said(refused))
 
 
+def test_an_attended_transfer_calls_first_and_comes_to_what_the_scenario_says(
+    studio: Studio,
+) -> None:
+    text = TOOLS.replace('to: "+14155550123"', 'to: "+14155550123", attended: true')
+    wanted = scenario(text % "Give me your boss.")
+    came = hold(wanted, studio)
+    assert came.end_reason == "transferred"
+    assert [line for _, line in came.callee if "+1415" in line] == [
+        "waits while the agent talks to +14155550123", "is put through to +14155550123",
+    ]  # fmt: skip
+    assert replay_and_compare(parse_journal(came.journal)).differences == ()
+    refused = hold(replace(wanted, transfer=replace(wanted.transfer, status=486)), studio)
+    assert refused.end_reason != "transferred"
+
+
 def test_callees_over_real_sip_are_put_through_as_the_scenario_says() -> None:
     callee = persona(Step(say="Give me your boss."), Step(hang_up=True, delay=0.1))
     wanted = scenario(TOOLS % "Give me your boss.")

@@ -6,6 +6,7 @@ import pytest
 from strowger.simulate.persona import Sound
 from strowger.simulate.reports import (
     Answered,
+    Consulted,
     DigitHeard,
     GivenUp,
     Happening,
@@ -42,6 +43,7 @@ EXAMPLES: list[tuple[Happening, str, str]] = [
     (Played(Sound.BEEP, True), "played", "makes a sound: beep"),
     (Pressed("1#"), "pressed", "presses 1#"),
     (DigitHeard("2"), "digit_heard", "hears the key 2"),
+    (Consulted("+1"), "consulted", "waits while the agent talks to +1"),
     (PutThrough("sip:sales@h", 200), "put_through", "is put through to sip:sales@h"),
     (PutThrough("sip:sales@h", 486), "put_through", "is not put through (486)"),
     (Trouble("deaf"), "trouble", "has trouble: deaf"),

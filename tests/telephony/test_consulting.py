@@ -91,6 +91,9 @@ def test_the_callee_stays_on_the_line_where_the_boss_is_busy_or_does_not_get_him
                     raise AssertionError("nobody answers")
             with pytest.raises(TransferRefused, match="603"):
                 async with line.consult(BOSS, ring_timeout=5) as boss:
+                    with pytest.raises(TransferRefused, match="already"):
+                        async with line.consult(BUSY, ring_timeout=5):
+                            raise AssertionError("one is asked at a time")
                     await line.transfer_to(boss, lambda: None)
             assert CALLEE not in far.hung_up
 

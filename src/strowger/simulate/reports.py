@@ -76,6 +76,13 @@ class DigitHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class Consulted:
+    """Somebody whom the callee is to be put through to has answered the agent."""
+
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class PutThrough:
     """The agent has asked to have the callee put through, and this came of it."""
 
@@ -108,6 +115,7 @@ Happening = (
     | Played
     | Pressed
     | DigitHeard
+    | Consulted
     | PutThrough
     | Trouble
     | HungUp
@@ -152,14 +160,24 @@ def describe(what: Happening) -> str:
             return f"presses {digits}"
         case DigitHeard(digit):
             return f"hears the key {digit}"
-        case PutThrough(to, status):
-            return f"is put through to {to}" if status == 200 else f"is not put through ({status})"
+        case Consulted() | PutThrough():
+            return _transfer(what)
         case Trouble(message):
             return f"has trouble: {message}"
         case HungUp(by, reason):
             return _farewell(by, reason)
         case _:
             assert_never(what)
+
+
+def _transfer(what: Consulted | PutThrough) -> str:
+    match what:
+        case Consulted(to):
+            return f"waits while the agent talks to {to}"
+        case PutThrough(to, 200):
+            return f"is put through to {to}"
+        case PutThrough(_, status):
+            return f"is not put through ({status})"
 
 
 def _farewell(by: Literal["agent", "callee"], reason: str) -> str:

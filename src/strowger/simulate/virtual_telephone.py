@@ -20,19 +20,23 @@ from strowger.media.voice import SpeechModel
 from strowger.ports import SimulatedDial
 from strowger.simulate.acting import Actor, Tell
 from strowger.simulate.persona import Impairments
-from strowger.simulate.reports import Answered, GivenUp, HungUp, PutThrough, Refused
+from strowger.simulate.reports import Answered, Consulted, GivenUp, HungUp, PutThrough, Refused
 from strowger.simulate.scenario import TransferPlan
 from strowger.simulate.wire import ImpairedWire
+from strowger.sip.events import SessionId
 from strowger.telephony.clock import PHASES, MediaClock
-from strowger.telephony.line import SipLine
+from strowger.telephony.line import Referrals, SipLine
 from strowger.telephony.recording import WavFile
 from strowger.telephony.sockets import Wire
 
 OUR_ROW, THEIR_ROW = 0, 1
 """Rows of one batch, so that a tick is one matrix, whose packets leave in phases of their own."""
+CONSULTING_ROW = 2
+"""Of a call to whom the callee is to be put through."""
 CLOSING_TIME = 1.0
 TRYING = 0.2
 """Seconds until the far end says that it tries to put somebody through, and lets go of us after."""
+CALLEES = SessionId("callee")
 NORMAL_CLEARING = 16
 """Q.850 cause of a call that one side has ended."""
 
@@ -83,7 +87,9 @@ class VirtualTelephone:
         self._transfer = transfer
         self._seed = seed
         self._loop = asyncio.get_running_loop()
-        self._engine = Engine(lines=THEIR_ROW + 1, model=model, phases=PHASES, batches=1, seed=seed)
+        self._engine = Engine(
+            lines=CONSULTING_ROW + 1, model=model, phases=PHASES, batches=1, seed=seed
+        )
         self.clock = MediaClock(self._engine, self._on_media)
         self._lines: dict[int, SipLine] = {}
 
@@ -99,7 +105,8 @@ class VirtualTelephone:
             impaired = ImpairedWire(theirs, self._network, seed=self._seed)
         line = self._open(OUR_ROW, ours, request.recording)
         far = self._open(THEIR_ROW, impaired, None)
-        line.refers_by(partial(self._put_through, line, far))
+        put_through = partial(self._put_through, line, far)
+        line.refers_by(put_through, Referrals(CALLEES, put_through, self._consult))
         self._tell(Answered())
         acting = self._tasks.create_task(self._act(line, far), name="callee")
         try:
@@ -134,6 +141,18 @@ class VirtualTelephone:
                 reason = f"put through to {to}"
                 self._loop.call_later(after + TRYING, each.hung_up, reason, NORMAL_CLEARING)
         return True
+
+    @asynccontextmanager
+    async def _consult(self, to: str, ring_timeout: float) -> AsyncIterator[SipLine]:
+        """Somebody answers who only listens; what becomes of the transfer is told after that."""
+        await asyncio.sleep(min(ring_timeout, TRYING))
+        line = self._open(CONSULTING_ROW, MemoryWire(), None)
+        line.refers_by(lambda to: False, Referrals(SessionId(to), lambda to: False, self._consult))
+        self._tell(Consulted(to))
+        try:
+            yield line
+        finally:
+            await self._close(line)
 
     async def _ring(self, request: SimulatedDial, on_ringing: Callable[[int], None]) -> None:
         """Return when the call is taken. Raises CallRefused."""

@@ -1,8 +1,8 @@
 """One line of the engine as the application sees it: commands go in, its events come out."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,7 @@ PENDING_EVENTS = 1024
 RING_FULL_PAUSE = 0.1
 """Seconds before a full playout ring is tried again; it holds several seconds."""
 
+ALREADY = "the callee is being put through already"
 LAST_EVENTS = 0.045
 """Seconds in which the engine answers StopPlaying: two of its ticks."""
 
@@ -77,6 +78,7 @@ class SipLine:
         self._half_sample = b""
         self._refer: Callable[[str], bool] | None = None
         self._referrals: Referrals | None = None
+        self._consulting = False
         self._referral: asyncio.Future[None] | None = None
         self._on_accepted: Callable[[], None] | None = None
 
@@ -168,10 +170,18 @@ class SipLine:
         refer = self._refer
         await self._put_through(lambda: refer is not None and refer(to), on_accepted)
 
-    def consult(self, to: str, *, ring_timeout: float) -> AbstractAsyncContextManager["SipLine"]:
+    @asynccontextmanager
+    async def consult(self, to: str, *, ring_timeout: float) -> AsyncIterator["SipLine"]:
         if self._referrals is None:
             raise TransferRefused("nobody else can be called from this line")
-        return self._referrals.call(to, ring_timeout)
+        if self._consulting:
+            raise TransferRefused(ALREADY)
+        self._consulting = True
+        try:
+            async with self._referrals.call(to, ring_timeout) as other:
+                yield other
+        finally:
+            self._consulting = False
 
     async def transfer_to(self, other: Line, on_accepted: Callable[[], None]) -> None:
         ours, theirs = self._referrals, other._referrals if isinstance(other, SipLine) else None
@@ -183,7 +193,7 @@ class SipLine:
         self, refer: Callable[[], bool], on_accepted: Callable[[], None]
     ) -> None:
         if self._referral is not None and not self._referral.done():
-            raise TransferRefused("the callee is being put through already")
+            raise TransferRefused(ALREADY)
         referral: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._referral, self._on_accepted = referral, on_accepted
         try:
