@@ -145,16 +145,17 @@ class CallSession:
                 assert_never(event)
 
     async def _decide(self, tasks: asyncio.TaskGroup) -> EndReason:
-        loop, patience = asyncio.get_running_loop(), Patience()
+        loop, patience, now = asyncio.get_running_loop(), Patience(), 0.0
         while True:
             try:
                 with patience.until(self._machine.next_timer()):
                     event = await self._inbox.get()
             except TimeoutError:
-                due = self._machine.next_timer()
-                effects = self._machine.handle_timer(now=max(loop.time(), due or 0.0))
+                now = max(now, loop.time(), self._machine.next_timer() or 0.0)
+                effects = self._machine.handle_timer(now=now)
             else:
-                effects = self._machine.receive(event, now=loop.time())
+                now = max(now, loop.time())  # timers go off a little early: time does not go back
+                effects = self._machine.receive(event, now=now)
             for effect in effects:
                 if isinstance(effect, HangUp):
                     patience.close()

@@ -156,18 +156,19 @@ class SpokenSession:
                 assert_never(event)
 
     async def _decide(self, tasks: asyncio.TaskGroup) -> EndReason:
-        loop = asyncio.get_running_loop()
+        loop, now = asyncio.get_running_loop(), 0.0
         while True:
             try:
                 async with asyncio.timeout_at(self._machine.next_timer()):
                     event = await self._inbox.get()
             except TimeoutError:
-                due = self._machine.next_timer()
-                effects = self._machine.handle_timer(now=max(loop.time(), due or 0.0))
+                now = max(now, loop.time(), self._machine.next_timer() or 0.0)
+                effects = self._machine.handle_timer(now=now)
             else:
                 if isinstance(event, ItemOver):
                     self._player.over(event.item)
-                effects = self._machine.receive(event, now=loop.time())
+                now = max(now, loop.time())  # timers go off a little early: time does not go back
+                effects = self._machine.receive(event, now=now)
             for effect in effects:
                 if isinstance(effect, HangUp):
                     return EndReason(effect.reason)
