@@ -328,8 +328,8 @@ def test_a_voice_that_begins_and_never_ends_counts_as_failed() -> None:
     conversation = Conversation(modelled("Hello.", limits=QUICK), {})
     conversation.receive(Answered(), now=0.0)
     conversation.receive(UtteranceStarted(1, 0.5), now=0.5)
-    assert conversation.next_timer() == pytest.approx(3.7)  # 0.5 + 2.0 + 6 letters of 0.2 s
-    assert conversation.handle_timer(now=3.8) == [
+    assert conversation.next_timer() == pytest.approx(4.9)  # 0.5 + 2.0 + 6 letters of 0.4 s
+    assert conversation.handle_timer(now=5.0) == [
         StopSpeaking(),
         Speak(2, APOLOGY[0], True),
         Speak(3, "Hello."),

@@ -12,11 +12,11 @@ from strowger.agent import ModelSettings
 from strowger.conversation.dialogue import Message, OfferedTool, Role, ToolCall
 from strowger.errors import ProviderError
 from strowger.ports import ReplyEnd, ReplyPart, ReplyText
-from strowger.providers.anthropic import AnthropicSettings
-from strowger.providers.google import NO_SIGNATURE, GoogleSettings
+from strowger.providers.anthropic import AnthropicMessages, AnthropicSettings
+from strowger.providers.google import NO_SIGNATURE, Gemini, GoogleSettings
 from strowger.providers.http import HttpPolicy
 from strowger.providers.registry import ConfiguredProviders, ProviderSettings
-from strowger.providers.streamed_model import ModelVendor
+from strowger.providers.streamed_model import LONGEST_ARGUMENTS, ModelVendor, WrittenCalls
 from strowger.providers.websocket import Garbage, VendorFailed
 from tests.providers.vendors.anthropic import Anthropic
 from tests.providers.vendors.behaviour import Behaviour, Fault
@@ -120,6 +120,7 @@ def test_what_was_set_is_asked_for_and_the_system_stands_apart(name: str) -> Non
         [],
         [Message(Role.SYSTEM, "Greet.")],
         [Message(Role.ASSISTANT, "Hello?")],
+        [Message(Role.USER, "Hello?"), Message(Role.ASSISTANT, "Good morning. I")],
         [Message(Role.USER, "Yes?"), Message(Role.USER, "Hello?"), Message(Role.ASSISTANT, " ")],
         [
             *CALL,
@@ -142,6 +143,25 @@ def test_every_dialogue_is_put_in_a_form_that_the_service_takes(
             assert said(await reply(providers, name, dialogue, [WEATHER]))
 
     run(test())
+
+
+@pytest.mark.parametrize("name", ["anthropic", "google"])
+def test_words_that_are_to_be_gone_on_with_are_not_the_last(name: str) -> None:
+    vendor = AnthropicMessages() if name == "anthropic" else Gemini()
+    dialogue = [Message(Role.USER, "Hello?"), Message(Role.ASSISTANT, "Good morning. I")]
+    request = vendor.request(dialogue, ModelSettings(), [])
+    said = request["messages" if name == "anthropic" else "contents"]
+    assert isinstance(said, list)
+    assert [turn["role"] for turn in said][-1] == "user"
+
+
+def test_a_tool_asked_for_letter_by_letter_is_bounded_and_costs_no_more_than_its_letters() -> None:
+    calls = WrittenCalls()
+    calls.add(0, name="look")
+    for _ in range(LONGEST_ARGUMENTS):
+        calls.add(0, arguments="x")
+    with pytest.raises(Garbage, match="more than 65536 characters"):
+        calls.add(0, arguments="x")
 
 
 def test_anthropic_writes_its_tool_calls_in_pieces() -> None:

@@ -8,6 +8,9 @@ from strowger.agent import VoiceSettings
 from strowger.conversation.events import ProviderKind
 from strowger.errors import ProviderError
 from strowger.ports import LanguageModel, Providers, SpeechToText, TextToSpeech
+from strowger.providers.anthropic import AnthropicSettings
+from strowger.providers.deepgram import DeepgramSettings
+from strowger.providers.elevenlabs import ElevenLabsSettings
 from strowger.providers.espeak import EspeakSpeech
 from strowger.providers.fallback_ears import FallbackEars
 from strowger.providers.fallback_model import FallbackModel
@@ -62,6 +65,25 @@ def test_an_unknown_name_says_which_there_are() -> None:
                 providers.text_to_speech("nobody")
             with pytest.raises(ProviderError, match="language model provider 'local'"):
                 providers.language_model("local")
+
+    asyncio.run(main())
+
+
+def test_a_key_or_an_address_that_cannot_be_right_is_like_none_to_a_call() -> None:
+    settings = ProviderSettings(
+        deepgram=DeepgramSettings(api_key="line\nbreak"),
+        anthropic=AnthropicSettings(api_key="line\nbreak"),
+        elevenlabs=ElevenLabsSettings(api_key="k", base_url="ftp://example.com"),
+    )
+
+    async def main() -> None:
+        async with ConfiguredProviders(settings) as providers:
+            with pytest.raises(ProviderError, match="key of deepgram has a character no key has"):
+                providers.speech_to_text("deepgram")
+            with pytest.raises(ProviderError, match="key of anthropic has a character no key has"):
+                providers.language_model("anthropic")
+            with pytest.raises(ProviderError, match="base_url of elevenlabs: expected http"):
+                providers.text_to_speech("elevenlabs")
 
     asyncio.run(main())
 

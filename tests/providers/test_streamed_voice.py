@@ -278,7 +278,8 @@ def test_sound_that_cannot_be_this_text_is_refused(sound: bytes, problem: str) -
 
 
 def test_a_short_text_may_be_said_quickly_and_a_number_slowly() -> None:
-    for text, seconds in (("Yes.", 0.2), ("1,234,567", 4.0)):
+    chinese = "您好，这里是明亮牙科诊所，想跟您确认一下星期二下午三点的预约，您方便吗？"
+    for text, seconds in (("Yes.", 0.2), ("1,234,567", 4.0), (chinese, 10.0)):
         audio = LineAudio(text)
         pcm = audio.process(bytes(round(2 * 8000 * seconds))) + audio.flush()
         assert len(pcm) == round(2 * 8000 * seconds)

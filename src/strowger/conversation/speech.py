@@ -22,8 +22,9 @@ from strowger.conversation.events import (
 from strowger.conversation.sentences import split_sentences
 from strowger.conversation.transcript import AgentTurn, Rest, Utterance
 
-SLOWEST = 0.2
-"""Seconds per character that no voice takes: one that is not done by then has stalled."""
+SLOWEST = 0.4
+"""Seconds per character that no voice takes, in Chinese and Japanese neither: one that is not done
+by then has stalled, and nobody has noticed."""
 VOICE_SPARED = 30.0
 """Seconds in which the fallback voice speaks, once the agent's own has failed and failed again."""
 

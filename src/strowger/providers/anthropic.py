@@ -23,6 +23,9 @@ LONGEST_REPLY = 1024
 WARMEST = 1.0
 CALL_BEGINS = "(The call has been answered.)"
 """Stands before the agent's first words: a dialogue has to begin with the user."""
+GO_ON = "(Go on from there.)"
+"""Stands after words of the agent's that are to be gone on with: newer models want the user's to
+be last."""
 FATAL = {
     "authentication_error", "billing_error", "invalid_request_error", "not_found_error",
     "permission_error", "request_too_large",
@@ -98,6 +101,8 @@ def turns(dialogue: Sequence[Message]) -> list[dict[str, object]]:
             merged.append((role, blocks))
     if not merged:
         merged.append(("user", [{"type": "text", "text": CALL_BEGINS}]))
+    if merged[-1][0] == "assistant":
+        merged.append(("user", [{"type": "text", "text": GO_ON}]))
     return [{"role": role, "content": blocks} for role, blocks in merged]
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from strowger.agent import ModelSettings
 from strowger.conversation.dialogue import Message, OfferedTool, Role, ToolCall
 from strowger.ports import ReplyEnd
-from strowger.providers.anthropic import CALL_BEGINS, arguments_of
+from strowger.providers.anthropic import CALL_BEGINS, GO_ON, arguments_of
 from strowger.providers.streamed_model import WrittenCalls, whole
 from strowger.providers.websocket import Garbage, VendorFailed
 
@@ -105,6 +105,8 @@ class Gemini:
                 contents.append((role, parts))
         if not contents:
             contents.append(("user", [{"text": CALL_BEGINS}]))
+        if contents[-1][0] == "model":
+            contents.append(("user", [{"text": GO_ON}]))
         return [{"role": role, "parts": parts} for role, parts in contents]
 
     def _parts(self, said: Message, names: Mapping[str, str]) -> list[object]:

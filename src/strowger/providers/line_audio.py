@@ -20,6 +20,8 @@ SLOWEST, FASTEST = 0.16, 0.017
 rate."""
 DIGIT = 5
 """Characters that a digit counts for: numbers take longer to say than to write."""
+SYLLABIC = 4
+"""The same for a letter that is a syllable or a word: in Chinese, Japanese and Korean."""
 GRACE = 2.0
 """Seconds that a short text may take besides, with its silence."""
 JUDGED_FROM = 40
@@ -40,7 +42,7 @@ class LineAudio:
         self._codec = codec
         self._size = 1 if codec is not None else 2
         self._resampler = Resampler(rate, LINE_RATE)
-        self._length = (len(text) + (DIGIT - 1) * sum(map(str.isdigit, text))) / speed
+        self._length = sum(map(_weight, text)) / speed
         self._last_word = 0.0
         self._seconds = 0.0
         self._odd = b""
@@ -102,3 +104,10 @@ class LineAudio:
         self._beginning = b""
         if bool(np.all(levels > LOUD)) and bool(np.all(crossings > HISSING)):
             raise Garbage("sent noise instead of speech")
+
+
+def _weight(letter: str) -> int:
+    if letter.isdigit():
+        return DIGIT
+    east_asian = "\u3040" <= letter <= "\u9fff" or "\uac00" <= letter <= "\ud7a3"
+    return SYLLABIC if east_asian else 1

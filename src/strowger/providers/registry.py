@@ -10,8 +10,9 @@ from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Protocol, TypeVar
 
+from strowger.agent import TranscriberSettings, VoiceSettings
 from strowger.conversation.events import ProviderKind
-from strowger.errors import ProviderError
+from strowger.errors import ConfigurationError, ProviderError
 from strowger.ports import (
     LanguageModel,
     ProviderDescription,
@@ -236,6 +237,7 @@ class ConfiguredProviders:
     def _keyed_ears(self, vendor: Callable[[Keyed], EarVendor], settings: Keyed) -> StreamedEars:
         made_of = vendor(settings)
         configured(made_of.name, settings.api_key)
+        made_of.dial(TranscriberSettings(), "en-US")  # says what is wrong with key and address
         return self._streamed_ears(made_of)
 
     def _keyed_voice(
@@ -243,6 +245,7 @@ class ConfiguredProviders:
     ) -> StreamedVoice:
         made_of = vendor(settings)
         configured(made_of.name, settings.api_key)
+        made_of.dial(VoiceSettings(), "en-US")  # says what is wrong with key and address
         return self._streamed_voice(made_of)
 
     def _streamed_ears(self, vendor: EarVendor) -> StreamedEars:
@@ -373,5 +376,8 @@ def made(
                 f"no {kind.replace('_', ' ')} provider {name!r}; there are: {known}",
                 retryable=False,
             )
-        ready[name] = makers[name]()
+        try:
+            ready[name] = makers[name]()
+        except ConfigurationError as error:  # a key or an address that cannot be right
+            raise ProviderError(str(error), retryable=False) from error
     return ready[name]

@@ -120,6 +120,8 @@ class WrittenCall:
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    size: int = 0
+    """Characters of the arguments."""
 
 
 @dataclass(slots=True)
@@ -142,7 +144,8 @@ class WrittenCalls:
             raise Garbage("asked for a tool without naming it")
         if arguments:
             call.arguments.append(whole(arguments))
-        if sum(map(len, call.arguments)) > LONGEST_ARGUMENTS:
+            call.size += len(arguments)
+        if call.size > LONGEST_ARGUMENTS:
             raise Garbage(f"wrote more than {LONGEST_ARGUMENTS} characters for a tool")
 
     def whole(self) -> list[ToolCall]:

@@ -192,8 +192,12 @@ class Connector:
         except (OSError, InvalidHandshake) as error:
             raise dial.error(f"cannot be reached: {describe(error)}", retryable=True) from error
         socket = Socket(connection, dial, policy)
-        if dial.first:
-            await socket.send(*dial.first)
+        try:
+            if dial.first:
+                await socket.send(*dial.first)
+        except BaseException:  # also where nobody waits for it any more
+            socket.abort()
+            raise
         return socket
 
     def _context(self) -> ssl.SSLContext:

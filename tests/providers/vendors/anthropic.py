@@ -88,6 +88,8 @@ def refusal(request: dict[str, object]) -> str | None:
         return "max_tokens: Field required"
     if messages[0]["role"] != "user":
         return "messages: first message must use the user role"
+    if messages[-1]["role"] != "user":
+        return "This model does not support assistant message prefill"
     asked: list[str] = []
     for message in messages:
         blocks = message["content"]
