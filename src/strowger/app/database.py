@@ -37,8 +37,12 @@ def database_url(settings: Settings) -> str:
 async def database_of_child(settings: Settings) -> str:
     """The same for a process that comes after `prepare`: what worked then will work again.
 
-    Raises Unavailable, which ends this process to be started again, and not the whole house.
+    Reading rows is made quick as well. Raises Unavailable, which ends this process to be started
+    again, and not the whole house.
     """
+    from strowger.store.codec import be_quick
+
+    be_quick()
     try:
         return await asyncio.to_thread(database_url, settings)
     except ConfigurationError as error:
