@@ -339,6 +339,14 @@ def test_a_call_that_a_service_holds_has_what_was_heard_and_replays() -> None:
     assert telephone.hung_up
 
 
+def test_a_service_that_fails_is_told_with_the_call() -> None:
+    services = FakeServices()
+    services.service = FakeService([ProviderError("openai is not paid for", retryable=False)])
+    result = asyncio.run(spoken(services, FakeTelephone()))
+    assert (result.status, result.end_reason) == (CallStatus.FAILED, EndReason.PROVIDER_FAILED)
+    assert result.error == "openai is not paid for"
+
+
 def test_an_agent_of_the_other_kind_cannot_take_a_call_over() -> None:
     cascade = replace(GOODBYE, name="cascade")
     for ours, theirs in ((SPOKEN, cascade), (cascade, SPOKEN)):

@@ -280,6 +280,7 @@ def test_a_connection_that_fails_is_told_and_left_for_the_next() -> None:
     scene = held(Scene(answers, [failure], [AgentWords("a", "Hi", True)]))
     assert scene.machine.of(Connected) == [Connected(1, False, True), Connected(2, False, True)]
     assert scene.machine.of(ServiceFailed) == [ServiceFailed(1, "openai broke off", True)]
+    assert scene.session.problem == "openai broke off"
     assert scene.machine.of(AgentWords) == [AgentWords("2.a", "Hi", True)]
 
 

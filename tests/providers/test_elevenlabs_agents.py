@@ -110,6 +110,16 @@ async def test_what_the_agent_has_of_its_own_is_overridden() -> None:
     }
 
 
+async def test_an_agent_that_waits_for_the_callee_has_no_first_message() -> None:
+    fake = ElevenLabsConversations(replace(QUICK, replies=["Hello there."]))
+    async with conversing(fake, replace(BRIEF, waits_for_callee=True)) as dialogue:
+        await dialogue.send(SPEECH)
+        heard = await heard_for(dialogue, lasts("Hello there."))
+    assert words_of(heard) == ["Hello there."]
+    override = {"agent": {"first_message": ""}}
+    assert fake.initiated[0]["conversation_config_override"] == override
+
+
 async def test_a_public_agent_needs_no_key() -> None:
     fake = ElevenLabsConversations(replace(QUICK))
     public = replace(BRIEF, settings=replace(SERVICE, agent_id="agent_public"))

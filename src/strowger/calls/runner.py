@@ -297,6 +297,7 @@ class CallRunner:
             ended_at=ended_at,
             sip_status=200,
             hangup_cause=session.hangup_cause,
+            error=_problem_of(session) if reason is EndReason.PROVIDER_FAILED else None,
             transcript=kept.conversation.transcript,
             outcome=kept.conversation.outcome,
             extracted=kept.conversation.extracted,
@@ -400,6 +401,13 @@ def _perform(command: CallCommand, session: CallSession | SpokenSession) -> None
         session.send_digits(command.text)
     else:
         session.tell(SayRequested(command.text))
+
+
+def _problem_of(session: CallSession | SpokenSession) -> str | None:
+    """What the service failed with that held the call."""
+    if isinstance(session, CallSession):
+        return None  # there may be several, and the log has them
+    return session.problem or "the speech-to-speech service did not answer in time"
 
 
 def _as_uuid(call_id: str) -> str:

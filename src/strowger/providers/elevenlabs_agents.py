@@ -166,7 +166,9 @@ class AgentsConversation:
         agent: dict[str, object] = {}
         if brief.instructions:
             agent["prompt"] = {"prompt": brief.instructions}
-        if brief.first_message:
+        if brief.waits_for_callee:
+            agent["first_message"] = ""
+        elif brief.first_message:
             agent["first_message"] = brief.first_message
         override: dict[str, object] = {"agent": agent} if agent else {}
         if brief.settings.voice is not None:

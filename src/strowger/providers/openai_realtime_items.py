@@ -26,10 +26,11 @@ class RealtimeConversationSettings:
 
 def session_of(brief: Brief, settings: RealtimeConversationSettings) -> Mapping[str, object]:
     """µ-law both ways; the service detects turns, answers them, and may be interrupted."""
+    instructions = _instructions(brief)
     return {
         "type": "realtime",
         "output_modalities": ["audio"],
-        "instructions": _instructions(brief),
+        **({"instructions": instructions} if instructions else {}),
         "audio": {
             "input": {
                 "format": {"type": "audio/pcmu"},

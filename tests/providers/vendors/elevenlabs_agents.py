@@ -111,7 +111,8 @@ class ElevenLabsConversations(Vendor):
         session = Session(client)
         await client.send(type="ping", ping_event={"event_id": 77, "ping_ms": None})
         greeting = override.get("agent", {}).get("first_message", self._greeting)
-        session.active = client.beside(partial(self._say, session, greeting))
+        if greeting:
+            session.active = client.beside(partial(self._say, session, greeting))
         decode = self._decoder()
         async for frame in client.frames():
             message = json.loads(frame)

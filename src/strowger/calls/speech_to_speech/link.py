@@ -36,6 +36,9 @@ log = structlog.get_logger()
 
 SEND_EVERY = 0.06
 """Seconds of the callee's sound that go to the service at a time."""
+LONGEST_ID = 200
+LONGEST_TEXT = 20_000
+"""Characters of an item's name, and of words that are told at once; what is more is left out."""
 MOST_WAITING = 256
 """Things to be told that may wait; a service that is further behind has failed."""
 
@@ -111,9 +114,10 @@ class Link:
         match event:
             case Sound(item):
                 self._on_sound(replace(event, item=self._named(item)))
-            case AgentWords(item) | CalleeWords(item) | ItemOver(item):
-                self._report(replace(event, item=self._named(item)))
-            case CalleeBegan(item) | CalleeDone(item):
+            case AgentWords(item, text) | CalleeWords(item, text):
+                text = text[:LONGEST_TEXT]
+                self._report(replace(event, item=self._named(item), text=text))
+            case ItemOver(item) | CalleeBegan(item) | CalleeDone(item):
                 self._report(replace(event, item=self._named(item)))
             case ToolRequested() | ResponseOver():
                 self._report(event)
@@ -121,4 +125,4 @@ class Link:
                 assert_never(event)
 
     def _named(self, item: str) -> str:
-        return f"{self.number}.{item}"
+        return f"{self.number}.{item[:LONGEST_ID]}"

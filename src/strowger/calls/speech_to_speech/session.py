@@ -42,6 +42,7 @@ from strowger.conversation.speech_to_speech.events import (
     Respond,
     Say,
     SayPlainly,
+    ServiceFailed,
     SpokenEffect,
     SpokenEvent,
 )
@@ -103,6 +104,8 @@ class SpokenSession:
         self._tasks: list[asyncio.Task[None]] = []
         """Beside those of the worker: what is cancelled when the call ends."""
         self._linking: asyncio.Task[None] | None = None
+        self.problem: str | None = None
+        """What the service failed with last."""
         self.hangup_cause: int | None = None
         """Q.850 cause, where the network ended the call and gave one."""
 
@@ -165,14 +168,20 @@ class SpokenSession:
                 now = max(now, loop.time(), self._machine.next_timer() or 0.0)
                 effects = self._machine.handle_timer(now=now)
             else:
-                if isinstance(event, ItemOver):
-                    self._player.over(event.item)
+                self._note(event)
                 now = max(now, loop.time())  # timers go off a little early: time does not go back
                 effects = self._machine.receive(event, now=now)
             for effect in effects:
                 if isinstance(effect, HangUp):
                     return EndReason(effect.reason)
                 self._apply(effect, tasks)
+
+    def _note(self, event: SpokenEvent) -> None:
+        """Things that do not only concern the conversation."""
+        if isinstance(event, ItemOver):
+            self._player.over(event.item)
+        elif isinstance(event, ServiceFailed):
+            self.problem = event.message
 
     def _apply(self, effect: SpokenEffect, tasks: asyncio.TaskGroup) -> None:
         match effect:
