@@ -255,14 +255,15 @@ class RealtimeConversation:
         self._active, self._pending = False, None
         match response:
             case {"status": "failed", "status_details": {"error": dict(error)}}:
-                raise VendorFailed(_told(error), retryable=error.get("code") not in FOREVER_CODES)
+                retryable = str(error.get("code")) not in FOREVER_CODES
+                raise VendorFailed(_told(error), retryable=retryable)
             case {"status": "failed"}:
                 raise VendorFailed("a response failed", retryable=True)
             case _:
                 return Received((ResponseOver(),), self._next_response())
 
     def _complained(self, error: Mapping[str, object]) -> Received:
-        kind, code = error.get("type"), error.get("code")
+        kind, code = str(error.get("type")), str(error.get("code"))
         if not self.ready or kind in FATAL or code in FATAL_CODES:
             forever = kind in FOREVER or code in FOREVER_CODES
             raise VendorFailed(_told(error), retryable=not forever or code == "session_expired")
