@@ -1,6 +1,6 @@
 """The shapes of answers, for the OpenAPI document: one file for each kind of resource.
 
-Answers are drawn by `calls/render.py`, once for the API and for webhooks; these models describe
+Answers are drawn by `calls/render/`, once for the API and for webhooks; these models describe
 them, and the tests hold every answer against its model.
 """
 
