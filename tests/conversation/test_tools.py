@@ -231,6 +231,22 @@ def test_a_callee_who_speaks_while_a_tool_runs_is_answered_and_told_the_result_l
     assert scene.said[1:] == ["I do.", "Table four."]
 
 
+def test_a_result_that_comes_after_a_reply_was_begun_early_is_known_to_the_reply() -> None:
+    scene = play(
+        agent(BOOK),
+        says(3.0, "a table for friday"),
+        asks(4.75, 1, "book", FRIDAY),
+        says(5.0, "and hurry up"),
+        (6.25, ToolFinished(1, True, "table 4")),  # a draft was begun at 6.125
+        answers(7.0, 3, "Table four."),
+        until=12.0,
+    )
+    assert [at for at, _ in scene.of(Generate)] == [4.125, 6.125, 6.5]
+    last = generated(scene)[-1]
+    assert [m.text for m in last.dialogue if m.role is Role.TOOL] == ["table 4"]
+    assert scene.said[1:] == ["Table four."]
+
+
 def test_a_tool_of_a_reply_that_is_not_wanted_any_more_is_never_used() -> None:
     scene = play(
         agent(BOOK),

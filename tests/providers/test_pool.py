@@ -128,6 +128,20 @@ def test_a_spare_stands_ready_while_the_service_is_in_use() -> None:
     run(test())
 
 
+def test_for_one_question_one_connection_stands_ready_and_none_after_it() -> None:
+    async def test() -> None:
+        async with pool(HOT, passing=True) as (sockets, dial, echo):
+            sockets.warm(dial)
+            await echo.until(1)
+            while not sockets.idle:
+                await asyncio.sleep(0.01)
+            async with sockets.lease(dial):
+                await asyncio.sleep(0.1)
+                assert len(echo.visits) == 1
+
+    run(test())
+
+
 def test_no_spare_is_opened_where_time_costs_money() -> None:
     async def test() -> None:
         async with pool(HOT, metered=True) as (sockets, dial, echo):

@@ -325,13 +325,14 @@ class AgentSide:
                 return self.speech.say(message.message, now=now) if leaves else []
 
     def tool_finished(self, use: int, result: str, *, ok: bool, now: float) -> list[Effect]:
+        """A reply that was begun early knows nothing of it: it is begun anew."""
         if not self.desk.finish(use, result, ok=ok, now=now):
             return []
-        return self.after_tools(now=now)
+        return self.speech.drop_draft() + self.after_tools(now=now)
 
     def tools_expired(self, *, now: float) -> list[Effect]:
         effects: list[Effect] = [DropTool(use) for use in self.desk.expire(now=now)]
-        return effects + self.after_tools(now=now)
+        return effects + self.speech.drop_draft() + self.after_tools(now=now)
 
     def after_tools(self, *, now: float) -> list[Effect]:
         """Tell the model what has come of tools, as soon as the agent may speak."""

@@ -42,6 +42,8 @@ class _Shelf(Generic[S]):
     used_at: float = 0.0
     opening: int = 0
     not_before: float = 0.0
+    awaited: bool = False
+    """Somebody has said that he will want one, and has not come yet."""
 
 
 class SocketPool(Generic[S]):
@@ -77,7 +79,8 @@ class SocketPool(Generic[S]):
 
     def warm(self, dial: Dial) -> None:
         """Somebody will want this soon."""
-        self._shelf(dial).used_at = self._now()
+        shelf = self._shelf(dial)
+        shelf.used_at, shelf.awaited = self._now(), True
         self._wake.set()
 
     async def run(self) -> None:
@@ -107,8 +110,8 @@ class SocketPool(Generic[S]):
             kept = [held for held in shelf.idle if self._is_worth_keeping(held, shelf, now)]
             discarded += [held.socket for held in shelf.idle if held not in kept]
             shelf.idle = kept
-            hot = now - shelf.used_at < self._policy.hot_for
-            wanted = self._spares(dial) - len(kept) - shelf.opening
+            hot = now - shelf.used_at < self._hot_for(dial)
+            wanted = self._spares(dial, shelf) - len(kept) - shelf.opening
             if hot and now >= shelf.not_before:
                 for _ in range(wanted):
                     shelf.opening += 1
@@ -127,12 +130,18 @@ class SocketPool(Generic[S]):
     def _is_worth_keeping(self, held: Held[S], shelf: _Shelf[S], now: float) -> bool:
         if not held.socket.is_open:
             return False
-        spare = shelf.idle.index(held) < self._spares(held.socket.dial)
-        allowed = self._policy.hot_for if spare else self._policy.idle_for
+        dial = held.socket.dial
+        spare = shelf.idle.index(held) < self._spares(dial, shelf)
+        allowed = self._hot_for(dial) if spare else self._policy.idle_for
         return now - max(held.idle_since, shelf.used_at if spare else 0.0) < allowed
 
-    def _spares(self, dial: Dial) -> int:
-        return 0 if dial.metered else self._policy.spares
+    def _spares(self, dial: Dial, shelf: _Shelf[S]) -> int:
+        if dial.metered:
+            return 0
+        return int(shelf.awaited) if dial.passing else self._policy.spares
+
+    def _hot_for(self, dial: Dial) -> float:
+        return self._policy.idle_for if dial.passing else self._policy.hot_for
 
     async def _add_spare(self, dial: Dial, shelf: _Shelf[S]) -> None:
         try:
@@ -150,7 +159,7 @@ class SocketPool(Generic[S]):
 
     def _take(self, dial: Dial) -> Held[S] | None:
         shelf = self._shelf(dial)
-        shelf.used_at = self._now()
+        shelf.used_at, shelf.awaited = self._now(), False
         taken: Held[S] | None = None
         while shelf.idle and taken is None:
             held = shelf.idle.pop()
@@ -160,7 +169,8 @@ class SocketPool(Generic[S]):
             else:
                 self._discarded.append(held.socket)
         # Looking costs as much as there are connections: what can wait, waits for the next look.
-        if self._resting or self._discarded or len(shelf.idle) + shelf.opening < self._spares(dial):
+        short = len(shelf.idle) + shelf.opening < self._spares(dial, shelf)
+        if self._resting or self._discarded or short:
             self._wake.set()
         return taken
 

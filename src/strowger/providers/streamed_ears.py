@@ -8,7 +8,7 @@ deadline after each flush, and fills pauses with silence for those that listen f
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from strowger.agent import TranscriberSettings
@@ -103,8 +103,11 @@ class StreamedEars:
                 await turn.leave()
 
     def _dial(self, settings: TranscriberSettings, language: str, phrases: Sequence[str]) -> Dial:
-        told = expecting(settings, phrases, self._vendor.vocabulary)
-        return self._vendor.dial(told, language)
+        vendor = self._vendor
+        usual = expecting(settings, (), vendor.vocabulary)
+        told = expecting(settings, phrases, vendor.vocabulary) if phrases else usual
+        dial = vendor.dial(told, language)
+        return dial if told == usual else replace(dial, passing=True)
 
 
 class StreamedTurn:

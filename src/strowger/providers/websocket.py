@@ -67,6 +67,9 @@ class Dial:
     """What ends a connection politely, before it is closed."""
     metered: bool = False
     """The vendor charges for the time a connection is open: none is opened without need."""
+    passing: bool = False
+    """Made for one question of a conversation: one connection may wait for it, none for the next
+    time."""
     secret: str | None = field(default=None, repr=False)
     """What no error message may hold."""
 
