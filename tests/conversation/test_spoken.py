@@ -24,6 +24,7 @@ from strowger.conversation import phrases
 from strowger.conversation.dialogue import Role
 from strowger.conversation.events import (
     AgentFetched,
+    Answered,
     DigitPressed,
     DropTool,
     EndRequested,
@@ -43,11 +44,17 @@ from strowger.conversation.events import (
     Transfer,
     TransferAccepted,
     UseTool,
+    UtteranceEnded,
+    UtteranceStarted,
 )
 from strowger.conversation.journal import parse_journal, replay
 from strowger.conversation.replaying import replay_and_compare
 from strowger.conversation.speech_to_speech.events import (
+    AgentWords,
     AnswerTool,
+    CalleeBegan,
+    CalleeDone,
+    CalleeWords,
     Connect,
     Connected,
     Hush,
@@ -59,8 +66,11 @@ from strowger.conversation.speech_to_speech.events import (
     Say,
     SayPlainly,
     ServiceLeft,
+    SoundBegan,
     SpokenEffect,
+    SpokenEvent,
 )
+from strowger.conversation.speech_to_speech.machine import SpokenConversation
 from tests.conversation.spoken_stage import SpokenStage, spoken, texts
 
 BOOK = HttpTool(
@@ -215,6 +225,53 @@ def test_each_turn_tells_where_its_time_went() -> None:
     assert latency.total == pytest.approx(1.05)
     stages = (latency.endpointing, latency.model, latency.wire)
     assert sum(stage or 0.0 for stage in stages) == pytest.approx(latency.total)
+
+
+def test_a_service_that_only_tells_of_turns_that_are_over_has_the_same_figures() -> None:
+    stage = Theatre(spoken(), replies=["Yes."])
+    stage.at(3.0, SpeechStarted(1003.0))
+    stage.at(4.2, SpeechStopped(1004.0))
+    stage.at(4.5, lambda: stage.tell(CalleeDone("1.only")))
+    stage.at(4.5, lambda: stage.tell(CalleeWords("1.only", "And?")))
+    stage.at(4.5, stage.answer)
+    stage.run((7.0, HungUp()))
+    _, callee, agent = stage.conversation.transcript
+    assert (callee.started_at, callee.ended_at) == (3.0, 4.0)
+    assert agent.latency is not None
+    assert agent.latency.endpointing == pytest.approx(0.5)
+    assert agent.latency.total == pytest.approx(1.05)
+
+
+def test_words_with_times_are_counted_as_far_as_they_were_over() -> None:
+    conversation = SpokenConversation(spoken(), {})
+    heard: list[tuple[float, SpokenEvent]] = [
+        (0.0, Answered()),
+        (0.2, Connected(1, True, False)),
+        (0.5, AgentWords("1.a", "one, two three four", True)),
+        (0.5, SoundBegan(1, "1.a")),
+        (0.6, UtteranceStarted(1, 0.6)),
+        (1.5, CalleeBegan("1.c")),
+        (1.5, UtteranceEnded(1, 0.9, 2.0, False, 3)),
+        (2.0, HungUp()),
+    ]
+    for now, event in heard:
+        conversation.receive(event, now=now)
+    (turn,) = conversation.transcript
+    assert (turn.text, turn.interrupted) == ("one, two three", True)
+
+
+def test_words_of_the_callee_that_never_come_hold_nothing_up() -> None:
+    stage = Theatre(spoken("Hi."), replies=["Well."])
+    stage.at(3.0, lambda: stage.tell(CalleeBegan("1.lost")))
+    stage.at(4.0, lambda: stage.tell(CalleeDone("1.lost")))
+    stage.at(4.0, stage.answer)
+    stage.callee(9.0, "Hello?")
+    told: list[list[tuple[str, str]]] = []
+    for at in (8.0, 19.5):
+        stage.at(at, lambda: told.append(stage.transcript))
+    stage.run((20.0, HungUp()))
+    assert told[0] == [("agent", "Hi.")]
+    assert told[1][:3] == [("agent", "Hi."), ("agent", "Well."), ("callee", "Hello?")]
 
 
 # ── tools ────────────────────────────────────────────────────────────────────────────────────

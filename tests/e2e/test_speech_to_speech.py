@@ -35,7 +35,7 @@ script:
     delay: 1.0
     say: Wait.
   - say: "Yes."
-    delay: 2.0
+    delay: 2.5
     repeat: 3
 patience: 60
 """

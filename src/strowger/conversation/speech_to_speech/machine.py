@@ -235,6 +235,9 @@ class SpokenConversation:
                 return []
 
     def _callee_item(self, item: str, *, now: float) -> CalleeItem:
+        known = self._call.record.known_callee(item)
+        if known is not None:
+            return known
         began = self._call.patience.spoke_from(now=now)
         return self._call.record.callee(item, started_at=began, ended_at=now)
 

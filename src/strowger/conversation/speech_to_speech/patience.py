@@ -24,6 +24,8 @@ class Patience:
     """By our own voice detector."""
     speech_began: float = 0.0
     speech_ended: float = 0.0
+    claimed_at: float = 0.0
+    """Speech that began before belongs to a turn that is known."""
     awaited_since: float | None = None
     """Since when it is the service's turn; None where it is not."""
     reprompts: int = 0
@@ -54,8 +56,10 @@ class Patience:
         self.sounded(now=now)
 
     def spoke_from(self, *, now: float) -> float:
-        """Where the callee's speech that the service hears now began."""
-        return self.speech_began if self.callee_speaks else now
+        """Where the callee's speech began that the service tells of now, for the first time."""
+        fresh = self.callee_speaks or self.speech_began > self.claimed_at
+        self.claimed_at = now
+        return self.speech_began if fresh else now
 
     def spoke_until(self, *, since: float, now: float) -> float:
         """Where the callee's speech ended that the service takes for finished."""

@@ -159,6 +159,9 @@ class Record:
     def known_agent(self, item: str) -> AgentItem | None:
         return self._agents.get(item)
 
+    def known_callee(self, item: str) -> CalleeItem | None:
+        return self._callees.get(item)
+
     def callee(self, item: str, *, started_at: float, ended_at: float) -> CalleeItem:
         """The callee's item of that name; a new one stands at the end."""
         found = self._callees.get(item)
