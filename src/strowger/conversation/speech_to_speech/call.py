@@ -453,4 +453,5 @@ class SpokenCall:
         texts = patience.taking.reprompts or (phrases.ARE_YOU_THERE,)
         text = texts[min(patience.reprompts, len(texts) - 1)]
         patience.reprompts += 1
+        self._link.nudged = True  # a service that does not answer this is not asked a third time
         return self.ask(Say(render_speech(text, self._variables)), now=now)
