@@ -500,6 +500,27 @@ def test_the_tools_of_an_mcp_server_are_found_offered_and_used() -> None:
     assert scene.of(UseTool) == [(4.75, UseTool(1, shop, "stock", '{"item": "tea"}'))]
 
 
+def test_tools_of_mcp_servers_are_offered_as_models_services_take_them() -> None:
+    shop = McpTool(type="mcp", name="shop", url="https://example.com/mcp")
+    found = (
+        FoundTool("stock.of item", "d" * 5000, '{"properties": {"item": {"type": "string"}}}'),
+        FoundTool("list", "d", '{"type": "array"}'),
+        FoundTool("broken", "d", "{no schema"),
+    )
+    scene = play(
+        agent(shop),
+        (0.5, ToolsFound("shop", found)),
+        says(3.0, "tea"),
+        asks(4.75, 1, "shop_stock_of_item", '{"item": "tea"}'),
+        until=5.0,
+    )
+    offered = generated(scene)[0].tools
+    assert [tool.name for tool in offered] == ["shop_stock_of_item", "shop_list", "shop_broken"]
+    assert all(tool.parameters["type"] == "object" for tool in offered)
+    assert len(offered[0].description) == 1024
+    assert scene.of(UseTool) == [(4.75, UseTool(1, shop, "stock.of item", '{"item": "tea"}'))]
+
+
 def test_a_call_with_tools_is_told_again_by_its_journal_and_nothing_is_done_twice() -> None:
     scene = play(
         agent(BOOK, SALES, turn_taking=TurnTaking(silence_timeout=5.0)),

@@ -7,6 +7,7 @@ errors. Each use is asked of the shell once, and never again.
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -35,6 +36,10 @@ LONGEST_RESULT = 16_384
 """Characters of an answer that the model is shown."""
 LONGEST_DIGITS = 32
 KEYS = frozenset("0123456789*#")
+LONGEST_DESCRIPTION = 1024
+"""Characters of an MCP tool's; services refuse longer ones."""
+_UNNAMEABLE = re.compile(r"[^a-zA-Z0-9_-]")
+"""What may be in an MCP tool's name, and not in that of a model's function."""
 MOST_MCP_TOOLS = 100
 HANDOFF_DEADLINE = 5.0
 LONGEST_BRIEFING = 500
@@ -155,7 +160,7 @@ class ToolDesk:
         if owner is None:
             return
         for tool in tools[:MOST_MCP_TOOLS]:
-            name = f"{server}_{tool.name}"[:64]
+            name = _UNNAMEABLE.sub("_", f"{server}_{tool.name}")[:64]
             if (not owner.tools or tool.name in owner.tools) and name not in self._tools:
                 self._found[name] = owner, tool
 
@@ -171,7 +176,9 @@ class ToolDesk:
         ]
         found = [
             OfferedTool(
-                name=name, description=tool.description, parameters=_parsed(tool.parameters) or {}
+                name=name,
+                description=tool.description[:LONGEST_DESCRIPTION],
+                parameters=_object_schema(tool.parameters),
             )
             for name, (_, tool) in self._found.items()
         ]
@@ -203,7 +210,7 @@ class ToolDesk:
             schema = _schema(own)
         else:
             assert found is not None
-            schema = _parsed(found[1].parameters) or {}
+            schema = _object_schema(found[1].parameters)
         problems = list(islice(mismatches(arguments, schema), 5))
         if problems:
             return Refusal("; ".join(problems))
@@ -308,6 +315,15 @@ def _parsed(text: str) -> dict[str, object] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _object_schema(text: str) -> dict[str, object]:
+    """The schema of an MCP tool's arguments; one that is of no object would have models' services
+    refuse every request."""
+    schema = _parsed(text)
+    if schema is None or schema.get("type", "object") != "object":
+        return {"type": "object", "properties": {}}
+    return {"type": "object", "properties": {}, **schema}
 
 
 def _order(tool: Tool, arguments: Mapping[str, object]) -> Order | Refusal:
