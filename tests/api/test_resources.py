@@ -147,6 +147,7 @@ def test_a_flow_comes_back_as_it_was_given(api: Api) -> None:
 
 
 SERVICE = {"provider": "openai"}
+KEPT = {"provider": "elevenlabs", "agent_id": "agent_7"}
 
 
 @pytest.mark.parametrize(
@@ -192,6 +193,13 @@ SERVICE = {"provider": "openai"}
             "speech_to_speech.agent_id",
         ),
         ({"speech_to_speech": {"provider": "elevenlabs"}}, "speech_to_speech.agent_id"),
+        ({"speech_to_speech": {**KEPT, "model": "m"}}, "speech_to_speech.model"),
+        (
+            {"speech_to_speech": {**KEPT, "variables": {"a": "{{ }}"}}},
+            "speech_to_speech.variables.a",
+        ),
+        ({"speech_to_speech": {**SERVICE, "variables": {"a": 1}}}, "speech_to_speech.variables"),
+        ({"speech_to_speech": SERVICE, "flow": FLOW}, "flow"),
         ({"speech_to_speech": SERVICE, "voice": {"provider": "piper"}}, "voice"),
         ({"speech_to_speech": SERVICE, "model": {"provider": "google"}}, "model"),
         ({"speech_to_speech": SERVICE, "transcriber": {"provider": "whisper"}}, "transcriber"),

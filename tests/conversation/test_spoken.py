@@ -59,6 +59,7 @@ from strowger.conversation.speech_to_speech.events import (
     Connected,
     Hush,
     Inform,
+    ItemOver,
     OfferTools,
     PassOn,
     ReportHeard,
@@ -122,6 +123,23 @@ class Deaf(Theatre):
 
     def answer(self) -> None:
         pass
+
+
+class Falters(Theatre):
+    """A service that does not say goodbye, and a fallback voice that may not either."""
+
+    has_voice = True
+    breaks_off = False
+
+    def carry_out(self, effect: SpokenEffect) -> None:
+        match effect:
+            case Say(text) if "oodbye" in text:
+                if self.breaks_off:
+                    self.fail()
+            case SayPlainly(item) if not self.has_voice:
+                self.tell(ItemOver(item))
+            case _:
+                super().carry_out(effect)
 
 
 def same_again(stage: SpokenStage) -> None:
@@ -439,6 +457,59 @@ def test_the_longest_duration_ends_the_call_with_a_word() -> None:
     assert stage.reason == "max_duration"
     assert texts(stage.asked(Say))[-1] == phrases.TIME_IS_UP
     assert stage.asked(Hush) == [Hush()]
+
+
+@pytest.mark.parametrize("breaks_off", [False, True])
+def test_a_goodbye_that_the_service_does_not_say_the_fallback_voice_says(breaks_off: bool) -> None:
+    stage = Falters(spoken("Hi.", limits=Limits(max_duration=6.0, provider_deadline=2.0)))
+    stage.breaks_off = breaks_off
+    stage.run()
+    assert stage.reason == "max_duration"
+    assert stage.transcript[-1] == ("agent", phrases.TIME_IS_UP)
+    assert texts(stage.asked(SayPlainly)) == [phrases.TIME_IS_UP]
+    same_again(stage)
+
+
+def test_where_nobody_can_say_goodbye_the_call_ends_without() -> None:
+    stage = Falters(spoken("Hi.", limits=Limits(max_duration=6.0, provider_deadline=2.0)))
+    stage.has_voice = False
+    stage.run()
+    assert (stage.reason, stage.transcript) == ("max_duration", [("agent", "Hi.")])
+    assert stage.lasted == pytest.approx(8.0)
+
+
+def test_a_goodbye_that_takes_too_long_is_cut_short() -> None:
+    end = EndCallTool(type="end_call", message="goodbye " * 100)
+    stage = Theatre(
+        spoken("Hi.", tools=(end,), limits=Limits(max_duration=8.0)), replies=["call end_call {}"]
+    )
+    stage.callee(3.0, "Bye")
+    stage.run()
+    assert (stage.reason, stage.lasted) == ("agent_hangup", 18.0)
+
+
+def test_a_callee_is_told_before_he_is_put_through() -> None:
+    sales = replace(SALES, message="I put you through.")
+    stage = Theatre(spoken(tools=(sales,)), replies=['call transfer_call {"target": "sales"}'])
+    stage.callee(3.0, "Sales please")
+    stage.run()
+    assert stage.reason == "transferred"
+    said = next(turn for turn in stage.conversation.transcript if turn.text == "I put you through.")
+    put_through = next(at for at, effect in stage.effects if isinstance(effect, Transfer))
+    assert put_through >= said.ended_at
+
+
+def test_a_callee_who_speaks_up_is_not_put_through_yet() -> None:
+    sales = replace(SALES, message="I am going to put you through to our sales people now.")
+    stage = Theatre(
+        spoken(tools=(sales,)), replies=['call transfer_call {"target": "sales"}', "Very well."]
+    )
+    stage.callee(3.0, "Sales please")
+    stage.callee(6.5, "No, wait")
+    stage.run((12.0, HungUp()))
+    assert stage.asked(Transfer) == []
+    (answer,) = (each for each in stage.asked(AnswerTool) if isinstance(each, AnswerTool))
+    assert (answer.ok, answer.result) == (False, "the callee spoke before that")
 
 
 @pytest.mark.parametrize(
