@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 
 from strowger.providers.child_program import Answer, RequestFailed, end_with_parent, serve
@@ -24,6 +25,9 @@ def handle(payload: bytes, answer: Answer) -> bytes:
                 time.sleep(0.001)
         case "stick":
             time.sleep(60)
+        case "linger":
+            threading.Thread(target=time.sleep, args=(60,)).start()  # which its end waits for
+            return str(os.getpid()).encode()
         case "die":
             answer.chunk(b"last words")
             raise OSError("the child's complaint")

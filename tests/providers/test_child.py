@@ -220,6 +220,16 @@ def test_an_idle_child_is_let_go_and_comes_back_when_it_is_needed() -> None:
     run(test())
 
 
+def test_an_idle_child_that_does_not_leave_is_ended() -> None:
+    async def test() -> None:
+        async with pool_of(policy=ChildPolicy(deadline=20.0, idle=0.01, closing=0.1)) as pool:
+            pid = int(await ask(pool, "linger"))
+            while alive(pid):
+                await asyncio.sleep(0.01)
+
+    run(test())
+
+
 def test_a_program_that_does_not_exist_is_an_error_that_no_retry_mends() -> None:
     async def test() -> None:
         pool = ChildPool("nothing", ["/nowhere/program"], PATIENT)

@@ -287,6 +287,8 @@ class Child:
         if self._process is None:
             return
         self._process.leave()
+        # One that is stuck does not notice.
+        asyncio.get_running_loop().call_later(self._policy.closing, self._process.kill)
         self._leaving = {process for process in self._leaving if not process.gone.is_set()}
         self._leaving.add(self._process)
         self._process = None
