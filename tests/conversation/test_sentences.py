@@ -17,6 +17,9 @@ from strowger.conversation.sentences import LONGEST_SENTENCE, SentenceSplitter, 
         ("It costs 3.50 euros. Yes.", ["It costs 3.50 euros.", "Yes."]),
         ("At 3 p.m. on Tuesday.", ["At 3 p.m. on Tuesday."]),
         ("Come at 3 p.m. Bring a card.", ["Come at 3 p.m.", "Bring a card."]),
+        ("您好。请问您是哪位？好的！", ["您好。", "请问您是哪位？", "好的！"]),
+        ("「はい。」と言いました。では。", ["「はい。」", "と言いました。", "では。"]),
+        ("本当ですか！？ はい。", ["本当ですか！？", "はい。"]),
         ("J. R. Smith called. So did I. Bye.", ["J. R. Smith called.", "So did I.", "Bye."]),
         ("He lives at no. 5. We said no. So?", ["He lives at no. 5.", "We said no.", "So?"]),
         ("1. Tea\n2. Coffee", ["1. Tea", "2. Coffee"]),
@@ -52,7 +55,7 @@ def test_a_long_sentence_is_broken_at_a_comma_or_between_words() -> None:
     assert all(len(part) <= LONGEST_SENTENCE for part in split_sentences("x" * 1000))
 
 
-TEXTS = st.text(alphabet=st.sampled_from('abI.?!,;: \n"3…pm)Dr'), max_size=600)
+TEXTS = st.text(alphabet=st.sampled_from('abI.?!,;: \n"3…pm)Dr。？」”は'), max_size=600)
 
 
 @given(TEXTS, st.lists(st.integers(0, 600), max_size=8))

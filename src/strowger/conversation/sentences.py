@@ -21,6 +21,9 @@ _SOMETIMES_LAST = frozenset((
     "rd",
 ))  # fmt: skip
 """Abbreviations that end a sentence where a capital letter follows."""
+_FULL_STOPS = frozenset("。！？｡")
+"""What ends sentences where no space follows: in Chinese and Japanese."""
+_AFTER_FULL_STOPS = frozenset("。！？｡…」』）》〉】”’")
 _CLOSING = "\"'”’)]»"
 _END = re.compile(rf"[.!?…]+[{re.escape(_CLOSING)}]*$")
 _BREAKS = (re.compile(r"[;:–—]\s"), re.compile(r",\s"), re.compile(r"\s"))
@@ -49,9 +52,11 @@ class SentenceSplitter:
         done: list[str] = []
         if letter in "\r\n":
             return self._end()
+        if self._text and self._text[-1] in _AFTER_FULL_STOPS and self._is_full(letter):
+            done = self._end()
         if letter.isspace():
             if not self._text:
-                return []
+                return done
             match _ending(self._text):
                 case True:
                     return self._end()
@@ -60,11 +65,17 @@ class SentenceSplitter:
         elif self._undecided:
             self._undecided = False
             if letter.isupper():
-                done = self._end()
+                done += self._end()
         self._text += letter
         if len(self._text) >= LONGEST_SENTENCE:
             done += self._break()
         return done
+
+    def _is_full(self, letter: str) -> bool:
+        """Whether the text ends with a full stop, and what may stand behind it, before a letter."""
+        if letter in _AFTER_FULL_STOPS:
+            return False
+        return self._text.rstrip("」』）》〉】”’")[-1:] in _FULL_STOPS
 
     def _end(self) -> list[str]:
         sentence, self._text, self._undecided = self._text.strip(), "", False
