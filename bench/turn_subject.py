@@ -6,7 +6,6 @@ on standard output tells what came of it.
 """
 
 import asyncio
-import gc
 import json
 import os
 import sys
@@ -34,6 +33,7 @@ from strowger.calls.listening import Ear
 from strowger.calls.replying import Mind
 from strowger.calls.session import CallSession, Senses
 from strowger.calls.speaking import Voice
+from strowger.memory import settle_memory
 from strowger.model import DEFAULT_WORKSPACE, CallId, Trunk, TrunkId, Turn
 from strowger.ports import DialRequest, TurnJudge
 from strowger.providers import smart_turn
@@ -184,15 +184,13 @@ async def measure(office: Office) -> Report:
         warming = first.create_task(office.talk(0, asyncio.Barrier(1)))
         await asyncio.sleep(WARMING)
         warming.cancel()
-    gc.collect()
+    settle_memory()  # as a worker does
     memory_before = resident()
     answered = asyncio.Barrier(task.calls + 1)
     async with asyncio.TaskGroup() as calls:
         talking = [calls.create_task(office.talk(n + 1, answered)) for n in range(task.calls)]
         await answered.wait()
         await asyncio.sleep(SETTLING)
-        gc.collect()
-        gc.freeze()
         transcribed = office.transcribed
         begin, cpu = time.monotonic(), time.process_time()
         await asyncio.sleep(task.seconds)

@@ -43,7 +43,7 @@ class Patience:
         return self
 
     def __enter__(self) -> None:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("only a task can wait")
         self._task, self._cancelling, self._expired = task, task.cancelling(), False

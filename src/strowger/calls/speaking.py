@@ -16,6 +16,7 @@ from strowger.conversation.events import (
 from strowger.conversation.word_times import words_heard
 from strowger.errors import ProviderError
 from strowger.media import events as media
+from strowger.patience import Patience
 from strowger.ports import LINE_RATE, Line, TextToSpeech, Word
 
 BYTES_PER_SECOND = 2 * LINE_RATE
@@ -73,6 +74,8 @@ class Speaker:
         self._current: _Utterance | None = None
         self._sounds_until = 0.0
         """When all that was written has left, by the loop's clock."""
+        self._loop = asyncio.get_running_loop()
+        self._patience = Patience()
 
     async def run(self) -> None:
         """Speak what is asked for until cancelled."""
@@ -85,6 +88,7 @@ class Speaker:
                 name = f"utterance {utterance.number}"
                 self._task = tasks.create_task(self._say(utterance), name=name)
                 await asyncio.wait([self._task])
+                self._patience.close()
                 self._current = self._task = None
 
     def speak(self, asked: Speak) -> None:
@@ -165,10 +169,10 @@ class Speaker:
         """
         due = None
         if utterance.begun:
-            now = asyncio.get_running_loop().time()
+            now = self._loop.time()
             due = max(now, self._sounds_until) + self._voice.patience
         try:
-            async with asyncio.timeout_at(due):
+            with self._patience.until(due):
                 return await anext(speech, None)
         except TimeoutError:
             problem = f"the voice was silent for {self._voice.patience:g} s within a sentence"
@@ -191,7 +195,7 @@ class Speaker:
             self._playing[utterance.number] = utterance
             self._line.begin_utterance(utterance.number)
         utterance.sound += pcm
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         self._sounds_until = max(now, self._sounds_until) + len(pcm) / BYTES_PER_SECOND
         await self._line.write(pcm)
 

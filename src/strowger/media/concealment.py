@@ -64,17 +64,17 @@ class Concealment:
         """
         troubled = missing.any(axis=1) | (self._missing[rows] > 0)
         silent = missing.all(axis=1) & (self._missing[rows] >= SILENT)
-        here = np.flatnonzero(troubled & ~silent)
+        here = (troubled & ~silent).nonzero()[0]
         if not len(here):
             return
         some, absent, pcm = rows[here], missing[here], frames[here]
         first = np.where(absent.any(axis=1), absent.argmax(axis=1), FRAME)
-        back = np.flatnonzero((first > 0) & (self._missing[some] < SILENT))
+        back = ((first > 0) & (self._missing[some] < SILENT)).nonzero()[0]
         if len(back):
             pcm[back] = self._mix_back(some[back], pcm[back])
         self._missing[some[first > 0]] = 0
-        begins = np.flatnonzero((first > 0) & (first < FRAME))
-        begins = np.union1d(begins, np.flatnonzero((first == 0) & (self._missing[some] == 0)))
+        begins = ((first > 0) & (first < FRAME)).nonzero()[0]
+        begins = np.union1d(begins, ((first == 0) & (self._missing[some] == 0)).nonzero()[0])
         if len(begins):
             lost = some[begins]
             self._learn(lost, np.hstack((history(lost), pcm[begins])), first[begins])

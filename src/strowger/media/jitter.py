@@ -88,7 +88,7 @@ class JitterBuffer:
         kinds = self._kinds[line, places].astype(np.uint16)
         pcm = DECODER.take(kinds << 8 | self._codes[line, places])
         energy = np.square(pcm.reshape(-1, FRAME), dtype=np.float32).mean(axis=1)
-        loud = np.flatnonzero(energy >= STILL)
+        loud = (energy >= STILL).nonzero()[0]
         return FRAME * int(loud[0]) if len(loud) else MAX_DEPTH
 
     def jump(self, line: int, clock: int, samples: int, offset: int) -> None:

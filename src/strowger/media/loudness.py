@@ -86,7 +86,7 @@ class Loudness:
         threshold = np.maximum(noise + OVER_NOISE, quietest)
         self.masked[rows] = threshold > quietest + 3
         voiced = (levels >= threshold[:, None]) & heard[:, None]
-        some = np.flatnonzero(voiced.any(axis=1))
+        some = voiced.any(axis=1).nonzero()[0]
         if len(some):
             self._extend(rows[some], voiced[some], positions[some], timestamps[some])
 

@@ -176,7 +176,7 @@ class Receiver:
         capture = self.samples.reshape(len(self.samples), CAPTURE_FRAMES, FRAME)
         capture[rows, positions // FRAME % CAPTURE_FRAMES] = frames
         self.positions[rows, WRITTEN] = positions + FRAME
-        listened = np.flatnonzero(self._detects[rows])
+        listened = self._detects[rows].nonzero()[0]
         if self._detector is None or not len(listened):
             return frames, []
         heard = np.logical_not(missing.any(axis=1))
@@ -194,7 +194,7 @@ class Receiver:
         return self._histories.read(rows, self.positions[rows, WRITTEN] - HISTORY)
 
     def _review(self, rows: Rows, frames: Samples, clock: int, tick: int) -> None:
-        due = np.flatnonzero(self._review_at[rows] <= tick)
+        due = (self._review_at[rows] <= tick).nonzero()[0]
         if not len(due):
             return
         energy = np.square(frames[due], dtype=np.float32).mean(axis=1)

@@ -112,9 +112,15 @@ class Reception:
         if packet.ssrc != self.ssrc or not -WINDOW < spare < WINDOW:
             return self._take_stranger(packet, clock=clock, now=now)
         in_order = 0 < (packet.sequence - self._highest & 0xFFFF) < 0x8000
-        if not self.count(packet.sequence):
+        if packet.sequence == self._highest + 1 & 0xFFFF:  # as nearly always
+            self._highest += 1
+            self._seen = (self._seen << 1 | 1) & REMEMBERED
+            self.unique += 1
+        elif not self.count(packet.sequence):
             return Verdict.DROP
-        self._measure_jitter(position, now)
+        transit = now * RATE - position  # jitter: RFC 3550 section 6.4.1
+        self.jitter += (abs(transit - self._transit) - self.jitter) / 16
+        self._transit = transit
         self._least_spare = min(self._least_spare, spare)
         length = len(packet.payload)
         if spare < 0 and in_order:
@@ -185,11 +191,6 @@ class Reception:
             if start <= position < start + length:
                 return at
         return None
-
-    def _measure_jitter(self, position: int, now: float) -> None:
-        transit = now * RATE - position
-        self.jitter += (abs(transit - self._transit) - self.jitter) / 16
-        self._transit = transit
 
     def _deepen(self, lateness: int) -> int:
         """Let everything from now on wait longer; by how many samples, 0 where that is too long."""

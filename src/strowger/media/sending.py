@@ -170,7 +170,7 @@ class Sender:
                 if line in self._dialling and sending[index]:
                     playing[index] = False
                     speech[index] = not self._dial(line, pcm[index], departure)
-        self._play(rows[playing], pcm, np.flatnonzero(playing), departure)
+        self._play(rows[playing], pcm, playing.nonzero()[0], departure)
         self.frames[rows] = pcm
         self._pack(rows[speech], pcm[speech], departure)
         self._resumes[rows] = ~sending
@@ -214,15 +214,15 @@ class Sender:
         short = (counts < FRAME) & (calm_until < NEVER)  # an utterance may end, or has to wait
         eventful = [
             (index, int(rows[index]), self.lines[int(rows[index])].playout)
-            for index in np.flatnonzero(short | (position + counts > calm_until)).tolist()
+            for index in (short | (position + counts > calm_until)).nonzero()[0].tolist()
         ]
         for index, _, playout in eventful:
             counts[index] = playout.ready()
-        some = np.flatnonzero(counts)
+        some = counts.nonzero()[0]
         if len(some):
             reading = rows[some]
             taken = self._stretches.read(reading, self.positions[reading, READ])
-            part = np.flatnonzero(counts[some] < FRAME)
+            part = (counts[some] < FRAME).nonzero()[0]
             taken[part] *= counts[some[part]][:, None] > FRAME_INDEX
             pcm[places[some]] = taken
             self.positions[rows, READ] += counts
@@ -239,7 +239,7 @@ class Sender:
         packets["ssrc"] = self._ssrc[rows]
         bits = pcm.view(np.uint16)
         packets["payload"] = ENCODERS[Codec.PCMU].take(bits)
-        other = np.flatnonzero(self._law[rows])
+        other = self._law[rows].nonzero()[0]
         if len(other):
             packets["payload"][other] = ENCODERS[Codec.PCMA].take(bits[other])
         self._sequence[rows] += 1

@@ -126,7 +126,7 @@ class VoiceDetector:
         # After silence a chunk begins with the first sound: it tells more than half a chunk of it.
         resting = rows[self._quiet[rows] >= REST_AFTER]
         self._next[resting] = np.maximum(self._next[resting], self._loudness.audible_from[resting])
-        due = np.flatnonzero(written - self._next[rows] >= CHUNK)
+        due = (written - self._next[rows] >= CHUNK).nonzero()[0]
         if not len(due):
             return []
         ready = rows[due]
@@ -164,8 +164,8 @@ class VoiceDetector:
         self._loudness.prolong(rows[sure], start[sure] + CHUNK // 2)
         again = start - self._stopped[rows] < MOMENT
         enough = np.where(again, EVIDENCE_AGAIN, EVIDENCE)
-        begin = np.flatnonzero(~speaking & (evidence >= enough))
-        end = np.flatnonzero(speaking & (against >= STOP_CHUNKS))
+        begin = (~speaking & (evidence >= enough)).nonzero()[0]
+        end = (speaking & (against >= STOP_CHUNKS)).nonzero()[0]
         changes = [self._begin(int(rows[i]), int(start[i])) for i in begin]
         return changes + [
             self._end(int(rows[i]), before=int(start[i]) - (STOP_CHUNKS - 1) * CHUNK) for i in end

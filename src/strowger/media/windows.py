@@ -30,7 +30,7 @@ class Windows(Generic[Sample]):
         places = positions % self._size
         starts = rows * self._size + places
         stretches: NDArray[Sample] = self._windows[np.minimum(starts, self._last)]
-        for index in np.flatnonzero(places + self._length > self._size):
+        for index in (places + self._length > self._size).nonzero()[0]:
             stretches[index] = self._flat[self._around(int(rows[index]), int(places[index]))]
         return stretches
 
@@ -40,7 +40,7 @@ class Windows(Generic[Sample]):
         starts = rows * self._size + places
         inside = places + self._length <= self._size
         self._windows[starts[inside]] = value
-        for index in np.flatnonzero(~inside):
+        for index in (~inside).nonzero()[0]:
             self._flat[self._around(int(rows[index]), int(places[index]))] = value
 
     def _around(self, row: int, place: int) -> Counts:

@@ -102,9 +102,13 @@ class Socket:
     async def send(self, *frames: Frame) -> None:
         """Raises ProviderError where the connection is gone, or takes nothing any more."""
         try:
-            async with asyncio.timeout(self._policy.connect):
-                for frame in frames:
+            if not self._connection.transport.get_write_buffer_size():
+                for frame in frames:  # nothing waits: the other side takes what it is sent
                     await self._connection.send(frame)
+            else:
+                async with asyncio.timeout(self._policy.connect):
+                    for frame in frames:
+                        await self._connection.send(frame)
         except ConnectionClosed as closed:
             raise self._closed(closed) from None
         except TimeoutError:

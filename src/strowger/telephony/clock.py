@@ -1,10 +1,10 @@
 """The media clock: what moves packets between sockets and the engine, every 20 ms.
 
-A tick has four steps, 5 ms apart. In the first two the packets leave that are ready, half of the
-lines in each, so that their moment depends on nothing that is done after. In the last one all
-lines are drained and processed as one matrix, which costs less than two small ones: what they have
-to say leaves 5 or 10 ms later. Ticks that were missed are skipped, never replayed: a burst of late
-packets helps nobody.
+A tick has two steps, 10 ms apart. In the first all packets leave that are ready, so that their
+moment depends on nothing that is done after. In the second all lines are drained and processed as
+one matrix, which costs less than two small ones: what they have to say leaves 10 ms later. There
+are no more steps, as waking up costs as much as a few lines do. Ticks that were missed are skipped,
+never replayed: a burst of late packets helps nobody.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from strowger.media.events import Command, Event
 from strowger.telephony.sockets import DRAIN_LIMIT, Wire
 
 TICK = 0.020
-STEPS = 4
-PHASES = 2
+STEPS = 2
+PHASES = 1
 """The first steps of a tick, in which packets leave."""
 BATCH = 0
 """Of the engine: all lines."""
