@@ -122,29 +122,34 @@ class CountedWire:
 
 
 class Looks:
-    def __init__(self) -> None:
+    """Knows which wires have packets, and counts how often it is asked."""
+
+    def __init__(self, *wires: CountedWire) -> None:
+        self.wires = wires
         self.count = 0
 
-    def look(self) -> None:
+    def look(self) -> bool:
         self.count += 1
+        return any(wire.packets for wire in self.wires)
 
 
 def test_wires_that_give_one_packet_at_a_time_are_asked_until_none_has_any() -> None:
-    engine, looks = LoggingEngine(), Looks()
-    clock = MediaClock(engine, lambda event: None, looks)
     wires = [CountedWire(b"a"), CountedWire(b"b", b"c"), CountedWire()]
+    engine, looks = LoggingEngine(), Looks(*wires)
+    clock = MediaClock(engine, lambda event: None, looks)
     for line, wire in enumerate(wires):
         clock.attach(line, wire)
     clock.turn(STEPS - 1, now=1.0)
     assert [entry for entry in engine.log if entry[0] == "receive"] == [
         ("receive", 0), ("receive", 1), ("receive", 1),
     ]  # fmt: skip
+    assert [wire.asked for wire in wires] == [2, 2, 2]
     assert looks.count == 3
 
 
 def test_a_flood_on_one_wire_is_taken_only_so_far_in_one_turn() -> None:
     engine, flood = LoggingEngine(), CountedWire(*(1000 * [b"x"]))
-    clock = MediaClock(engine, lambda event: None, Looks())
+    clock = MediaClock(engine, lambda event: None, Looks(flood))
     clock.attach(0, flood)
     clock.turn(STEPS - 1, now=1.0)
     assert len(flood.packets) == 1000 - DRAIN_LIMIT

@@ -139,16 +139,12 @@ class ElevenLabsSession:
                 "charStartTimesMs": list(starts),
                 "charDurationsMs": list(durations),
             } if len(chars) == len(starts) == len(durations):
-                return [
-                    word
-                    for char, start, lasts in zip(chars, starts, durations, strict=True)
-                    if isinstance(char, str)
-                    for word in self._spelled.add(
-                        char,
-                        began + number(start) / 1000,
-                        began + (number(start) + number(lasts)) / 1000,
-                    )
-                ]
+                words: list[Word] = []
+                for char, start, lasts in zip(chars, starts, durations, strict=True):
+                    if isinstance(char, str):
+                        at = began + number(start) / 1000
+                        words += self._spelled.add(char, at, at + number(lasts) / 1000)
+                return words
         raise Garbage("sent times of characters that do not fit them")
 
 

@@ -90,6 +90,10 @@ class Heard:
 
 def number(value: object, default: float = 0.0) -> float:
     """A number of JSON; what is none is the default."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if type(value) is not int and type(value) is not float:  # a bool is neither
         return default
-    return float(value)
+    try:
+        found = float(value)
+    except OverflowError:  # more digits than there are atoms
+        return default
+    return found if math.isfinite(found) else default

@@ -39,7 +39,8 @@ class MediaEngine(Protocol):
 class Arrivals(Protocol):
     """What knows which wires have packets; each of these then gives one at a time."""
 
-    def look(self) -> None: ...
+    def look(self) -> bool:
+        """See which; False where none has."""
 
 
 class MediaClock:
@@ -103,15 +104,15 @@ class MediaClock:
     def _drain(self, lines: dict[int, Wire], came: float) -> None:
         """Take what has come: of most wires one packet, of none more than DRAIN_LIMIT."""
         receive, arrivals = self._engine.receive, self._arrivals
-        for _ in range(1 if arrivals is None else DRAIN_LIMIT):
+        if arrivals is not None:
+            arrivals.look()
+        for _ in range(DRAIN_LIMIT):
             more = False
-            if arrivals is not None:
-                arrivals.look()
             for line, wire in lines.items():
                 for packet in wire.received():
                     more = True
                     receive(line, packet, now=came)
-            if not more:
+            if arrivals is None or not more or not arrivals.look():
                 return
 
     def _exchange_reports(self, *, now: float) -> None:

@@ -37,9 +37,10 @@ class Arrivals:
         """Until it is closed."""
         self._epoll.register(rtp.fileno(), select.EPOLLIN)
 
-    def look(self) -> None:
-        """Note which have something to read now."""
+    def look(self) -> bool:
+        """Note which have something to read now; False where none has."""
         self._waiting = frozenset(fd for fd, _ in self._epoll.poll(0))
+        return bool(self._waiting)
 
     def waits(self, rtp: socket.socket) -> bool:
         return rtp.fileno() in self._waiting
