@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from strowger.errors import ConfigurationError, Unavailable
-from strowger.telephony.sockets import LineSockets, PortPool
+from strowger.telephony.sockets import Arrivals, LineSockets, PortPool
 
 HOST = "127.0.0.1"
 RTP = bytes([0x80, 0]) + bytes(170)
@@ -96,6 +96,52 @@ def test_an_unreachable_peer_is_a_lost_packet_not_an_error(line: Sockets) -> Non
     for _ in range(3):
         sockets.send(RTP)
         assert list(sockets.received()) == []
+
+
+def test_strangers_do_not_hold_up_the_peer_where_packets_are_read_one_at_a_time() -> None:
+    arrivals = Arrivals()
+    sockets = LineSockets(PortPool(HOST, 21400, 21499, arrivals))
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as named,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+    ):
+        named.bind((HOST, 0))
+        host, port = named.getsockname()
+        sockets.aim((host, port), (host, port + 1))
+        for _ in range(10):
+            say(stranger, sockets, b"hello")
+        say(named, sockets, RTP)
+        say(named, sockets, RTP)
+        select.select([sockets.fileno()], [], [], 2)
+        assert arrivals.look()
+        assert sockets.received() == [RTP], "the first that is the peer's"
+        assert sockets.received() == [RTP], "one at a time"
+    sockets.close()
+    arrivals.close()
+
+
+def test_a_socket_that_was_closed_does_not_speak_for_the_next_with_its_number() -> None:
+    arrivals = Arrivals()
+    pool = PortPool(HOST, 21400, 21499, arrivals)
+    before = LineSockets(pool)
+    number = before.fileno()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind((HOST, 0))
+        say(peer, before, RTP)
+        select.select([before.fileno()], [], [], 2)
+        assert arrivals.look()
+        before.close()
+        after = LineSockets(pool)
+        assert after.fileno() == number, "the system gives out the lowest that is free"
+        assert list(after.received()) == [], "asked by what was seen of the one before"
+        assert not arrivals.look()
+        after.aim(peer.getsockname(), (HOST, 9))
+        say(peer, after, RTP)
+        select.select([after.fileno()], [], [], 2)
+        assert arrivals.look()
+        assert after.received() == [RTP]
+    after.close()
+    arrivals.close()
 
 
 def test_ports_are_even_distinct_and_come_back() -> None:

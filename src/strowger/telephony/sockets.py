@@ -160,7 +160,8 @@ class LineSockets:
             most = 1
         else:
             return packets
-        for _ in range(most):
+        # What is not the peer's does not count: before it is known, strangers could hold it up.
+        for _ in range(DRAIN_LIMIT):
             try:
                 if self._latched:
                     packets.append(self._rtp.recv(PACKET_LIMIT))
@@ -172,6 +173,8 @@ class LineSockets:
                 break
             except OSError:
                 continue  # an ICMP error of something we sent; the next read goes on
+            if len(packets) == most:
+                break
         return packets
 
     def received_rtcp(self) -> Iterator[bytes]:
