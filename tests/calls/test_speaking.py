@@ -72,3 +72,40 @@ def test_a_voice_that_falls_silent_within_a_sentence_has_failed_and_is_left() ->
     assert isinstance(failed[1], ProviderFailed) and failed[1].retryable
     assert isinstance(ended[1], UtteranceEnded) and not ended[1].complete
     assert voice.left
+
+
+class TellingVoice:
+    """A second of sound, and when each of two words is over."""
+
+    async def speak(
+        self, text: str, settings: VoiceSettings, *, language: str
+    ) -> AsyncIterator[bytes | Word]:
+        yield Word("hello", 0.0, 0.8)
+        yield Word("there", 0.8, 1.0)
+        yield bytes(2 * LINE_RATE)
+
+
+def test_a_word_that_is_over_just_where_resumed_speech_is_cut_was_heard() -> None:
+    async def main() -> list[UtteranceEnded]:
+        line, events = VirtualLine(), list[Event]()
+        speaker = Speaker(
+            line, Voice(TellingVoice(), VoiceSettings(), "en-US", None), events.append
+        )
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(speaker.run())
+            telling = tasks.create_task(tell_ends(line, speaker))
+            speaker.speak(Speak(1, "hello there"))
+            await asyncio.sleep(0.1)
+            speaker.stop()
+            await asyncio.sleep(1.0)
+            speaker.speak(Speak(2, "hello there", after=1, skip=0.1))
+            await asyncio.sleep(0.7)
+            speaker.stop()
+            await asyncio.sleep(1.0)
+            running.cancel()
+            telling.cancel()
+        return [event for event in events if isinstance(event, UtteranceEnded)]
+
+    first, resumed = run_in_virtual_time(main())
+    assert (first.heard, first.words) == (0.1, 0)
+    assert (resumed.heard, resumed.words) == (0.7, 1)

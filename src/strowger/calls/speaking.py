@@ -44,8 +44,8 @@ class _Utterance:
     after: int = 0
     skip: float = 0.0
     sound: bytearray = field(default_factory=bytearray)
-    words: list[tuple[str, float]] = field(default_factory=list)
-    """With the seconds at which each is over."""
+    words: list[tuple[str, int]] = field(default_factory=list)
+    """With the sample at which each is over: seconds do not stay exact when one is cut off."""
     begun: bool = False
     whole: bool = False
     """The voice has spoken all of the text."""
@@ -54,8 +54,8 @@ class _Utterance:
         spoken = len(self.sound) / BYTES_PER_SECOND
         return spoken if self.whole else max(spoken, SECONDS_PER_CHARACTER * len(self.text))
 
-    def words_heard(self, heard: float) -> int | None:
-        return words_heard(self.text, self.words, heard, all_told=self.whole)
+    def words_heard(self, samples: int) -> int | None:
+        return words_heard(self.text, self.words, samples, all_told=self.whole)
 
 
 class Speaker:
@@ -125,7 +125,7 @@ class Speaker:
         heard = event.samples / LINE_RATE
         complete = event.complete and utterance.whole
         duration = heard if complete else max(heard, utterance.duration())
-        words = None if complete else utterance.words_heard(heard)
+        words = None if complete else utterance.words_heard(event.samples)
         if not complete and utterance.whole:
             self._cut[utterance.number] = utterance
         self._report(UtteranceEnded(event.utterance, heard, duration, complete, words))
@@ -155,7 +155,7 @@ class Speaker:
                 if isinstance(piece, bytes):
                     await self._play(utterance, piece)
                 else:
-                    utterance.words.append((piece.text, piece.end))
+                    utterance.words.append((piece.text, round(piece.end * LINE_RATE)))
         finally:
             if isinstance(speech, AsyncGenerator):
                 await speech.aclose()
@@ -181,9 +181,7 @@ class Speaker:
     async def _go_on(self, utterance: _Utterance, before: _Utterance) -> None:
         """Play the rest of a sound that was cut off."""
         skipped = round(utterance.skip * LINE_RATE)
-        utterance.words = [
-            (word, end - utterance.skip) for word, end in before.words if end > utterance.skip
-        ]
+        utterance.words = [(word, end - skipped) for word, end in before.words if end > skipped]
         utterance.whole = True
         await self._play(utterance, bytes(before.sound[2 * skipped :]))
 

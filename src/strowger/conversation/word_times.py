@@ -11,7 +11,7 @@ from collections.abc import Sequence
 def words_heard(
     text: str, told: Sequence[tuple[str, float]], heard: float, *, all_told: bool
 ) -> int | None:
-    """Words of `text` that were over after `heard` seconds.
+    """Words of `text` that were over after `heard`, in seconds or samples as the ends are.
 
     `told` are the words and when each ends, in order; `all_told`: there will be no more. None where
     the times tell nothing of that.

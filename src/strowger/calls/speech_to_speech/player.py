@@ -32,8 +32,8 @@ class _Stretch:
     pending: deque[bytes] = field(default_factory=deque)
     received: int = 0
     """Bytes."""
-    words: list[tuple[str, float]] = field(default_factory=list)
-    """With the seconds at which each is over."""
+    words: list[tuple[str, int]] = field(default_factory=list)
+    """With the sample at which each is over."""
     more: asyncio.Event = field(default_factory=asyncio.Event)
     begun: bool = False
     closed: bool = False
@@ -44,10 +44,10 @@ class _Stretch:
     def duration(self) -> float:
         return self.received / BYTES_PER_SECOND
 
-    def words_heard(self, heard: float) -> int | None:
+    def words_heard(self, samples: int) -> int | None:
         if not self.words:
             return None
-        return sum(1 for _, end in self.words if end <= heard)
+        return sum(1 for _, end in self.words if end <= samples)
 
 
 class Player:
@@ -89,7 +89,9 @@ class Player:
             self._wake.set()
             self._report(SoundBegan(stretch.number, sound.item))
         before = stretch.duration
-        stretch.words += [(word.text, before + word.end) for word in sound.words]
+        stretch.words += [
+            (word.text, round((before + word.end) * LINE_RATE)) for word in sound.words
+        ]
         stretch.received += len(sound.pcm)
         stretch.pending.append(sound.pcm)
         stretch.more.set()
@@ -128,7 +130,7 @@ class Player:
         heard = event.samples / LINE_RATE
         complete = event.complete and not stretch.cut
         duration = heard if complete else max(heard, stretch.duration)
-        words = len(stretch.words) or None if complete else stretch.words_heard(heard)
+        words = len(stretch.words) or None if complete else stretch.words_heard(event.samples)
         self._report(UtteranceEnded(event.utterance, heard, duration, complete, words))
 
     def _waits(self) -> float:
