@@ -60,6 +60,8 @@ class Acting:
         self._record = record
         self._asked: dict[int, _Asked] = {}
         self._rounds = 0
+        self._leaving = 0
+        """The use that puts the callee through or hands him over, or did last."""
 
     def find_tools(self) -> list[SpokenEffect]:
         return [FindTools(server) for server in self.desk.servers]
@@ -75,11 +77,14 @@ class Acting:
         self._rounds += 1
         if self._rounds > MOST_ROUNDS and isinstance(order, Request | Keys | HandOver):
             order = Refusal("that is enough for now: speak to the callee")
-        if isinstance(order, Goodbye | PutThrough | HandOver) and (leaving or self.put_through):
+        leaving = leaving or self.desk.runs(self._leaving)
+        if isinstance(order, Goodbye | PutThrough | HandOver) and leaving:
             order = Refusal("something else was asked for first")
         if isinstance(order, TakeWay):
             order = Refusal("there is no such way")
         use = self.desk.begin(event, order, now=now)
+        if isinstance(order, PutThrough | HandOver):
+            self._leaving = use.number
         self._asked[use.number] = _Asked(event.id[:LONGEST_ID], connection, event.name)
         self._record.add_use(use)
         return use, order

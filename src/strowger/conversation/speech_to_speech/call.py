@@ -9,6 +9,7 @@ from typing import assert_never
 from strowger.agent import AgentDefinition, Scalar
 from strowger.conversation import phrases
 from strowger.conversation.answers import words_of
+from strowger.conversation.dialogue import OfferedTool
 from strowger.conversation.events import (
     FoundTool,
     HangUp,
@@ -73,6 +74,8 @@ class SpokenCall:
         self._variables = dict(variables)
         self._longest = definition.limits.max_duration
         self._link = Linking()
+        self._offered: tuple[OfferedTool, ...] = ()
+        """The tools that the service knows of."""
         self._to_say: list[str] = []
         """Asked for by the customer while it could not be said."""
         self._plain = 0
@@ -94,6 +97,11 @@ class SpokenCall:
         return self.leaving.closing
 
     @property
+    def _known(self) -> Mapping[str, Scalar]:
+        """The variables, with what the agent has in place of those that are not given."""
+        return {**self._definition.default_variables, **self._variables}
+
+    @property
     def connection(self) -> int:
         return self._link.number
 
@@ -112,10 +120,9 @@ class SpokenCall:
     def _connect(self, *, now: float) -> Connect:
         number = self._link.ask(now=now)
         self.patience.await_service(now=now)
-        variables = {**self._definition.default_variables, **self._variables}
-        brief = brief_of(
-            self._definition, variables, self.acting.desk.offered(), self.record.dialogue()
-        )
+        self._offered = self.acting.desk.offered()
+        dialogue = self.record.dialogue(now=now)
+        brief = brief_of(self._definition, self._known, self._offered, dialogue)
         return Connect(number, brief)
 
     def connected(self, event: Connected, *, now: float) -> list[SpokenEffect]:
@@ -123,22 +130,22 @@ class SpokenCall:
         if not link.connected(event) or self.closing is not None:
             return []
         self.patience.quiet(now=now)
+        tools = self._offer_tools()
         owed, link.owed = link.owed, False
         if owed:  # the wait goes on that began with the failure
-            return [Respond(), *self.say_what_waits(now=now)]
+            return [*tools, Respond(), *self.say_what_waits(now=now)]
         self.patience.service_heard()
         first = link.takes_over or self._definition.turn_taking.who_speaks_first == "agent"
         link.takes_over = False
         effects = self._open(now=now) if first and not self.opened else []
-        return effects + self.say_what_waits(now=now)
+        return [*tools, *effects, *self.say_what_waits(now=now)]
 
     def _open(self, *, now: float) -> list[SpokenEffect]:
         """Have the service say the agent's first words, unless it does so by itself."""
         self.opened = True
         if self._link.ready is not None and self._link.ready.greets:
             return []
-        variables = {**self._definition.default_variables, **self._variables}
-        greeting = greeting_of(self._definition, variables)
+        greeting = greeting_of(self._definition, self._known)
         return self.ask(Say(greeting) if greeting else Respond(), now=now)
 
     def ask(self, effect: Respond | Say | PassOn, *, now: float) -> list[SpokenEffect]:
@@ -170,7 +177,7 @@ class SpokenCall:
     def service_left(self, *, now: float) -> list[SpokenEffect]:
         self._link.ready = None
         self.patience.service_heard()
-        self.record.finish_all()
+        self.record.finish_all(in_order=True)
         if self.closing is None:
             self.close_when_silent(EndReason.AGENT_HANGUP, wait=0.0, now=now)
         return self._goodbye_lost(now=now)
@@ -180,7 +187,8 @@ class SpokenCall:
         link = self._link
         link.ready = None
         waits = self.patience.awaited_since is not None or self.record.unfinished
-        self.record.finish_all()
+        self.record.finish_all(in_order=False)
+        self.callee_has_floor = False  # whatever he says now, the next one hears
         if self.closing is not None:
             return self._goodbye_lost(now=now)
         if not link.fail(retryable=retryable):
@@ -263,7 +271,7 @@ class SpokenCall:
         if message.type == "voicemail":
             reason, voicemail = EndReason.VOICEMAIL, self._definition.voicemail
             if voicemail.action == "leave_message":
-                text = render_speech(voicemail.message, self._variables)
+                text = render_speech(voicemail.message, self._known)
         if text:
             effects += self.ask(Say(text), now=now)
             self.patience.service_heard()
@@ -289,16 +297,23 @@ class SpokenCall:
         told = any(isinstance(effect, AnswerTool | Inform) for effect in effects)
         if not told or self.acting.desk.running or self.acting.put_through is not None:
             return effects
+        if self.callee_has_floor:  # it answers all of it once he is done
+            return effects
         self.patience.quiet(now=now)
         return effects + self.ask(Respond(), now=now)
 
     def tools_found(self, server: str, tools: Sequence[FoundTool]) -> list[SpokenEffect]:
         self.acting.desk.found(server, tools)
-        return [] if self._link.ready is None else [OfferTools(self.acting.desk.offered())]
+        return [] if self._link.ready is None else self._offer_tools()
+
+    def _offer_tools(self) -> list[SpokenEffect]:
+        """Tell the service of tools that were found since it was told of them."""
+        known, self._offered = self._offered, self.acting.desk.offered()
+        return [OfferTools(self._offered)] if self._offered != known else []
 
     def hand_over(self, use: int, definition: AgentDefinition, *, now: float) -> list[SpokenEffect]:
         """Another agent goes on with the call, at its own service."""
-        if not self.acting.desk.runs(use):
+        if not self.acting.desk.runs(use) or self.closing is not None:
             return []
         if definition.speech_to_speech is None:
             problem = f"{definition.name} cannot take over: no speech-to-speech service holds it"
@@ -306,7 +321,8 @@ class SpokenCall:
         self.acting.desk.finish(use, f"{definition.name} goes on", ok=True, now=now)
         self.acting.desk.report()
         stopped = self.record.cut()
-        self.record.finish_all()
+        self.record.finish_all(in_order=False)
+        self.callee_has_floor = False
         self._take(definition)
         self.acting.desk.replace(definition.tools)
         self.opened = False
@@ -454,4 +470,4 @@ class SpokenCall:
         text = texts[min(patience.reprompts, len(texts) - 1)]
         patience.reprompts += 1
         self._link.nudged = True  # a service that does not answer this is not asked a third time
-        return self.ask(Say(render_speech(text, self._variables)), now=now)
+        return self.ask(Say(render_speech(text, self._known)), now=now)

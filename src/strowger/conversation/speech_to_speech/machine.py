@@ -267,6 +267,8 @@ class SpokenConversation:
                 return []
             case SoundBegan(utterance, item):
                 entry = call.record.sounds(utterance, item)
+                if entry.interrupted:  # in a gap of its sound, when there was nothing to stop
+                    return [StopSpeaking()]
                 if entry.cause is None and entry.started_at is None:
                     entry.cause, self._cause = self._cause, None
                 call.sounds(item)

@@ -4,7 +4,7 @@ The words of the callee come from the service, mostly after it has begun to answ
 place is where he spoke. Those of the agent are cut at what the line has played.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from strowger.conversation.dialogue import Message, Role
 from strowger.conversation.events import UtteranceEnded, UtteranceStarted
@@ -53,6 +53,8 @@ class AgentItem:
     text: str = ""
     over: bool = False
     """No more sound of it comes."""
+    broken_off: bool = False
+    """It is over before all of its words had sounded, as far as is known."""
     interrupted: bool = False
     cause: CalleeItem | None = None
     """The turn of the callee's that it answers first."""
@@ -61,6 +63,8 @@ class AgentItem:
     waited: float = 0.0
     playing: set[int] = field(default_factory=set)
     """Utterances of the line that are not over."""
+    plays: tuple[int, float] | None = None
+    """The one that is being heard, and since when."""
     heard: float = 0.0
     sound: float = 0.0
     """Seconds: played, and all that came."""
@@ -73,7 +77,8 @@ class AgentItem:
 
     @property
     def whole(self) -> bool:
-        return self.over and not self.playing and self.heard >= self.sound
+        complete = self.over and not self.broken_off
+        return complete and not self.playing and self.heard >= self.sound
 
     def spoken(self) -> str:
         """The words heard."""
@@ -82,16 +87,27 @@ class AgentItem:
         if self.whole:
             return " ".join(self.text.split())
         duration = self.sound
-        if not self.over:
+        if not self.over or self.broken_off:
             duration = max(duration, SECONDS_PER_CHARACTER * len(self.text))
         return heard_words(self.text, heard=self.heard, duration=duration, known=self.words)
 
+    def will_have_spoken(self, *, now: float) -> str:
+        """The words heard once what is played now is over, all of it unless it was cut."""
+        if self.playing and not self.interrupted:
+            return " ".join(self.text.split())
+        left = replace(self, playing=set(self.playing))
+        left.break_off(now=now)
+        return left.spoken()
+
     def started(self, event: UtteranceStarted) -> None:
+        self.plays = event.utterance, event.at
         if self.started_at is None:
             self.started_at, self.waited = event.at, event.waited
 
     def ended(self, event: UtteranceEnded, *, now: float) -> None:
         self.playing.discard(event.utterance)
+        if self.plays is not None and self.plays[0] == event.utterance:
+            self.plays = None
         self.heard += event.heard
         self.sound += event.duration
         self.ended_at = now
@@ -101,7 +117,7 @@ class AgentItem:
     def break_off(self, *, now: float) -> None:
         """The call is over: what plays now is heard as far as the clock tells."""
         if self.playing and self.started_at is not None:
-            heard = max(0.0, now - self.started_at - self.heard)
+            heard = 0.0 if self.plays is None else max(0.0, now - self.plays[1])
             self.heard += heard
             self.sound += max(heard, SECONDS_PER_CHARACTER * len(self.text) - self.sound)
             self.ended_at, self.words = now, None
@@ -196,13 +212,15 @@ class Record:
         """All that the agent has not finished is interrupted; the items that this stops."""
         stopped = self.playing
         for entry in self._agents.values():
+            entry.broken_off = entry.broken_off or not entry.over
             if entry.playing or not entry.over:
                 entry.interrupted = entry.over = True
         return stopped
 
-    def finish_all(self) -> None:
+    def finish_all(self, *, in_order: bool) -> None:
         """Nothing more of what was begun will come."""
         for entry in self._agents.values():
+            entry.broken_off = entry.broken_off or not (entry.over or in_order)
             entry.over = True
         for callee in self._callees.values():
             if callee.text is None:
@@ -235,14 +253,14 @@ class Record:
         turns = (entry.as_turn(answered_at) for entry in self._entries)
         return tuple(turn for turn in turns if turn is not None)
 
-    def dialogue(self) -> tuple[Message, ...]:
-        """What was heard and done, for a service that is to go on with it."""
+    def dialogue(self, *, now: float) -> tuple[Message, ...]:
+        """What was heard, is being heard and was done, for a service that is to go on with it."""
         messages: list[Message] = []
         for entry in self._entries:
             match entry:
                 case CalleeItem(text=str(text)) if text:
                     messages.append(Message(Role.USER, text))
-                case AgentItem() if text := entry.spoken():
+                case AgentItem() if text := entry.will_have_spoken(now=now):
                     messages.append(Message(Role.ASSISTANT, text))
                 case ToolUse():
                     result = entry.result if entry.settled else STILL_RUNNING
