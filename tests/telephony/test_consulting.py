@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from strowger.errors import CallRefused, TransferRefused
+from strowger.errors import CallRefused, TransferRefused, Unavailable
 from strowger.ports import LineHungUp
 from strowger.telephony.line import SipLine
 from strowger.telephony.telephone import IncomingCall, open_telephone
@@ -45,10 +45,13 @@ class FarSide:
 
 
 @asynccontextmanager
-async def called(outcome: int = 200) -> AsyncIterator[tuple[SipLine, FarSide]]:
+async def called(
+    outcome: int = 200, *, lines: int = 2, rtp_ports: tuple[int, int] = (22100, 22198)
+) -> AsyncIterator[tuple[SipLine, FarSide]]:
     far, port = FarSide(outcome), free_port()
     incoming: asyncio.Queue[IncomingCall] = asyncio.Queue()
     theirs = replace(settings(port, 22000), takes_referrals=True)
+    own = replace(settings(free_port(), 22100, lines=lines), rtp_ports=rtp_ports)
 
     async def take_all(tasks: asyncio.TaskGroup) -> None:
         while True:
@@ -57,7 +60,7 @@ async def called(outcome: int = 200) -> AsyncIterator[tuple[SipLine, FarSide]]:
     async with (
         asyncio.timeout(20),
         open_telephone(theirs, None, incoming.put_nowait),
-        open_telephone(settings(free_port(), 22100), None) as ours,
+        open_telephone(own, None) as ours,
         asyncio.TaskGroup() as tasks,
     ):
         taking = tasks.create_task(take_all(tasks))
@@ -96,5 +99,23 @@ def test_the_callee_stays_on_the_line_where_the_boss_is_busy_or_does_not_get_him
                             raise AssertionError("one is asked at a time")
                     await line.transfer_to(boss, lambda: None)
             assert CALLEE not in far.hung_up
+
+    asyncio.run(main())
+
+
+def test_who_is_consulted_takes_neither_the_line_nor_the_port_of_a_call_to_come() -> None:
+    two_ports = (22100, 22103)
+
+    async def main() -> None:
+        async with (
+            called(lines=1, rtp_ports=two_ports) as (line, _),
+            line.consult(BOSS, ring_timeout=5) as boss,
+        ):
+            assert boss.row != line.row, "though the only line is taken"
+        async with called(lines=2, rtp_ports=two_ports) as (line, far):
+            with pytest.raises(Unavailable, match="STROWGER_RTP_PORTS"):
+                async with line.consult(BOSS, ring_timeout=5):
+                    raise AssertionError("the other port is kept for the other line")
+            assert far.hung_up == []
 
     asyncio.run(main())

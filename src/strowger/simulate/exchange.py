@@ -111,7 +111,7 @@ async def open_exchange(
             bell.put_nowait(incoming)
 
     async with AsyncExitStack() as stack:
-        called, at = await _open(stack, model, lines, ring)
+        called, at = await _open(stack, model, 2 * lines, ring)  # those who are consulted as well
         caller, _ = await _open(stack, model, lines, None)
         assert called is not caller
         callees = Callees(providers, CalleeSettings(listen=at, lines=lines))

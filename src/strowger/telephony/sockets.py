@@ -62,6 +62,11 @@ class PortPool:
         self.host = host
         self._free = list(range(first, last, 2))
 
+    @property
+    def free(self) -> int:
+        """Ports that no line of ours uses."""
+        return len(self._free)
+
     def open_pair(self) -> tuple[socket.socket, socket.socket, int]:
         """Bind an RTP and an RTCP socket; returns both and the RTP port.
 

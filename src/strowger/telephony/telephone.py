@@ -31,8 +31,9 @@ from strowger.telephony.agreement import (
     unreachable,
 )
 from strowger.telephony.clock import PHASES, MediaClock
-from strowger.telephony.legs import CLOSING_TIME, MediaLeg
+from strowger.telephony.legs import MediaLeg
 from strowger.telephony.line import Referrals, SipLine
+from strowger.telephony.rows import Rows
 from strowger.telephony.signalling import UdpTransport, open_udp_transport
 from strowger.telephony.sockets import Arrivals, LineSockets, PortPool, Wire
 
@@ -52,7 +53,7 @@ class TelephoneSettings:
     """The address others reach us at, where it is not the one we see ourselves."""
     rtp_ports: tuple[int, int] = (10000, 19999)
     lines: int = 100
-    """Most calls at the same time."""
+    """Most calls at the same time; as many people again may be consulted in the midst of them."""
     takes_referrals: bool = False
     """Whether callers may ask to have us call somebody else (REFER); else they get 405."""
 
@@ -79,14 +80,13 @@ class SipTelephone:
             takes_referrals=settings.takes_referrals,
         )
         self._transport: UdpTransport | None = None
-        self._engine = Engine(lines=settings.lines, model=model, phases=PHASES, batches=1)
+        lines = settings.lines
+        self._engine = Engine(lines=2 * lines, model=model, phases=PHASES, batches=1)
         self._arrivals = Arrivals()
         self.clock = MediaClock(self._engine, self._on_media, self._arrivals)
         self._ports = PortPool(settings.listen[0], *settings.rtp_ports, self._arrivals)
-        self._rows = list(range(settings.lines))
-        self._closing: set[int] = set()
-        """Rows whose call is gone and that the engine has not let go of yet."""
-        self._given_back = asyncio.Event()
+        self._rows = Rows(range(lines))
+        self._rows_to_consult = Rows(range(lines, 2 * lines))
         self._lines: dict[int, SipLine] = {}
         self._sessions: dict[sip.SessionId, Callable[[sip.Event], None]] = {}
         self.packets: Counter[str] = Counter()
@@ -111,12 +111,17 @@ class SipTelephone:
 
     # ── calls we place ───────────────────────────────────────────────────────────────────────
 
-    @asynccontextmanager
-    async def dial(
+    def dial(
         self, request: DialRequest, on_ringing: Callable[[int], None]
+    ) -> AbstractAsyncContextManager[SipLine]:
+        return self._dial(request, on_ringing, self._rows)
+
+    @asynccontextmanager
+    async def _dial(
+        self, request: DialRequest, on_ringing: Callable[[int], None], rows: Rows
     ) -> AsyncIterator[SipLine]:
         destination = await resolve(request.trunk.host, request.trunk.port)
-        async with self._media(destination[0]) as leg:
+        async with self._media(destination[0], rows) as leg:
             own = (leg.public_host, self._settings.listen[1])
             invite = invitation(request, destination, own, leg.offer())
             session = self._endpoint.invite(invite, now=self._now())
@@ -196,7 +201,7 @@ class SipTelephone:
     ) -> AsyncIterator[SipLine]:
         """Take a call; enter when its ACK has come, hang up on exit. Raises CallRefused."""
         session = incoming.session
-        async with self._media(incoming.source[0]) as leg:
+        async with self._media(incoming.source[0], self._rows) as leg:
             try:
                 answer = answer_offer(leg, incoming.sdp)
                 self._endpoint.answer(session, answer, now=self._now())
@@ -218,9 +223,9 @@ class SipTelephone:
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
     @asynccontextmanager
-    async def _media(self, towards: str) -> AsyncIterator[MediaLeg]:
+    async def _media(self, towards: str, rows: Rows) -> AsyncIterator[MediaLeg]:
         """A row, its sockets and their orderly end. Raises Unavailable when none is free."""
-        row = await self._free_row()
+        row = await rows.take()
         opened: SipLine | None = None
         try:
             host = self._settings.public_host
@@ -244,25 +249,9 @@ class SipTelephone:
                     self._lines.pop(row, None)
         finally:
             if opened is None or opened.closed.is_set():
-                self._give_back(row)
-            else:  # the closing was cut short; the engine takes a tick to finish it
-                self._closing.add(row)
-
-    async def _free_row(self) -> int:
-        """Waits for one that is just being closed. Raises Unavailable when none is free."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSING_TIME):
-                while self._closing and not self._rows:
-                    self._given_back.clear()
-                    await self._given_back.wait()
-        if not self._rows:
-            raise Unavailable("every line is in use")
-        return self._rows.pop(0)
-
-    def _give_back(self, row: int) -> None:
-        self._closing.discard(row)
-        self._rows.append(row)
-        self._given_back.set()
+                rows.give_back(row)
+            else:
+                rows.give_back_once_closed(row)
 
     def _open_line(self, leg: MediaLeg, recording: Path | None) -> SipLine:
         line = leg.open(recording)
@@ -330,9 +319,14 @@ class SipTelephone:
     def _consult(
         self, request: DialRequest, to: str, ring_timeout: float
     ) -> AbstractAsyncContextManager[SipLine]:
-        """Call somebody else by the trunk of a call, unrecorded."""
+        """Call somebody else by the trunk of a call, unrecorded; calls to come keep their lines.
+
+        Raises Unavailable, too where there are RTP ports for these only.
+        """
+        if self._ports.free <= self._rows.promised:
+            raise Unavailable("every RTP port is needed for calls; widen STROWGER_RTP_PORTS")
         other = replace(request, to=to, ring_timeout=ring_timeout, recording=None)
-        return self.dial(other, lambda status: None)
+        return self._dial(other, lambda status: None, self._rows_to_consult)
 
     def _hang_up(self, session: sip.SessionId) -> None:
         self.forget(session)
@@ -362,8 +356,8 @@ class SipTelephone:
             self.packets["received"] += event.packets_received
             self.packets["lost"] += event.packets_lost
             self.packets["late"] += event.packets_late
-            if event.line in self._closing:
-                self._give_back(event.line)
+            self._rows.closed(event.line)
+            self._rows_to_consult.closed(event.line)
         if (line := self._lines.get(event.line)) is not None:
             line.take(event)
 
