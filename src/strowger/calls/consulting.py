@@ -7,6 +7,7 @@ there is a refusal, and the agent goes on with him.
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing, suppress
+from typing import TypeVar
 
 from strowger.calls.speaking import Voice
 from strowger.conversation.events import Transfer
@@ -16,6 +17,7 @@ from strowger.ports import Line, LineEvent, LineHungUp, pcm_of
 
 RINGS_FOR = 20.0
 """Seconds; less than the usual deadline of a transfer, so that the model hears that nobody came."""
+HUNG_UP = "who was called has hung up"
 HELLO_WITHIN = 2.0
 """Seconds that who answers has for a hello before the agent speaks."""
 
@@ -49,10 +51,15 @@ async def _tell(other: Line, text: str, voice: Voice) -> None:
         async for pcm in pieces:
             await other.write(pcm)
     other.end_utterance(1)
-    await _until(other, PlayoutEnded)
+    if not (await _until(other, PlayoutEnded)).complete:  # it ends with the call
+        raise TransferRefused(HUNG_UP)
 
 
-async def _until(other: Line, kind: type[LineEvent]) -> None:
+E = TypeVar("E", bound=LineEvent)
+
+
+async def _until(other: Line, kind: type[E]) -> E:
     while not isinstance(event := await other.next_event(), kind):
         if isinstance(event, LineHungUp):
-            raise TransferRefused("who was called has hung up")
+            raise TransferRefused(HUNG_UP)
+    return event
