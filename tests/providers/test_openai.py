@@ -3,6 +3,7 @@ import json
 import wave
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
 
@@ -418,10 +419,36 @@ def test_a_key_that_cannot_be_one_is_a_matter_of_configuration(key: str) -> None
     assert key not in repr(service)
 
 
-@pytest.mark.parametrize("url", ["", "example.com/v1", "ftp://example.com", "http://[::1"])
+@pytest.mark.parametrize(
+    "url", ["", "example.com/v1", "ftp://example.com", "http://[::1", "http://example..com/v1"]
+)
 def test_an_address_that_cannot_be_one_is_a_matter_of_configuration(url: str) -> None:
     with pytest.raises(ConfigurationError, match="base_url of openai"):
         HttpConnection(HttpService(name="openai", base_url=url), QUICK)
+
+
+def test_a_password_in_the_address_and_a_key_are_one_too_many() -> None:
+    service = HttpService(name="openai", base_url="http://ann:secret@example.com/v1", api_key=KEY)
+    with pytest.raises(ConfigurationError, match="only one of them") as failure:
+        HttpConnection(service, QUICK)
+    assert "secret" not in str(failure.value) and KEY not in str(failure.value)
+    HttpConnection(replace(service, api_key=None), QUICK)
+    HttpConnection(replace(service, key_header="x-api-key"), QUICK)
+
+
+def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
+    async def elsewhere(client: Client, asked: Asked) -> None:
+        await client.whole(307, "text/plain", b"", location="/v1/other", set_cookie="a=b; Path=/")
+
+    async def test() -> None:
+        async with connected(elsewhere) as (server, connection):
+            for _ in range(2):
+                with pytest.raises(ProviderError, match="unexpected status"):
+                    await reply(connection)
+            assert [asked.path for asked in server.asked] == ["/v1/chat/completions"] * 2
+            assert not any("cookie" in asked.headers for asked in server.asked)
+
+    run(test())
 
 
 # ── tools ────────────────────────────────────────────────────────────────────────────────────

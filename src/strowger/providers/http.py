@@ -325,11 +325,17 @@ def checked_url(service: HttpService) -> str:
     try:
         parts = urlsplit(service.base_url)
         port = parts.port
+        (parts.hostname or "").encode("idna")
     except ValueError as error:
         raise ConfigurationError(f"base_url of {service.name}: {error}") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise ConfigurationError(
             f"base_url of {service.name}: expected http(s)://host/…, got {service.base_url!r}"
+        )
+    if parts.username is not None and "authorization" in headers_for(service):
+        raise ConfigurationError(
+            f"base_url of {service.name}: a user and password go where the API key does:"
+            " only one of them can be sent"
         )
     return service.base_url.rstrip("/")
 
