@@ -92,6 +92,8 @@ class Spoken:
             self.seconds += len(piece) / 2 / LINE_RATE
             return piece
         self._words.append(piece)
+        if not self._began:
+            return piece
         return replace(piece, start=piece.start + self._began, end=piece.end + self._began)
 
     def rest(self) -> str:
