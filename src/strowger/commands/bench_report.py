@@ -91,7 +91,7 @@ def describe_lines(result: LinesResult) -> str:
             f"punctual         {100 * wire.on_time:.2f} % of {wire.expected} packets within "
             f"{1000 * ON_TIME:g} ms {_aim(wire.on_time >= LINES_ON_TIME, '99 %')}",
             f"late by          p50 {_ms(late.p50)}, p99 {_ms(late.p99)}, max {_ms(late.max)} ms",
-            f"missing          {wire.missing} packets; {result.skipped} phases skipped",
+            f"missing          {wire.missing} packets; {result.skipped} ticks skipped",
             f"heard            {result.turns_heard} beginnings of speech; "
             f"{result.recorded:.0f} s recorded",
             f"the load itself  {100 * result.load_cpu:.1f} % of one core; {_own(result.own)}",
@@ -114,7 +114,7 @@ def describe_latency(result: LatencyResult) -> str:
             f"p99 {_ms(internal.p99)}, max {_ms(internal.max)} ms, {internal.count} answers",
             f"voiced           is a frame within {VOICED_BELOW_PEAK:g} dB of its utterance's "
             "loudest",
-            f"the load itself  {_own(result.own)}; {result.skipped} phases skipped",
+            f"the load itself  {_own(result.own)}; {result.skipped} ticks skipped",
         ]
     )
 
