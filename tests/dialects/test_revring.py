@@ -253,6 +253,26 @@ def test_calls_are_got_a_hundred_at_a_time(shop: Shop) -> None:
         error_of(ask(shop, "POST", "/calls/batch-get", {"ids": ids}), 400, "validation_error")
 
 
+def test_a_warm_transfer_is_attended(shop: Shop) -> None:
+    warm = {
+        **AGENT,
+        "transferMode": "warm",
+        "warmTransferConfig": {"holdMessage": "Hold the line.", "holdMusicEnabled": True},
+    }
+    made = good(ask(shop, "POST", "/agents", warm), 201)
+    assert made["warmTransferConfig"] == warm["warmTransferConfig"]
+
+    def transfer() -> Any:
+        native = shop.native("GET", "/v1/agents/agent_" + made["id"].replace("-", ""))
+        return next(tool for tool in native["tools"] if tool["type"] == "transfer")
+
+    assert transfer()["targets"][0]["attended"] is True
+    assert transfer()["message"] == "Hold the line."
+    good(ask(shop, "PATCH", f"/agents/{made['id']}", {"transferMode": "cold"}))
+    assert transfer()["targets"][0]["attended"] is False
+    assert transfer()["message"] == ""
+
+
 def test_agents_are_native_agents_and_come_back_as_given(shop: Shop) -> None:
     made = good(ask(shop, "POST", "/agents", AGENT), 201)
     assert {name: made[name] for name in AGENT} == AGENT

@@ -37,14 +37,20 @@ def abilities(rest: Mapping[str, Any]) -> tuple[Tool, ...]:
 
 def _transfer(rest: Mapping[str, Any]) -> TransferTool:
     described = rest["transferDescriptionOverride"]
+    warm = rest["transferMode"] == "warm"
+    held = (rest["warmTransferConfig"] or {}).get("holdMessage") if warm else None
     return TransferTool(
         type="transfer",
         targets=tuple(
             TransferTarget(
-                name=f"route_{place}", to=route["to_number"], description=route["condition"]
+                name=f"route_{place}",
+                to=route["to_number"],
+                description=route["condition"],
+                attended=warm,
             )
             for place, route in enumerate(rest["transferRoutes"], 1)
         ),
+        message=held if isinstance(held, str) else "",
         **({"description": described} if described else {}),
     )
 
