@@ -488,6 +488,23 @@ def test_a_goodbye_that_takes_too_long_is_cut_short() -> None:
     assert (stage.reason, stage.lasted) == ("agent_hangup", 18.0)
 
 
+class Forgetful(Theatre):
+    """A far end that takes a transfer and never says what came of it."""
+
+    def acts(self, effect: SpokenEffect) -> None:
+        if isinstance(effect, Transfer):
+            self.soon(0.2, TransferAccepted(effect.use))
+
+
+def test_who_talks_on_after_the_time_for_a_transfer_has_not_been_put_through() -> None:
+    replies = ['call transfer_call {"target": "sales"}', "It takes a while.", "I am here."]
+    stage = Forgetful(spoken(tools=(SALES,)), replies=replies)
+    stage.callee(3.0, "Sales please")
+    stage.callee(SALES.deadline + 8.0, "Are you there?")
+    stage.run((SALES.deadline + 15.0, HungUp()))
+    assert stage.reason == "callee_hangup"
+
+
 def test_a_callee_is_told_before_he_is_put_through() -> None:
     sales = replace(SALES, message="I put you through.")
     stage = Theatre(spoken(tools=(sales,)), replies=['call transfer_call {"target": "sales"}'])

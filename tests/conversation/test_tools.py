@@ -395,6 +395,24 @@ def test_a_far_end_that_takes_the_call_away_has_put_it_through() -> None:
     assert scene.hung_up == (5.5, "transferred")
 
 
+@pytest.mark.parametrize(
+    ("meanwhile", "reason"), [([], "transferred"), (says(31.0, "are you there"), "callee_hangup")]
+)
+def test_who_talks_on_after_the_time_for_a_transfer_has_not_been_put_through(
+    meanwhile: list[tuple[float, Event]], reason: str
+) -> None:
+    scene = play(
+        agent(SALES),
+        says(3.0, "I want to buy"),
+        asks(4.75, 1, "transfer_call", TO_SALES),
+        (5.0, TransferAccepted(1)),
+        answers(25.0, 2, "It takes a while."),
+        meanwhile,
+        (33.0, HungUp()),
+    )
+    assert scene.hung_up == (33.0, reason)
+
+
 def test_a_transfer_that_fails_goes_back_to_the_model() -> None:
     scene = play(
         agent(SALES),

@@ -119,7 +119,7 @@ class Conversation:
         self._extracted: dict[str, Scalar] = {}
         """By agents that have handed the call on."""
         self._transferring = False
-        """The far end is putting the callee through."""
+        """The far end is putting the callee through, for all that is known."""
         self._failing = Failing(self._agent, self._turns, self._repeat)
 
     @property
@@ -255,6 +255,8 @@ class Conversation:
                 return []
             if isinstance(event, Transcribed) and event.final:
                 self._failing.succeeded(ProviderKind.SPEECH_TO_TEXT)
+            if isinstance(event, Transcribed) and event.text and not self._agent.desk.puts_through:
+                self._transferring = False  # it was not done in time, and he is still here
         return self._decided(self._turns.receive(event, now=now), now=now)
 
     def _decided(self, decision: Decision | None, *, now: float) -> list[Effect]:

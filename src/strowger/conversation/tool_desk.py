@@ -255,6 +255,11 @@ class ToolDesk:
         """Whether the use is a transfer that runs."""
         return number in self._transfers and number in self._running
 
+    @property
+    def puts_through(self) -> bool:
+        """Whether any transfer runs."""
+        return any(number in self._running for number in self._transfers)
+
     def restart(self, number: int, *, now: float) -> bool:
         """From now on the use is waited for; False for one that is over."""
         use = self._running.get(number)

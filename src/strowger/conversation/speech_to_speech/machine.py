@@ -232,6 +232,8 @@ class SpokenConversation:
                     entry.text = " ".join(text.split())
                     if entry.text:
                         self._callee_acts()
+                        # After the time for a transfer: it was not done, and he is still here.
+                        call.transferring = call.transferring and call.acting.desk.puts_through
                 return []
 
     def _callee_item(self, item: str, *, now: float) -> CalleeItem:
