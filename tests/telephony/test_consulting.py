@@ -21,8 +21,8 @@ CALLEE, BOSS, BUSY = "+14155550100", "+14155550111", "+14155550112"
 class FarSide:
     """Callee and boss, at one address: whoever is called answers, unless it is busy."""
 
-    outcome: int
-    """Of what they are referred to."""
+    outcome: int | None
+    """Of what they are referred to; None where nobody ever hears of it."""
     answered: dict[str, str] = field(default_factory=dict)
     """Their calls, by number."""
     hung_up: list[str] = field(default_factory=list)
@@ -35,7 +35,8 @@ class FarSide:
 
         def referred(to: str) -> None:
             self.referred.append(to)
-            call.referral_ended(self.outcome)
+            if self.outcome is not None:
+                call.referral_ended(self.outcome)
 
         call.on_referred = referred
         async with call.answer() as line:
@@ -46,7 +47,7 @@ class FarSide:
 
 @asynccontextmanager
 async def called(
-    outcome: int = 200, *, lines: int = 2, rtp_ports: tuple[int, int] = (22100, 22198)
+    outcome: int | None = 200, *, lines: int = 2, rtp_ports: tuple[int, int] = (22100, 22198)
 ) -> AsyncIterator[tuple[SipLine, FarSide]]:
     far, port = FarSide(outcome), free_port()
     incoming: asyncio.Queue[IncomingCall] = asyncio.Queue()
@@ -98,6 +99,21 @@ def test_the_callee_stays_on_the_line_where_the_boss_is_busy_or_does_not_get_him
                         async with line.consult(BUSY, ring_timeout=5):
                             raise AssertionError("one is asked at a time")
                     await line.transfer_to(boss, lambda: None)
+            assert CALLEE not in far.hung_up
+
+    asyncio.run(main())
+
+
+def test_nobody_is_called_while_the_far_end_owes_an_answer_to_what_it_was_asked() -> None:
+    async def main() -> None:
+        async with called(outcome=None) as (line, far):
+            async with line.consult(BOSS, ring_timeout=5) as boss:
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        await line.transfer_to(boss, lambda: None)
+            with pytest.raises(TransferRefused, match="cannot be asked now"):
+                async with line.consult(BUSY, ring_timeout=5):
+                    raise AssertionError("he would be called for nothing")
             assert CALLEE not in far.hung_up
 
     asyncio.run(main())

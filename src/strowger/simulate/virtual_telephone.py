@@ -106,7 +106,7 @@ class VirtualTelephone:
         line = self._open(OUR_ROW, ours, request.recording)
         far = self._open(THEIR_ROW, impaired, None)
         put_through = partial(self._put_through, line, far)
-        line.refers_by(put_through, Referrals(CALLEES, put_through, self._consult))
+        line.refers_by(put_through, Referrals(CALLEES, lambda: True, put_through, self._consult))
         self._tell(Answered())
         acting = self._tasks.create_task(self._act(line, far), name="callee")
         try:
@@ -147,7 +147,8 @@ class VirtualTelephone:
         """Somebody answers who only listens; what becomes of the transfer is told after that."""
         await asyncio.sleep(min(ring_timeout, TRYING))
         line = self._open(CONSULTING_ROW, MemoryWire(), None)
-        line.refers_by(lambda to: False, Referrals(SessionId(to), lambda to: False, self._consult))
+        nowhere = Referrals(SessionId(to), lambda: False, lambda to: False, self._consult)
+        line.refers_by(lambda to: False, nowhere)
         self._tell(Consulted(to))
         try:
             yield line

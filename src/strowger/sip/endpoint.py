@@ -182,6 +182,11 @@ class Endpoint:
         phase = self._phase(session)
         return isinstance(phase, Established) and phase.refer(to, now=now)
 
+    def can_refer(self, session: SessionId) -> bool:
+        """Whether the far end of a call can be asked that now."""
+        phase = self._phase(session)
+        return isinstance(phase, Established) and phase.can_refer
+
     def refer_to_session(self, session: SessionId, other: SessionId, *, now: float) -> bool:
         """The same with the far end of another call of ours, whose place it takes (RFC 5589)."""
         phase, consulted = self._phase(session), self._phase(other)

@@ -126,7 +126,7 @@ class Established:
 
     def refer(self, to: str, *, now: float) -> bool:
         """Ask the far end to call somebody else; False where this cannot be asked now."""
-        if self.state is not State.CONFIRMED or self._referral is not None:
+        if not self.can_refer:
             return False
         self._referral = Referral(
             self._core,
@@ -137,6 +137,11 @@ class Established:
             now=now,
         )
         return True
+
+    @property
+    def can_refer(self) -> bool:
+        """Whether the far end can be asked now: one answer is waited for at a time."""
+        return self.state is State.CONFIRMED and self._referral is None
 
     @property
     def taken_over_by(self) -> str | None:

@@ -28,6 +28,7 @@ RING_FULL_PAUSE = 0.1
 """Seconds before a full playout ring is tried again; it holds several seconds."""
 
 ALREADY = "the callee is being put through already"
+NOT_NOW = "the far end cannot be asked now"
 LAST_EVENTS = 0.045
 """Seconds in which the engine answers StopPlaying: two of its ticks."""
 
@@ -54,6 +55,8 @@ class Referrals:
     """How somebody else is called from a call that was placed."""
 
     session: SessionId
+    can_refer: Callable[[], bool]
+    """Whether the far end can be asked now."""
     refer_to: Callable[[SessionId], bool]
     """Ask the far end to take our place in another call; False where it cannot be asked."""
     call: Callable[[str, float], AbstractAsyncContextManager["SipLine"]]
@@ -176,6 +179,8 @@ class SipLine:
             raise TransferRefused("nobody else can be called from this line")
         if self._consulting:
             raise TransferRefused(ALREADY)
+        if not self._referrals.can_refer():  # nobody is called for nothing
+            raise TransferRefused(NOT_NOW)
         self._consulting = True
         try:
             async with self._referrals.call(to, ring_timeout) as other:
@@ -198,7 +203,7 @@ class SipLine:
         self._referral, self._on_accepted = referral, on_accepted
         try:
             if not refer():
-                raise TransferRefused("the far end cannot be asked now")
+                raise TransferRefused(NOT_NOW)
             await referral
         finally:
             self._referral = self._on_accepted = None

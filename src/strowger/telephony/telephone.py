@@ -135,6 +135,7 @@ class SipTelephone:
                         partial(self._refer, session, request.trunk),
                         Referrals(
                             session,
+                            partial(self._endpoint.can_refer, session),
                             partial(self._refer_to, session),
                             partial(self._consult, request),
                         ),
