@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 
 from strowger.agent import Scalar
 from strowger.conversation.events import Answered
@@ -47,12 +48,11 @@ class Performance:
     @property
     def interruptions(self) -> int:
         """How often the agent was cut short; not where it went on itself, as after a cough."""
-        following = [*self.transcript[1:], None]
         return sum(
             turn.role == "agent"
             and turn.interrupted
             and not (after is not None and after.role == "agent")
-            for turn, after in zip(self.transcript, following, strict=True)
+            for turn, after in zip_longest(self.transcript, self.transcript[1:])
         )
 
     @property
