@@ -16,6 +16,7 @@ from strowger.conversation.events import (
     SpeechStarted,
     SpeechStopped,
     StopSpeaking,
+    ToolRequested,
     UtteranceEnded,
     UtteranceStarted,
 )
@@ -230,7 +231,7 @@ def test_a_stretch_ends_where_no_more_sound_comes_and_what_follows_is_another() 
         while "end 1" not in scene.line.log:
             await asyncio.sleep(0.01)
         scene.session._player.sound(Sound("1.a", PCM * 80))
-        while "begin 2" not in scene.line.log:
+        while "begin 2" not in scene.line.log and not holding.done():
             await asyncio.sleep(0.01)
         scene.happens(LineHungUp("BYE"))
         await holding
@@ -296,6 +297,64 @@ def test_a_service_that_is_not_configured_fails_like_any_other() -> None:
         assert machine.of(ServiceFailed) == [ServiceFailed(1, "no such service", False)]
 
     asyncio.run(main())
+
+
+class Hasty(FakeDialogue):
+    """Says all that it has to say at once."""
+
+    async def events(self) -> AsyncIterator[DialogueEvent]:
+        for event in self.script:
+            assert isinstance(event, AgentWords | ToolRequested)
+            yield event
+        await asyncio.sleep(3600)
+
+
+def test_what_a_service_wanted_that_was_left_meanwhile_is_not_done() -> None:
+    wishes: list[DialogueEvent] = [
+        AgentWords("a", "Hi", True),
+        ToolRequested(0, "use 1", "book", "{}"),
+        AgentWords("b", "Ho", True),
+    ]
+    answers: dict[type[SpokenEvent], list[SpokenEffect]] = {
+        AgentWords: [Connect(2, BRIEF)],
+        ToolRequested: HANG_UP,
+    }
+
+    async def main() -> Scene:
+        scene = Scene(answers, [], [])
+        scene.service.dialogues[0] = Hasty(wishes)
+        holding = asyncio.create_task(scene.hold())
+        while len(scene.machine.of(Connected)) < 2 and not holding.done():
+            await asyncio.sleep(0)
+        scene.happens(LineHungUp("BYE"))
+        await holding
+        return scene
+
+    scene = asyncio.run(main())
+    assert scene.machine.of(AgentWords, ToolRequested) == [AgentWords("1.a", "Hi", True)]
+
+
+def test_two_who_speak_at_a_time_are_heard_one_after_the_other() -> None:
+    async def main() -> Scene:
+        scene = Scene({}, [])
+        holding = asyncio.create_task(scene.hold())
+        player = scene.session._player
+        for _ in range(3):
+            player.sound(Sound("plain 1", SECOND))
+            player.sound(Sound("1.a", SECOND))
+        player.over("plain 1")
+        while "begin 2" not in scene.line.log and not holding.done():
+            await asyncio.sleep(0)
+        player.over("1.a")
+        while "end 2" not in scene.line.log and not holding.done():
+            await asyncio.sleep(0)
+        scene.happens(LineHungUp("BYE"))
+        await holding
+        return scene
+
+    scene = asyncio.run(main())
+    assert scene.machine.of(SoundBegan) == [SoundBegan(1, "plain 1"), SoundBegan(2, "1.a")]
+    assert scene.line.log == ["begin 1", "end 1", "begin 2", "end 2"]
 
 
 def test_a_service_that_leaves_is_told() -> None:

@@ -57,8 +57,8 @@ class Player:
         self._line = line
         self._report = report
         self._numbers = 0
-        self._open: _Stretch | None = None
-        """Where sound that comes now goes."""
+        self._open: dict[str, _Stretch] = {}
+        """By item, where sound that comes now goes; two voices may speak at a time."""
         self._waiting: deque[_Stretch] = deque()
         self._current: _Stretch | None = None
         self._playing: dict[int, _Stretch] = {}
@@ -80,11 +80,10 @@ class Player:
         """More of an item; what comes of one that was cut off is dropped."""
         if not sound.pcm or sound.item in self._cut or self._waits() > LONGEST_WAITING:
             return
-        stretch = self._open
-        if stretch is None or stretch.item != sound.item:
-            self._close()
+        stretch = self._open.get(sound.item)
+        if stretch is None:
             self._numbers += 1
-            stretch = self._open = _Stretch(self._numbers, sound.item)
+            stretch = self._open[sound.item] = _Stretch(self._numbers, sound.item)
             self._waiting.append(stretch)
             self._wake.set()
             self._report(SoundBegan(stretch.number, sound.item))
@@ -98,12 +97,14 @@ class Player:
 
     def over(self, item: str) -> None:
         """No more sound of it comes."""
-        if self._open is not None and self._open.item == item:
-            self._close()
+        if (stretch := self._open.pop(item, None)) is not None:
+            stretch.closed = True
+            stretch.more.set()
 
     def stop(self) -> None:
         """Silence the line now, and drop all that is still to come of what it plays."""
-        self._close()
+        for item in list(self._open):
+            self.over(item)
         unheard = [stretch for stretch in self._waiting if not stretch.begun]
         self._waiting.clear()
         if self._current is not None:
@@ -137,12 +138,6 @@ class Player:
         waiting = [*self._waiting, *([self._current] if self._current is not None else [])]
         return sum(sum(map(len, each.pending)) for each in waiting) / BYTES_PER_SECOND
 
-    def _close(self) -> None:
-        if self._open is not None:
-            self._open.closed = True
-            self._open.more.set()
-            self._open = None
-
     async def _play(self, stretch: _Stretch) -> None:
         loop = asyncio.get_running_loop()
         plays_until = loop.time()
@@ -167,6 +162,4 @@ class Player:
             async with asyncio.timeout_at(until):
                 await stretch.more.wait()
         except TimeoutError:
-            if self._open is stretch:
-                self._close()
-            stretch.closed = True
+            self.over(stretch.item)

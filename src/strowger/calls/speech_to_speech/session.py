@@ -42,6 +42,7 @@ from strowger.conversation.speech_to_speech.events import (
     Respond,
     Say,
     SayPlainly,
+    ServiceEvent,
     ServiceFailed,
     SpokenEffect,
     SpokenEvent,
@@ -97,7 +98,8 @@ class SpokenSession:
         self._line = line
         self._machine = machine
         self._means = means
-        self._inbox: asyncio.Queue[SpokenEvent] = asyncio.Queue(maxsize=INBOX_LIMIT)
+        self._inbox: asyncio.Queue[tuple[SpokenEvent, Link | None]] = asyncio.Queue(INBOX_LIMIT)
+        """With the connection that told it, where one did."""
         self._player = Player(line, self.tell)
         self._worker = Worker(line, means.hands, means.voice, self.tell)
         self._link: Link | None = None
@@ -111,7 +113,7 @@ class SpokenSession:
 
     def tell(self, event: SpokenEvent) -> None:
         """Let the conversation know of something; also for what comes from outside the call."""
-        self._inbox.put_nowait(event)
+        self._inbox.put_nowait((event, None))
 
     def send_digits(self, digits: str) -> None:
         """Send key tones (`0-9*#A-D`) to the callee's side, in place of speech."""
@@ -163,11 +165,13 @@ class SpokenSession:
         while True:
             try:
                 async with asyncio.timeout_at(self._machine.next_timer()):
-                    event = await self._inbox.get()
+                    event, link = await self._inbox.get()
             except TimeoutError:
                 now = max(now, loop.time(), self._machine.next_timer() or 0.0)
                 effects = self._machine.handle_timer(now=now)
             else:
+                if link is not None and link is not self._link:
+                    continue  # it was left while this waited here
                 self._note(event)
                 now = max(now, loop.time())  # timers go off a little early: time does not go back
                 effects = self._machine.receive(event, now=now)
@@ -217,8 +221,12 @@ class SpokenSession:
         """Leave the service for another connection."""
         if self._linking is not None:
             self._linking.cancel()
-        self._link = Link(asked.connection, self._line, self.tell, self._player.sound)
-        running = self._link.run(self._means.find, asked.brief)
+
+        def report(event: ServiceEvent) -> None:
+            self._inbox.put_nowait((event, link))
+
+        self._link = link = Link(asked.connection, self._line, report, self._player.sound)
+        running = link.run(self._means.find, asked.brief)
         self._linking = tasks.create_task(running, name=f"service {asked.connection}")
         self._tasks.append(self._linking)
 
