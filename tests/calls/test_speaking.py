@@ -109,3 +109,33 @@ def test_a_word_that_is_over_just_where_resumed_speech_is_cut_was_heard() -> Non
     first, resumed = run_in_virtual_time(main())
     assert (first.heard, first.words) == (0.1, 0)
     assert (resumed.heard, resumed.words) == (0.7, 1)
+
+
+def test_what_is_stopped_twice_before_it_is_heard_ends_once() -> None:
+    async def main() -> list[Event]:
+        events = list[Event]()
+        voice = Voice(EndlessVoice(), VoiceSettings(), "en-US", None)
+        speaker = Speaker(VirtualLine(), voice, events.append)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(speaker.run())
+            speaker.speak(Speak(1, "hello there"))
+            await asyncio.sleep(0.1)
+            speaker.stop()
+            speaker.speak(Speak(2, "hello"))
+            speaker.stop()
+            await asyncio.sleep(0.1)
+            running.cancel()
+        return events
+
+    events = run_in_virtual_time(main())
+    assert [event.utterance for event in events if isinstance(event, UtteranceEnded)] == [1, 2]
+
+
+class EndlessVoice:
+    """Thinks about what to say."""
+
+    async def speak(
+        self, text: str, settings: VoiceSettings, *, language: str
+    ) -> AsyncIterator[bytes | Word]:
+        await asyncio.sleep(60.0)
+        yield bytes(2)

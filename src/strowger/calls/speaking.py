@@ -109,6 +109,7 @@ class Speaker:
             self._task.cancel()
             if not self._current.begun:
                 unspoken.insert(0, self._current)
+            self._current = None  # it may be stopped once more before its task is over
         self._cut = {}
         self._sounds_until = 0.0
         self._line.stop_playing()
