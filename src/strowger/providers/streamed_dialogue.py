@@ -133,10 +133,10 @@ class StreamedDialogue:
         await self._pass_on(self._session.take_up())
 
     async def send(self, pcm: bytes) -> None:
-        await self._pass_on(self._session.audio(pcm))
+        await self._pass_on_to_who_is_there(self._session.audio(pcm))
 
     async def tell(self, what: ToService) -> None:
-        await self._pass_on(self._session.tell(what))
+        await self._pass_on_to_who_is_there(self._session.tell(what))
 
     async def events(self) -> AsyncGenerator[DialogueEvent, None]:
         while True:
@@ -145,9 +145,14 @@ class StreamedDialogue:
             try:
                 self._arrived.extend(await self._receive())
             except ProviderError:
-                if self._leaves and self._socket.closed_in_order:
+                if self._left:
                     return
                 raise
+
+    @property
+    def _left(self) -> bool:
+        """The service has ended the conversation, which is no failure."""
+        return self._leaves and self._socket.closed_in_order
 
     async def _receive(self) -> Sequence[DialogueEvent]:
         frame = await self._socket.receive()
@@ -159,6 +164,14 @@ class StreamedDialogue:
             raise self._socket.dial.error(f"failed: {failed}", retryable=failed.retryable) from None
         await self._pass_on(received.replies)
         return received.events
+
+    async def _pass_on_to_who_is_there(self, frames: Sequence[Frame]) -> None:
+        """What is sent while the service leaves is for nobody: `events` tells that it has left."""
+        try:
+            await self._pass_on(frames)
+        except ProviderError:
+            if not self._left:
+                raise
 
     async def _pass_on(self, frames: Sequence[Frame]) -> None:
         if frames:
