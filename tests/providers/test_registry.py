@@ -170,6 +170,8 @@ def test_the_description_lists_what_there_is_and_why_the_rest_is_not(
     assert {"en-us", "en-gb", "de", "fr-fr"} <= set(local.voices)
     openai = described[ProviderKind.LANGUAGE_MODEL, "openai"]
     assert not openai.available and openai.problem == "no API key and no base_url of one's own"
+    agents = described[ProviderKind.SPEECH_TO_SPEECH, "elevenlabs"]
+    assert agents.problem is not None and "only with agents that are public" in agents.problem
     without(monkeypatch, "pocketsphinx", "espeakng_loader")
     for one in ConfiguredProviders(WITH_OPENAI).describe():
         if one.name == "local":

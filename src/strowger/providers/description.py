@@ -19,6 +19,7 @@ OPENAI_VOICES = (
 )  # fmt: skip
 """Those of OpenAI itself; another server has its own."""
 NO_KEY = "no API key"
+ONLY_PUBLIC = f"{NO_KEY}, without which it holds calls only with agents that are public"
 SPEECH, EARS, MODEL, ALL = (
     ProviderKind.TEXT_TO_SPEECH, ProviderKind.SPEECH_TO_TEXT, ProviderKind.LANGUAGE_MODEL,
     ProviderKind.SPEECH_TO_SPEECH,
@@ -68,7 +69,7 @@ def describe(settings: ProviderSettings) -> list[ProviderDescription]:
             MODEL, "google", key_of(settings.google.configured), default=settings.google.model
         ),
         described(ALL, "openai", remote, default=openai.conversation_model),
-        described(ALL, "elevenlabs", key_of(eleven.configured)),
+        described(ALL, "elevenlabs", None if eleven.configured else ONLY_PUBLIC),
     ]  # fmt: skip
 
 
