@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from strowger.agent import SpeechToSpeechSettings
+from strowger.agent import SpeechToSpeechSettings, VoiceSettings
 from strowger.calls.speech_to_speech.session import Means, SpokenSession
 from strowger.conversation.events import (
     Answered,
@@ -374,6 +374,29 @@ def test_the_fallback_voice_says_what_the_service_does_not() -> None:
         SoundBegan(1, "plain 1"),
         ItemOver("plain 1"),
     ]
+
+
+class Polyglot(FakeVoice):
+    """Remembers in which language it spoke."""
+
+    language = ""
+
+    def speak(
+        self, text: str, settings: VoiceSettings, *, language: str
+    ) -> AsyncIterator[bytes | Word]:
+        self.language = language
+        return super().speak(text, settings, language=language)
+
+
+def test_the_fallback_voice_speaks_the_language_of_the_agent_that_goes_on() -> None:
+    colleague = Connect(2, replace(BRIEF, language="de-DE"))
+    answers: dict[type[SpokenEvent], list[SpokenEffect]] = {
+        AgentWords: [colleague, SayPlainly("plain 1", "Auf Wiederhören.")],
+        ItemOver: HANG_UP,
+    }
+    voice = Polyglot()
+    held(Scene(answers, [AgentWords("a", "Hi", True)], [], fallback=voice))
+    assert voice.language == "de-DE"
 
 
 def test_without_a_fallback_voice_or_with_one_that_fails_the_item_is_over_at_once() -> None:

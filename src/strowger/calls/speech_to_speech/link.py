@@ -40,7 +40,8 @@ LONGEST_ID = 200
 LONGEST_TEXT = 20_000
 """Characters of an item's name, and of words that are told at once; what is more is left out."""
 MOST_WAITING = 256
-"""Things to be told that may wait; a service that is further behind has failed."""
+"""Things to be told that may wait; what is more is left out. A service that takes nothing fails
+long before."""
 
 
 class Link:

@@ -6,7 +6,7 @@ and sound past it. When `run` returns, nothing of the call is left.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
 from strowger.agent import SpeechToSpeechSettings, VoiceSettings
@@ -81,6 +81,7 @@ class Means:
     fallback: TextToSpeech | None
     """Says what the service does not, where there is one."""
     language: str
+    """The fallback voice's; with each connection that of the agent which it is for."""
     hands: Hands | None = None
 
     @property
@@ -221,6 +222,9 @@ class SpokenSession:
         """Leave the service for another connection."""
         if self._linking is not None:
             self._linking.cancel()
+        self._means = replace(self._means, language=asked.brief.language)
+        if (voice := self._means.voice) is not None:
+            self._worker.change(voice)
 
         def report(event: ServiceEvent) -> None:
             self._inbox.put_nowait((event, link))
