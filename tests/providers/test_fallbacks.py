@@ -312,6 +312,17 @@ def test_without_word_times_the_sound_tells_how_far_it_was_said() -> None:
     assert spoken.rest() == "confirm your appointment for Tuesday"
 
 
+def test_a_word_that_is_over_with_the_last_sound_is_not_said_again() -> None:
+    for pieces in range(1, 100):
+        spoken = Spoken("Good morning there")
+        spoken.take(Word("Good", 0.0, pieces * 160 / LINE_RATE))
+        spoken.take(Word("morning", pieces * 160 / LINE_RATE, 9.0))
+        for _ in range(pieces):
+            spoken.take(bytes(320))
+        spoken.end_part()
+        assert spoken.rest() == "morning there"
+
+
 def test_a_text_that_was_all_said_is_not_said_again() -> None:
     async def test() -> None:
         class LastMinute(Voice):

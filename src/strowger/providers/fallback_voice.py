@@ -37,14 +37,14 @@ class FallbackVoice:
         spoken = Spoken(text)
         while True:
             candidate = left.pop(0)
-            clock, began = Clock(), spoken.seconds
+            clock, began = Clock(), spoken.size
             try:
                 voice = self._find(candidate.name)
                 speech = voice.speak(spoken.rest(), candidate.settings, language=language)
                 within = settings.fallback_after if left else None
                 async with aclosing(in_time(speech, within)) as pieces:
                     async for piece in pieces:
-                        if isinstance(piece, bytes) and spoken.seconds == began:
+                        if isinstance(piece, bytes) and spoken.size == began:
                             self._health.answered(candidate.name, clock.seconds)
                         yield spoken.take(piece)
                 return
@@ -79,9 +79,9 @@ class Spoken:
     """How much of a text has been spoken, by one voice after another."""
 
     text: str
-    seconds: float = 0.0
-    """Of sound, in all."""
-    _began: float = 0.0
+    size: int = 0
+    """Bytes of sound, in all; seconds that are added up do not stay exact."""
+    _began: int = 0
     """Where the present voice's sound begins."""
     _words: list[Word] = field(default_factory=list)
     """The present voice's words, by its own time."""
@@ -89,32 +89,34 @@ class Spoken:
     def take(self, piece: bytes | Word) -> bytes | Word:
         """Take note of a piece; a word's times become those of the whole utterance."""
         if isinstance(piece, bytes):
-            self.seconds += len(piece) / 2 / LINE_RATE
+            self.size += len(piece)
             return piece
         self._words.append(piece)
         if not self._began:
             return piece
-        return replace(piece, start=piece.start + self._began, end=piece.end + self._began)
+        began = self._began / 2 / LINE_RATE
+        return replace(piece, start=piece.start + began, end=piece.end + began)
 
     def rest(self) -> str:
         return self.text
 
     def end_part(self) -> None:
         """Another voice goes on from here."""
-        sounded = self.seconds - self._began
+        sounded = (self.size - self._began) // 2
         if sounded > 0:
             self.text = self._unspoken(sounded)
-        self._began, self._words = self.seconds, []
+        self._began, self._words = self.size, []
 
-    def _unspoken(self, sounded: float) -> str:
+    def _unspoken(self, sounded: int) -> str:
+        """What was not spoken in so many samples."""
         words = self.text.split()
-        done = sum(word.end <= sounded for word in self._words)
+        done = sum(round(word.end * LINE_RATE) <= sounded for word in self._words)
         known = self._words and done <= len(words)
         if not known or any(
             plain(word.text) != plain(own)
             for word, own in zip(self._words[:done], words, strict=False)
         ):
-            done = len(self.text[: int(sounded / SECONDS_PER_CHARACTER)].split()) - 1
+            done = len(self.text[: int(sounded / LINE_RATE / SECONDS_PER_CHARACTER)].split()) - 1
         return " ".join(words[max(0, done) :])
 
 
