@@ -31,7 +31,8 @@ class _Stretch:
     item: str
     pending: deque[bytes] = field(default_factory=deque)
     received: int = 0
-    """Bytes."""
+    taken: int = 0
+    """Bytes: all that came, and what of it went on to the line."""
     words: list[tuple[str, int]] = field(default_factory=list)
     """With the sample at which each is over."""
     more: asyncio.Event = field(default_factory=asyncio.Event)
@@ -136,7 +137,7 @@ class Player:
 
     def _waits(self) -> float:
         waiting = [*self._waiting, *([self._current] if self._current is not None else [])]
-        return sum(sum(map(len, each.pending)) for each in waiting) / BYTES_PER_SECOND
+        return sum(each.received - each.taken for each in waiting) / BYTES_PER_SECOND
 
     async def _play(self, stretch: _Stretch) -> None:
         loop = asyncio.get_running_loop()
@@ -144,6 +145,7 @@ class Player:
         while not stretch.cut:
             if stretch.pending:
                 pcm = stretch.pending.popleft()
+                stretch.taken += len(pcm)
                 if not stretch.begun:
                     stretch.begun = True
                     self._playing[stretch.number] = stretch
