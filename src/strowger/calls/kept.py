@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from strowger.agent import AgentDefinition, Scalar
+from strowger.calls.deciding import Machine
 from strowger.conversation.conversation import Conversation
 from strowger.conversation.either import AnyEffect, AnyEvent
 from strowger.conversation.events import Effect, Event
@@ -17,7 +18,7 @@ F = TypeVar("F", bound=AnyEffect)
 E_contra = TypeVar("E_contra", bound=AnyEvent, contravariant=True)
 
 
-class Machine(Protocol[E_contra, F]):
+class Conversing(Machine[E_contra, F], Protocol[E_contra, F]):
     """What a conversation of either kind has."""
 
     @property
@@ -26,16 +27,13 @@ class Machine(Protocol[E_contra, F]):
     def outcome(self) -> str | None: ...
     @property
     def extracted(self) -> Mapping[str, Scalar]: ...
-    def receive(self, event: E_contra, *, now: float) -> list[F]: ...
-    def handle_timer(self, *, now: float) -> list[F]: ...
-    def next_timer(self) -> float | None: ...
 
 
 class Kept(Generic[E, F]):
     """Its journal replays to the same effects."""
 
     def __init__(
-        self, conversation: Machine[E, F], journal: Journal, on_turn: Callable[[Turn], None]
+        self, conversation: Conversing[E, F], journal: Journal, on_turn: Callable[[Turn], None]
     ) -> None:
         self.conversation = conversation
         self.journal = journal

@@ -6,12 +6,14 @@ recogniser, the model and the voice. When `run` returns, nothing of the call is 
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import structlog
 
 from strowger.agent import AgentDefinition
+from strowger.calls.deciding import INBOX_LIMIT, Deciding, Machine
 from strowger.calls.listening import Ear, Listener
 from strowger.calls.replying import Mind, Replier
 from strowger.calls.speaking import Speaker, Voice
@@ -42,21 +44,12 @@ from strowger.conversation.events import (
 from strowger.errors import ProviderError
 from strowger.lifecycle import EndReason
 from strowger.media import events as media
-from strowger.patience import Patience
 from strowger.ports import Line, LineEvent, LineHungUp
 
 log = structlog.get_logger()
 
-INBOX_LIMIT = 4096
-"""Events a conversation may have waiting. A call that is further behind is lost, and ends."""
-
-
-class ConversationMachine(Protocol):
-    """What the session needs of the pure `conversation.conversation.Conversation`."""
-
-    def receive(self, event: Event, *, now: float) -> list[Effect]: ...
-    def handle_timer(self, *, now: float) -> list[Effect]: ...
-    def next_timer(self) -> float | None: ...
+ConversationMachine = Machine[Event, Effect]
+"""What the session needs of the pure `conversation.conversation.Conversation`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,22 +138,12 @@ class CallSession:
                 assert_never(event)
 
     async def _decide(self, tasks: asyncio.TaskGroup) -> EndReason:
-        loop, patience, now = asyncio.get_running_loop(), Patience(), 0.0
-        while True:
-            try:
-                with patience.until(self._machine.next_timer()):
-                    event = await self._inbox.get()
-            except TimeoutError:
-                now = max(now, loop.time(), self._machine.next_timer() or 0.0)
-                effects = self._machine.handle_timer(now=now)
-            else:
-                now = max(now, loop.time())  # timers go off a little early: time does not go back
-                effects = self._machine.receive(event, now=now)
-            for effect in effects:
-                if isinstance(effect, HangUp):
-                    patience.close()
-                    return EndReason(effect.reason)
-                self._apply(effect, tasks)
+        with closing(Deciding(self._machine, self._inbox.get)) as deciding:
+            while True:
+                for effect in await deciding.next():
+                    if isinstance(effect, HangUp):
+                        return EndReason(effect.reason)
+                    self._apply(effect, tasks)
 
     def _apply(self, effect: Effect, tasks: asyncio.TaskGroup) -> None:
         match effect:

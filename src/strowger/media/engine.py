@@ -233,7 +233,7 @@ class Engine:
             return
         heard, voices = self._receiver.hurry(rows, clock=this.clock, now=now)
         self._events += voices
-        recorded = (np.isin(rows, this.recorded)).nonzero()[0]
+        recorded = np.isin(rows, this.recorded).nonzero()[0]
         if len(recorded):  # nothing was sent in the missed tick
             silence = np.zeros((len(recorded), FRAME), np.int16)
             self._events += self._recorder.add(rows[recorded], heard[recorded], silence)

@@ -169,9 +169,7 @@ class HttpConnection:
                 return await response.content.readany()
         except TimeoutError:
             raise self.error(f"sent nothing for {deadline:g} s", retryable=True) from None
-        except aiohttp.ClientConnectionError as error:
-            raise self.error(f"broke off: {describe(error)}", retryable=True) from error
-        except aiohttp.ClientPayloadError as error:
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
             raise self.error(f"broke off: {describe(error)}", retryable=True) from error
 
     def error(self, problem: str, *, retryable: bool) -> ProviderError:

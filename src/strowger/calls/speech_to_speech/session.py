@@ -6,10 +6,12 @@ and sound past it. When `run` returns, nothing of the call is left.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from strowger.agent import SpeechToSpeechSettings, VoiceSettings
+from strowger.calls.deciding import INBOX_LIMIT, Deciding, Machine
 from strowger.calls.speaking import Voice
 from strowger.calls.speech_to_speech.link import Link
 from strowger.calls.speech_to_speech.player import Player
@@ -60,16 +62,8 @@ from strowger.ports import (
     pcm_of,
 )
 
-INBOX_LIMIT = 4096
-"""Events a conversation may have waiting. A call that is further behind is lost, and ends."""
-
-
-class SpokenMachine(Protocol):
-    """What the session needs of the pure `conversation.speech_to_speech.machine`."""
-
-    def receive(self, event: SpokenEvent, *, now: float) -> list[SpokenEffect]: ...
-    def handle_timer(self, *, now: float) -> list[SpokenEffect]: ...
-    def next_timer(self) -> float | None: ...
+SpokenMachine = Machine[SpokenEvent, SpokenEffect]
+"""What the session needs of the pure `conversation.speech_to_speech.machine`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,24 +156,20 @@ class SpokenSession:
                 assert_never(event)
 
     async def _decide(self, tasks: asyncio.TaskGroup) -> EndReason:
-        loop, now = asyncio.get_running_loop(), 0.0
+        with closing(Deciding(self._machine, self._happened)) as deciding:
+            while True:
+                for effect in await deciding.next():
+                    if isinstance(effect, HangUp):
+                        return EndReason(effect.reason)
+                    self._apply(effect, tasks)
+
+    async def _happened(self) -> SpokenEvent:
+        """What is told next, but for that of a connection which was left while it waited here."""
         while True:
-            try:
-                async with asyncio.timeout_at(self._machine.next_timer()):
-                    event, link = await self._inbox.get()
-            except TimeoutError:
-                now = max(now, loop.time(), self._machine.next_timer() or 0.0)
-                effects = self._machine.handle_timer(now=now)
-            else:
-                if link is not None and link is not self._link:
-                    continue  # it was left while this waited here
+            event, link = await self._inbox.get()
+            if link is None or link is self._link:
                 self._note(event)
-                now = max(now, loop.time())  # timers go off a little early: time does not go back
-                effects = self._machine.receive(event, now=now)
-            for effect in effects:
-                if isinstance(effect, HangUp):
-                    return EndReason(effect.reason)
-                self._apply(effect, tasks)
+                return event
 
     def _note(self, event: SpokenEvent) -> None:
         """Things that do not only concern the conversation."""

@@ -1,0 +1,53 @@
+"""How a session and its machine take turns, whichever kind of conversation it is."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, TypeVar
+
+from strowger.patience import Patience
+
+E = TypeVar("E")
+F = TypeVar("F")
+E_contra = TypeVar("E_contra", contravariant=True)
+
+INBOX_LIMIT = 4096
+"""Events a conversation may have waiting. A call that is further behind is lost, and ends."""
+
+
+class Machine(Protocol[E_contra, F]):
+    """What a session needs of a pure conversation."""
+
+    def receive(self, event: E_contra, *, now: float) -> list[F]: ...
+    def handle_timer(self, *, now: float) -> list[F]: ...
+    def next_timer(self) -> float | None: ...
+
+
+class Deciding(Generic[E, F]):
+    """Has a machine handle one thing after the other: what happened, or a timer that is due.
+
+    `close` it in the end.
+    """
+
+    def __init__(self, machine: Machine[E, F], happened: Callable[[], Awaitable[E]]) -> None:
+        """`happened` waits for the next event; it may be cancelled, and loses none by it."""
+        self._machine = machine
+        self._happened = happened
+        self._loop = asyncio.get_running_loop()
+        self._patience = Patience()
+        self._now = 0.0
+        """Timers go off a little early: the machine's time does not go back."""
+
+    async def next(self) -> list[F]:
+        """What came of the next thing."""
+        machine = self._machine
+        try:
+            with self._patience.until(machine.next_timer()):
+                event = await self._happened()
+        except TimeoutError:
+            self._now = max(self._now, self._loop.time(), machine.next_timer() or 0.0)
+            return machine.handle_timer(now=self._now)
+        self._now = max(self._now, self._loop.time())
+        return machine.receive(event, now=self._now)
+
+    def close(self) -> None:
+        self._patience.close()
