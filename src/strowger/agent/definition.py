@@ -5,13 +5,15 @@ makes the boundary that reads them refuse unknown fields; nothing here imports i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from strowger.agent.speech_to_speech import SpeechToSpeechSettings
 from strowger.agent.tagged import STRICT, OneOfByType
 from strowger.agent.tools import Tool
 from strowger.agent.values import Scalar
+
+Replaced = TypeVar("Replaced", "ModelSettings", "TranscriberSettings")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,16 @@ class VoiceFallback:
     model: str | None = None
     """The provider's name for a speech model; none for its default."""
 
+    def instead_of(self, settings: "VoiceSettings") -> "VoiceSettings":
+        """How it is asked in place of the voice with these settings, and of nobody after it."""
+        return replace(
+            settings,
+            provider=self.provider,
+            voice_id=self.voice_id,
+            model=self.model,
+            fallbacks=(),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback:
@@ -38,6 +50,10 @@ class Fallback:
     """Which configured provider is asked."""
     model: str | None = None
     """The provider's name for a model; none for its default."""
+
+    def instead_of(self, settings: Replaced) -> Replaced:
+        """How it is asked in place of who has these settings, and of nobody after it."""
+        return replace(settings, provider=self.provider, model=self.model, fallbacks=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

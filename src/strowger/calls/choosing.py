@@ -29,9 +29,7 @@ Provider = TypeVar("Provider")
 def ear_of(agent: AgentDefinition, providers: Providers, judge: TurnJudge | None = None) -> Ear:
     """Raises ProviderError where no recogniser of the agent's is there."""
     settings = _within_patience(agent.transcriber, agent)
-    chain = [settings]
-    for each in settings.fallbacks:
-        chain.append(replace(settings, provider=each.provider, model=each.model))
+    chain = [settings, *(each.instead_of(settings) for each in settings.fallbacks)]
     kind = ProviderKind.SPEECH_TO_TEXT
     recogniser, settings = _first_there(kind, chain, providers.speech_to_text)
     return Ear(recogniser, settings, agent.language, judge)
@@ -40,11 +38,7 @@ def ear_of(agent: AgentDefinition, providers: Providers, judge: TurnJudge | None
 def voice_of(agent: AgentDefinition, providers: Providers) -> Voice:
     """Raises ProviderError where no voice of the agent's is there."""
     settings = _within_patience(agent.voice, agent)
-    chain = [settings]
-    for each in settings.fallbacks:
-        chain.append(
-            replace(settings, provider=each.provider, voice_id=each.voice_id, model=each.model)
-        )
+    chain = [settings, *(each.instead_of(settings) for each in settings.fallbacks)]
     kind = ProviderKind.TEXT_TO_SPEECH
     voice, settings = _first_there(kind, chain, providers.text_to_speech)
     fallback, patience = providers.fallback_voice(), agent.limits.provider_deadline
@@ -61,9 +55,7 @@ def mind_of(agent: AgentDefinition, providers: Providers) -> Mind | None:
 
 def model_of(settings: ModelSettings, providers: Providers) -> tuple[LanguageModel, ModelSettings]:
     """Raises ProviderError where neither the model nor one of its fallbacks is there."""
-    chain = [settings]
-    for each in settings.fallbacks:
-        chain.append(replace(settings, provider=each.provider, model=each.model))
+    chain = [settings, *(each.instead_of(settings) for each in settings.fallbacks)]
     return _first_there(ProviderKind.LANGUAGE_MODEL, chain, providers.language_model)
 
 
@@ -81,7 +73,7 @@ def _first_there(
     """The first provider that is there, with those after it as its fallbacks."""
     problems: list[ProviderError] = []
     for place, settings in enumerate(chain):
-        following = settings.fallbacks[place:]
+        following = chain[0].fallbacks[place:]
         try:
             provider = find(settings.provider)
         except ProviderError as problem:

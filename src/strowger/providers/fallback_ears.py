@@ -45,8 +45,7 @@ class FallbackEars:
     ) -> AsyncIterator["FallbackTurn"]:
         own = replace(settings, fallbacks=())
         fallbacks = [
-            Candidate(each.provider, replace(own, provider=each.provider, model=each.model))
-            for each in settings.fallbacks
+            Candidate(each.provider, each.instead_of(settings)) for each in settings.fallbacks
         ]
         tries = 1 if fallbacks else self._tries
         ordered = self._health.ordered(

@@ -60,8 +60,7 @@ class FallbackModel:
     def _ordered(self, settings: ModelSettings) -> list[Candidate[ModelSettings]]:
         own = replace(settings, fallbacks=())
         fallbacks = [
-            Candidate(each.provider, replace(own, provider=each.provider, model=each.model))
-            for each in settings.fallbacks
+            Candidate(each.provider, each.instead_of(settings)) for each in settings.fallbacks
         ]
         now = asyncio.get_running_loop().time()
         return self._health.ordered([Candidate(self._name, own), *fallbacks], now=now)

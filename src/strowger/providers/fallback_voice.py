@@ -63,11 +63,7 @@ class FallbackVoice:
     def _ordered(self, settings: VoiceSettings) -> list[Candidate[VoiceSettings]]:
         own = replace(settings, fallbacks=())
         fallbacks = [
-            Candidate(
-                each.provider,
-                replace(own, provider=each.provider, voice_id=each.voice_id, model=each.model),
-            )
-            for each in settings.fallbacks
+            Candidate(each.provider, each.instead_of(settings)) for each in settings.fallbacks
         ]
         tries = 1 if fallbacks else self._tries
         now = asyncio.get_running_loop().time()
