@@ -162,14 +162,12 @@ class HttpConnection:
         self, response: "aiohttp.ClientResponse", patience: Patience, deadline: float
     ) -> bytes:
         """The next bytes that are any; empty at the end."""
-        import aiohttp
-
         try:
             with patience.within(deadline):
                 return await response.content.readany()
         except TimeoutError:
             raise self.error(f"sent nothing for {deadline:g} s", retryable=True) from None
-        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+        except _breakages() as error:
             raise self.error(f"broke off: {describe(error)}", retryable=True) from error
 
     def error(self, problem: str, *, retryable: bool) -> ProviderError:
@@ -303,6 +301,13 @@ class _AskAgain(Exception):
         super().__init__(str(error))
         self.error = error
         self.after = after
+
+
+def _breakages() -> tuple[type[Exception], ...]:
+    """With what aiohttp says that an answer broke off; looked up only where something has."""
+    import aiohttp
+
+    return aiohttp.ClientConnectionError, aiohttp.ClientPayloadError
 
 
 def headers_for(service: HttpService) -> dict[str, str]:
