@@ -10,8 +10,9 @@ import pytest
 
 from strowger.errors import CallRefused, TransferRefused, Unavailable
 from strowger.ports import LineHungUp
+from strowger.telephony.incoming import IncomingCall
 from strowger.telephony.line import SipLine
-from strowger.telephony.telephone import IncomingCall, open_telephone
+from strowger.telephony.telephone import open_telephone
 from tests.telephony.test_telephone import free_port, request, settings, until
 
 CALLEE, BOSS, BUSY = "+14155550100", "+14155550111", "+14155550112"

@@ -15,13 +15,9 @@ from strowger.errors import CallRefused, ConfigurationError, RefusalCause
 from strowger.media import events as media
 from strowger.model import DEFAULT_WORKSPACE, CallId, Trunk, TrunkId
 from strowger.ports import DialRequest, LineHungUp
+from strowger.telephony.incoming import IncomingCall
 from strowger.telephony.line import SipLine
-from strowger.telephony.telephone import (
-    IncomingCall,
-    SipTelephone,
-    TelephoneSettings,
-    open_telephone,
-)
+from strowger.telephony.telephone import SipTelephone, TelephoneSettings, open_telephone
 
 HOST = "127.0.0.1"
 TONE = array(

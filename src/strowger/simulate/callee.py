@@ -30,9 +30,10 @@ from strowger.simulate.scenario import TransferPlan
 from strowger.simulate.session import CalleeSenses
 from strowger.simulate.wire import ImpairedWire
 from strowger.sip.events import Address
+from strowger.telephony.incoming import IncomingCall
 from strowger.telephony.line import SipLine
 from strowger.telephony.sockets import LineSockets, Wire
-from strowger.telephony.telephone import IncomingCall, TelephoneSettings, open_telephone
+from strowger.telephony.telephone import TelephoneSettings, open_telephone
 
 RTP_PORTS = (20000, 29998)
 """Beside those of a server on the same machine."""

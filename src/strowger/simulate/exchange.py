@@ -25,12 +25,8 @@ from strowger.simulate.callee import RTP_PORTS, WAITING, CalleeSettings, Simulat
 from strowger.simulate.library import load_persona
 from strowger.simulate.reports import Report, describe
 from strowger.sip.events import Address
-from strowger.telephony.telephone import (
-    IncomingCall,
-    SipTelephone,
-    TelephoneSettings,
-    open_telephone,
-)
+from strowger.telephony.incoming import IncomingCall
+from strowger.telephony.telephone import SipTelephone, TelephoneSettings, open_telephone
 
 log = structlog.get_logger()
 

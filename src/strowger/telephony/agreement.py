@@ -1,10 +1,29 @@
 """What offers, answers and refusals of the far end mean to a call."""
 
+from collections.abc import Callable
+
 from strowger.errors import CallRefused, FarEndError, RefusalCause
 from strowger.media.sdp import NoCommonCodec
 from strowger.model import Trunk
 from strowger.sip import events as sip
 from strowger.telephony.legs import MediaLeg
+from strowger.telephony.signals import Signals
+
+
+async def answer_of(
+    signals: Signals, trunk: Trunk, on_ringing: Callable[[int], None]
+) -> bytes | None:
+    """The SDP of the far end's answer to our INVITE. Raises CallRefused."""
+    while True:
+        match await signals.get():
+            case sip.Ringing(status=status):
+                on_ringing(status)
+            case sip.Answered(sdp=answer):
+                return answer
+            case sip.Refused() as refused:
+                raise refusal(refused, trunk)
+            case sip.Ended(reason=reason, hangup_cause=cause):
+                raise CallRefused(487, reason or "call ended", hangup_cause=cause)
 
 
 def refusal(refused: sip.Refused, trunk: Trunk) -> CallRefused:
