@@ -1,5 +1,6 @@
 """RTP sockets on loopback: where packets go, and whose are taken."""
 
+import errno
 import select
 import socket
 from collections.abc import Iterator
@@ -71,15 +72,32 @@ def test_what_is_no_rtp_does_not_make_a_peer(line: Sockets) -> None:
     assert named.recv(2048) == RTP
 
 
-def test_a_peer_that_fell_silent_may_come_back_from_elsewhere(line: Sockets) -> None:
+def test_a_peer_that_moves_is_heard_from_where_it_says(line: Sockets) -> None:
     sockets, named, elsewhere = line
     say(named, sockets, RTP)
     assert arrived(sockets) == [RTP]
-    sockets.forget_peer()
+    sockets.aim(elsewhere.getsockname(), (HOST, 9))
     say(elsewhere, sockets, RTP)
     assert arrived(sockets) == [RTP]
     sockets.send(RTP)
     assert elsewhere.recv(2048) == RTP
+
+
+def test_a_port_that_is_lost_while_the_peer_moves_is_said_and_leaves_the_line_deaf(
+    line: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sockets, named, elsewhere = line
+    say(named, sockets, RTP)
+    assert arrived(sockets) == [RTP]
+
+    def taken(host: str, port: int) -> socket.socket:
+        raise OSError(errno.EADDRINUSE, "Address already in use")
+
+    monkeypatch.setattr("strowger.telephony.sockets._bind", taken)
+    with pytest.raises(Unavailable, match=f"{sockets.port} could not be opened again: Address"):
+        sockets.aim(elsewhere.getsockname(), (HOST, 9))
+    sockets.send(RTP)
+    assert list(sockets.received()) == []
 
 
 def test_before_the_answer_nothing_is_taken() -> None:

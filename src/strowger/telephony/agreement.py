@@ -55,7 +55,10 @@ def accept(leg: MediaLeg, answer: bytes | None) -> None:
 
 
 def accept_quietly(leg: MediaLeg, answer: bytes) -> None:
-    """An answer in the ACK of a re-INVITE: a bad one leaves the media as it was."""
+    """An answer in the ACK of a re-INVITE: a bad one leaves the media as it was.
+
+    Raises Unavailable where the line has become deaf over it.
+    """
     try:
         leg.accept_answer(answer)
     except FarEndError:

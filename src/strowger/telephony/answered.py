@@ -5,12 +5,16 @@ Handled as it comes, without a task of its own.
 
 from collections.abc import Callable
 
-from strowger.errors import FarEndError
+import structlog
+
+from strowger.errors import FarEndError, Unavailable
 from strowger.sip import events as sip
 from strowger.sip.endpoint import Endpoint
 from strowger.telephony.agreement import accept_quietly
 from strowger.telephony.legs import MediaLeg
 from strowger.telephony.line import SipLine
+
+log = structlog.get_logger()
 
 
 class AnsweredCall:
@@ -47,9 +51,15 @@ class AnsweredCall:
             case sip.Reoffered(sdp=offer):
                 self._answer_reoffer(offer)
             case sip.Confirmed(sdp=bytes() as answer):
-                accept_quietly(self._leg, answer)
+                self._accept(answer)
             case _:
                 pass
+
+    def _accept(self, answer: bytes) -> None:
+        try:
+            accept_quietly(self._leg, answer)
+        except Unavailable as error:
+            self._lose_media(str(error))
 
     def _answer_reoffer(self, offer: bytes | None) -> None:
         now = self._now()
@@ -57,5 +67,13 @@ class AnsweredCall:
             answer = self._leg.offer() if offer is None else self._leg.answer(offer)
         except FarEndError:
             self._endpoint.reject_reoffer(self._session, 488, now=now)
+        except Unavailable as error:
+            self._endpoint.reject_reoffer(self._session, 500, now=now)
+            self._lose_media(str(error))
         else:
             self._endpoint.answer_reoffer(self._session, answer, now=now)
+
+    def _lose_media(self, problem: str) -> None:
+        """Nobody will be heard any more: who holds the line is to hang up."""
+        log.error("call.media_lost", session=self._session, problem=problem)
+        self._line.lose_media()

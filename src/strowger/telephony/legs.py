@@ -57,11 +57,13 @@ class MediaLeg:
         return sdp.make_offer(self._local)
 
     def accept_answer(self, answer: bytes) -> None:
-        """Raises MalformedMessage or NoCommonCodec."""
+        """Raises MalformedMessage, NoCommonCodec, and Unavailable where the line has become
+        deaf over it."""
         self._agree(sdp.accept_answer(self._local, answer))
 
     def answer(self, offer: bytes) -> bytes:
-        """Our answer to an offer. Raises MalformedMessage or NoCommonCodec."""
+        """Our answer to an offer. Raises MalformedMessage, NoCommonCodec, and Unavailable where the
+        line has become deaf over it."""
         self._local = self._local.next_version()
         answer, agreement = sdp.answer_offer(offer, self._local)
         self._agree(agreement)

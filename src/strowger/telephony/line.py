@@ -13,6 +13,7 @@ from strowger.media.events import (
     EndUtterance,
     Event,
     LineClosed,
+    MediaLost,
     RecordingChunk,
     SendDigits,
     StopPlaying,
@@ -123,6 +124,10 @@ class SipLine:
         self.stop_playing()
         last = LineHungUp(reason, hangup_cause)
         asyncio.get_running_loop().call_later(LAST_EVENTS, self._tell, last)
+
+    def lose_media(self) -> None:
+        """Our own socket is gone: what is told when nothing comes for long is told at once."""
+        self._tell(MediaLost(self.row, self._clock(), 0.0))
 
     def finish_recording(self) -> None:
         """The last chunk is written: let go of the file."""

@@ -130,7 +130,10 @@ class LineSockets:
         return self._rtp.fileno()
 
     def aim(self, remote: Address, remote_rtcp: Address) -> None:
-        """Send to what the SDP says, until packets come from elsewhere."""
+        """Send to what the SDP says, until packets come from elsewhere.
+
+        Raises Unavailable where the port is lost to somebody else over it: the line is deaf then.
+        """
         if remote == self._remote and self._latched:
             return
         if self._latched:
@@ -194,11 +197,6 @@ class LineSockets:
                 self._remote_rtcp = source[:2]
                 yield packet
 
-    def forget_peer(self) -> None:
-        """The far end fell silent: let it come back from another address."""
-        if self._latched:
-            self._reopen()
-
     def close(self) -> None:
         self._rtp.close()
         self._rtcp.close()
@@ -219,9 +217,14 @@ class LineSockets:
         return True
 
     def _reopen(self) -> None:
+        """Let go of the peer, and of what has come from it: only a new socket has no peer."""
         self._rtp.close()
-        self._rtp = _bind(self._pool.host, self.port)
-        if self._arrivals is not None:
-            self._arrivals.watch(self._rtp)
         self._latched = False
         self._strangers = 0
+        try:
+            self._rtp = _bind(self._pool.host, self.port)
+        except OSError as error:
+            problem = f"RTP port {self.port} could not be opened again: {error.strerror}"
+            raise Unavailable(problem) from error
+        if self._arrivals is not None:
+            self._arrivals.watch(self._rtp)
