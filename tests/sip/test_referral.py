@@ -4,11 +4,13 @@ import pytest
 
 from strowger.sip.endpoint import Endpoint
 from strowger.sip.events import ReferAccepted, ReferEnded, Referred, SessionId
+from strowger.sip.referral import LONGEST_SILENCE, NEWS_WITHIN, NEXT_WITHIN, ON_ITS_WAY
 from strowger.sip.transaction import TIMEOUT
 from tests.sip.far_end import FarEnd
 from tests.sip.network import ANSWER, CALLER, invitation, tokens
 
 SALES = "sip:+14155550111@192.0.2.2"
+SILENT = "the far end took our REFER and did not say what has come of it"
 FRAGMENT = ("content-type", "message/sipfrag;version=2.0")
 
 
@@ -28,11 +30,17 @@ def referred(to: str = SALES) -> tuple[FarEnd, SessionId]:
 
 
 def notify(
-    far: FarEnd, session: SessionId, number: int, line: str, *, state: str = "active"
+    far: FarEnd,
+    session: SessionId,
+    number: int,
+    line: str,
+    *,
+    state: str = "active",
+    event: str = "refer",
 ) -> None:
     """The far end tells of the REFER."""
     headers = (
-        ("event", "refer"),
+        ("event", event),
         ("subscription-state", state),
         ("contact", "<sip:far@192.0.2.2:5070>"),
         FRAGMENT,
@@ -116,6 +124,64 @@ def test_news_of_a_referral_that_is_not_ours_is_not_taken() -> None:
     far.answer(far.request_heard("REFER"), 403)
     notify(far, session, 10, "SIP/2.0 200 OK\r\n")
     assert far.statuses() == [481]
+
+
+@pytest.mark.parametrize(
+    ("state", "lasts"),
+    [
+        (None, NEWS_WITHIN),
+        ("active", NEXT_WITHIN + ON_ITS_WAY),
+        ("active;expires=20", 20 + ON_ITS_WAY),
+        ("active;expires=86400", LONGEST_SILENCE + ON_ITS_WAY),
+        ("pending;expires=soon", NEXT_WITHIN + ON_ITS_WAY),
+    ],
+)
+def test_a_far_end_that_falls_silent_has_failed_and_can_be_asked_again(
+    state: str | None, lasts: float
+) -> None:
+    far, session = referred()
+    far.answer(far.request_heard("REFER"), 202)
+    if state is not None:
+        far.wait(10)
+        notify(far, session, 10, "SIP/2.0 100 Trying\r\n", state=state)
+    far.wait(lasts - 0.1)
+    assert far.events == [ReferAccepted(session=session)]
+    assert not far.end.can_refer(session)
+    far.wait(0.2)
+    assert far.events[1:] == [ReferEnded(session=session, status=408, reason=SILENT)]
+    assert far.end.refer(session, SALES, now=far.now)
+
+
+def test_late_news_of_a_refer_that_was_given_up_is_not_taken_for_the_next_ones() -> None:
+    far, session = referred()
+    first = far.request_heard("REFER")
+    far.answer(first, 202)
+    far.wait(NEWS_WITHIN)
+    notify(far, session, 10, "SIP/2.0 200 OK\r\n", state="terminated")
+    assert far.statuses() == [481]
+    assert far.end.refer(session, SALES, now=far.now)
+    second = far.request_heard("REFER")
+    far.answer(second, 202)
+    far.events.clear()
+    notify(far, session, 11, "SIP/2.0 200 OK\r\n", state="terminated")
+    old = f"refer;id={first.cseq.number}"
+    notify(far, session, 12, "SIP/2.0 200 OK\r\n", state="terminated", event=old)
+    assert far.statuses() == [481, 481, 481]
+    assert far.events == []
+    new = f"refer;id={second.cseq.number}"
+    notify(far, session, 13, "SIP/2.0 486 Busy Here\r\n", state="terminated", event=new)
+    assert far.events == [ReferEnded(session=session, status=486, reason="Busy Here")]
+
+
+def test_of_a_refer_nothing_is_waited_for_once_the_call_is_over() -> None:
+    far, session = referred()
+    far.answer(far.request_heard("REFER"), 202)
+    far.within("BYE", number=10, call_id=session)
+    far.events.clear()
+    far.wait(2 * TIMEOUT)
+    assert far.events == []
+    assert far.end.next_timer() is None
+    assert far.end.is_idle
 
 
 def test_only_one_at_a_time_and_only_while_the_call_lasts() -> None:

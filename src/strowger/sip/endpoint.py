@@ -34,6 +34,7 @@ from strowger.sip.message import (
     is_keep_alive,
     parse,
 )
+from strowger.sip.referral import Referral
 from strowger.sip.transaction import ClientTransaction, ServerTransaction
 from strowger.sip.validation import KNOWN_METHODS, check_response, refusal_of
 
@@ -87,7 +88,7 @@ class Endpoint:
         while (owner := self._core.timers.pop_due(now)) is not None:
             if isinstance(owner, ClientTransaction | ServerTransaction):
                 self._core.layer.handle_timer(owner, now=now)
-            elif isinstance(owner, Calling | Invited | Established):
+            elif isinstance(owner, Calling | Invited | Established | Referral):
                 owner.handle_timer(now=now)
                 self._core.timers.arm(owner)
 
@@ -175,8 +176,9 @@ class Endpoint:
     def refer(self, session: SessionId, to: str, *, now: float) -> bool:
         """Ask the far end of an established call to call `to` in our place.
 
-        ReferAccepted and ReferEnded follow, unless the session ends first. False where there is
-        no such call, or one asks already. Raises ValueError for what is no SIP URI.
+        ReferAccepted and ReferEnded follow, the latter also where the far end falls silent, unless
+        the session ends first. False where there is no such call, or one asks already. Raises
+        ValueError for what is no SIP URI.
         """
         check_uri(to)
         phase = self._phase(session)

@@ -108,6 +108,8 @@ class Established:
         self._unacknowledged = unacknowledged
         self._reinvite: ServerTransaction | None = None
         self._referral: Referral | None = None
+        self._owed = False
+        """A REFER of ours was given up: news of it may come while the next is under way."""
         self._taken: TakenReferral | None = None
         self._reason = ""
         """Why we hang up, once we do."""
@@ -192,10 +194,7 @@ class Established:
             case "OPTIONS":
                 self._answer(transaction, 200, ("allow", self._core.allow), now=now)
             case "NOTIFY" if is_about_referral(request):
-                # 481 ends a subscription that is not known (RFC 6665 section 4.1.3).
-                self._answer(transaction, 481 if self._referral is None else 200, now=now)
-                if self._referral is not None:
-                    self._referral.receive_notify(request)
+                self._receive_news(transaction, now=now)
             case "REFER" if self._core.takes_referrals:
                 self._receive_refer(transaction, now=now)
             case "INFO":  # nothing in it is for us, and an error would end some peers' calls
@@ -250,6 +249,15 @@ class Established:
             case State.HANGING_UP | State.ENDED:
                 self._answer(transaction, 481, now=now)
 
+    def _receive_news(self, transaction: ServerTransaction, *, now: float) -> None:
+        """481 ends a subscription that is not known (RFC 6665 section 4.1.3)."""
+        referral, notify = self._referral, transaction.request
+        if referral is None or (self._owed and not referral.is_named_by(notify)):
+            self._answer(transaction, 481, now=now)
+            return
+        self._answer(transaction, 200, now=now)
+        referral.receive_notify(notify, now=now)
+
     def _receive_refer(self, transaction: ServerTransaction, *, now: float) -> None:
         if self.state is not State.CONFIRMED or self._taken is not None:
             self._answer(transaction, 491, now=now)
@@ -281,13 +289,20 @@ class Established:
             self._core.report(
                 Ended(session=self.session, by_far_end=False, reason="the ACK never came")
             )
-            self._core.leave(self)
+            self._leave()
         elif now >= answer.repeat_at:
             self._core.layer.send_response(answer.transaction, answer.response, now=now)
             answer.repeated(now=now)
 
     def _referral_over(self) -> None:
+        if self._referral is not None:
+            self._owed = self._owed or self._referral.lost
         self._referral = None
+
+    def _leave(self) -> None:
+        if self._referral is not None:
+            self._referral.drop()
+        self._core.leave(self)
 
     # ── ends ─────────────────────────────────────────────────────────────────────────────────
 
@@ -309,7 +324,7 @@ class Established:
     def _end(self, *, by_far_end: bool, reason: str, cause: int | None) -> None:
         self._unacknowledged = None
         if self._core.sessions.get(self.session) is self:
-            self._core.leave(self)
+            self._leave()
             self._core.report(
                 Ended(
                     session=self.session,

@@ -1,8 +1,9 @@
 """Our REFER: the far end is asked to call somebody else in our place (RFC 3515).
 
 Its answer says whether it tries; NOTIFYs within the dialog then say what comes of it, each with
-the first line of a response as its body (`message/sipfrag`, RFC 3420). A far end that says
-nothing more has still been asked: how long that is waited for is the application's to decide.
+the first line of a response as its body (`message/sipfrag`, RFC 3420). The first is due at once
+(2.4.4), and each says for how long there will be more. A far end that lets that time pass in
+silence has told its last: the REFER counts as failed, and another one may be sent.
 """
 
 import re
@@ -13,10 +14,20 @@ from strowger.sip.core import Core
 from strowger.sip.dialog import Dialog
 from strowger.sip.digest import Authenticator, Rounds
 from strowger.sip.events import Address, ReferAccepted, ReferEnded, SessionId
-from strowger.sip.headers import printable
+from strowger.sip.headers import parse_parameters, printable
 from strowger.sip.layer import Answer
 from strowger.sip.message import Request, Response
 from strowger.sip.reasons import phrase_of
+from strowger.sip.transaction import TIMEOUT
+
+NEWS_WITHIN = TIMEOUT
+"""Seconds that the first news may take from the answer on (Timer N, RFC 6665 section 4.1.2.4)."""
+NEXT_WITHIN = 60.0
+"""Seconds until the next, where the far end does not say how long it goes on (RFC 6665 has it)."""
+LONGEST_SILENCE = 180.0
+"""Seconds that are borne whatever the far end says; who is called has answered by then."""
+ON_ITS_WAY = 5.0
+"""Seconds that the last news has beyond that."""
 
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6]\d\d)(?: ([^\r\n]*))?(?:\r?\n|$)")
 
@@ -42,14 +53,38 @@ class Referral:
         self._on_over = on_over
         self._rounds = Rounds()
         self._over = self._accepted = False
+        self.lost = False
+        """Ended by us, for want of news; there may be some yet."""
+        self._due: float | None = None
+        """When there must have been more news."""
+        self._number = 0
         self._send(now)
 
     @property
     def session(self) -> SessionId:
         return SessionId(self._dialog.call_id)
 
-    def receive_notify(self, notify: Request) -> None:
+    def is_named_by(self, notify: Request) -> bool:
+        """Whether news says that it is of this REFER: that of all but the first has to (2.4.6)."""
+        event = parse_parameters(f";{notify.headers.get('event')}")
+        return event.get("id") == str(self._number)
+
+    def next_timer(self) -> float | None:
+        return self._due
+
+    def handle_timer(self, *, now: float) -> None:
+        if self._due is not None and now >= self._due:
+            self.lost = True
+            self._end(408, "the far end took our REFER and did not say what has come of it")
+
+    def drop(self) -> None:
+        """The session is over: nobody waits any more."""
+        self._over, self._due = True, None
+        self._core.timers.arm(self)
+
+    def receive_notify(self, notify: Request, *, now: float) -> None:
         """What has come of it so far; anything but a final status is only news."""
+        self._wait(min(_lasts(notify), LONGEST_SILENCE) + ON_ITS_WAY, now=now)
         found = _STATUS_LINE.match(notify.body.decode(errors="replace"))
         kind, _ = content_type(notify.headers)
         if found is None or kind != SIPFRAG:
@@ -66,6 +101,7 @@ class Referral:
     def _send(self, now: float) -> None:
         layer = self._core.layer
         refer = self._dialog.new_request("REFER", str(layer.new_via(self._dialog.own_address)))
+        self._number = refer.cseq.number
         refer.headers.add("contact", self._dialog.contact)
         refer.headers.add("refer-to", f"<{self._to}>")
         refer.headers.add("referred-by", self._dialog.local.partition(";")[0])
@@ -75,12 +111,15 @@ class Referral:
 
     def _receive_answer(self, answer: Answer, source: Address, now: float) -> None:
         if not isinstance(answer, Response):
+            self.lost = True
             self._end(408, "no answer to our REFER")
         elif answer.status >= 200 and self._authenticator.learn(answer, self._rounds):
             self._send(now)
         elif answer.status >= 300:
             self._end(answer.status, printable(answer.reason) or phrase_of(answer.status))
         elif answer.status >= 200:
+            if self._due is None:  # else news has overtaken it
+                self._wait(NEWS_WITHIN, now=now)
             self._accept()
 
     def _accept(self) -> None:
@@ -88,9 +127,14 @@ class Referral:
             self._accepted = True
             self._core.report(ReferAccepted(session=self.session))
 
+    def _wait(self, seconds: float, *, now: float) -> None:
+        if not self._over:
+            self._due = now + seconds
+            self._core.timers.arm(self)
+
     def _end(self, status: int, reason: str) -> None:
         if not self._over:
-            self._over = True
+            self.drop()
             self._on_over()
             self._core.report(ReferEnded(session=self.session, status=status, reason=reason))
 
@@ -99,6 +143,13 @@ def is_about_referral(notify: Request) -> bool:
     """Whether a NOTIFY tells of a REFER; it may name which one (`refer;id=…`)."""
     event = notify.headers.get("event") or ""
     return event.partition(";")[0].strip().lower() == "refer"
+
+
+def _lasts(notify: Request) -> float:
+    """Seconds for which there will be news, as the far end says (`active;expires=60`)."""
+    state = parse_parameters(f";{notify.headers.get('subscription-state')}")
+    expires = state.get("expires") or ""
+    return float(expires) if expires.isascii() and expires.isdigit() else NEXT_WITHIN
 
 
 def _terminated(notify: Request) -> bool:
