@@ -45,10 +45,10 @@ DOUBTFUL_AFTER: Final = 250
 
 
 class SpeechModel(Protocol):
-    def __call__(self, chunks: Floats, state: Floats) -> tuple[Floats, Floats]:
-        """Probability of speech of each chunk [n, CONTEXT + CHUNK] of PCM in -1 … 1.
+    def __call__(self, chunks: Samples, state: Floats) -> tuple[Floats, Floats]:
+        """Probability of speech of each chunk [n, CONTEXT + CHUNK] of PCM.
 
-        `state` [2, n, STATE] is what the model answered for each line's chunk before, or zero.
+        `state` [n, 2, STATE] is what the model answered for each line's chunk before, or zero.
         """
 
 
@@ -144,9 +144,8 @@ class VoiceDetector:
         return self._weigh(ready, probability, start)
 
     def _ask(self, rows: Rows, pcm: Samples) -> Floats:
-        state = np.ascontiguousarray(self._state[rows].transpose(1, 0, 2))
-        probability, state = self._model(pcm * np.float32(1 / 32768), state)
-        self._state[rows] = state.transpose(1, 0, 2)
+        probability, state = self._model(pcm, self._state[rows])
+        self._state[rows] = state
         return probability
 
     def _weigh(self, rows: Rows, probability: Floats, start: Counts) -> list[VoiceChange]:
@@ -196,8 +195,9 @@ class VoiceDetector:
 
 def _at_rest(model: SpeechModel) -> Floats:
     """The state that silence leaves the model in."""
-    state = np.zeros((2, 1, STATE), np.float32)
-    silence = np.zeros((1, CONTEXT + CHUNK), np.float32)
+    state = np.zeros((1, 2, STATE), np.float32)
+    silence = np.zeros((1, CONTEXT + CHUNK), np.int16)
     for _ in range(REST_CHUNKS):
         _, state = model(silence, state)
-    return state[:, 0]
+    rest: Floats = state[0]
+    return rest
