@@ -303,9 +303,11 @@ SPOKEN = AgentDefinition(
 )
 
 
-async def spoken(services: "FakeServices | None", telephone: FakeTelephone) -> CallResult:
+async def spoken(
+    services: "FakeServices | None", telephone: FakeTelephone, agent: AgentDefinition = SPOKEN
+) -> CallResult:
     """A call of an agent that a service speaks for; the callee hangs up when it was heard."""
-    call = replace(CALL, agent=SPOKEN)
+    call = replace(CALL, agent=agent)
     store = FakeStore(call)
     at = replace(workplace(store, telephone), services=services)
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
@@ -337,6 +339,48 @@ def test_a_call_that_a_service_holds_has_what_was_heard_and_replays() -> None:
     assert [(turn.role, turn.text) for turn in result.transcript] == [("agent", "Hello.")]
     assert replay_and_compare(parse_journal(result.journal)).differences == ()
     assert telephone.hung_up
+
+
+class RingingTelephone(FakeTelephone):
+    """Rings until the service is connected, and then does what it does."""
+
+    def __init__(self, service: FakeService, refusal: Exception | None = None) -> None:
+        super().__init__(refusal)
+        self._service = service
+
+    @asynccontextmanager
+    async def dial(
+        self, request: DialRequest, on_ringing: Callable[[int], None]
+    ) -> AsyncIterator[FakeLine]:
+        on_ringing(180)
+        while not self._service.briefs:
+            await asyncio.sleep(0)
+        async with super().dial(request, on_ringing) as line:
+            yield line
+
+
+def test_the_service_is_connected_while_it_rings_and_told_what_it_is_to_know() -> None:
+    services = FakeServices()
+    agent = replace(SPOKEN, prompt="It is {{now}}.")
+    result = asyncio.run(spoken(services, RingingTelephone(services.service), agent))
+    assert [turn.text for turn in result.transcript] == ["Hello."]
+    (brief,) = services.service.briefs
+    assert brief.instructions.startswith("It is 20")
+
+
+def test_a_call_that_nobody_takes_leaves_the_service() -> None:
+    services = FakeServices()
+    busy = CallRefused(486, "Busy Here")
+    result = asyncio.run(spoken(services, RingingTelephone(services.service, busy)))
+    assert result.status is CallStatus.BUSY
+    assert services.service.dialogues[0].closed
+
+
+def test_a_service_that_greets_by_itself_is_not_connected_before_the_answer() -> None:
+    services = FakeServices()
+    services.service.greets = True
+    result = asyncio.run(spoken(services, FakeTelephone(CallRefused(486, "Busy Here"))))
+    assert (result.status, services.service.briefs) == (CallStatus.BUSY, [])
 
 
 def test_a_service_that_fails_is_told_with_the_call() -> None:

@@ -62,6 +62,7 @@ class FakeDialogue:
     """None for the service to leave."""
     greets = False
     resumes = True
+    is_open = True
     heard: bytearray = field(default_factory=bytearray)
     told: list[ToService] = field(default_factory=list)
     closed: bool = False
@@ -85,6 +86,8 @@ class FakeDialogue:
 
 class FakeService:
     """One dialogue after the other."""
+
+    greets = False
 
     def __init__(self, *scripts: Sequence[DialogueEvent | ProviderError | None]) -> None:
         self.dialogues = [FakeDialogue(script) for script in scripts]

@@ -39,7 +39,7 @@ from strowger.providers.openai_realtime_items import RealtimeConversationSetting
 from strowger.providers.streamed_dialogue import DialoguePolicy, StreamedDialogues
 from strowger.providers.websocket import Connector, Garbage, SocketPolicy, VendorFailed, to_json
 from tests.providers.vendors.behaviour import Behaviour, Fault, speech_like
-from tests.providers.vendors.openai_conversation import OpenAIConversation
+from tests.providers.vendors.openai_conversation import OpenAIConversation, Session
 from tests.providers.vendors.sockets import KEY, serving
 
 pytestmark = pytest.mark.anyio
@@ -116,6 +116,17 @@ async def test_it_is_told_who_the_agent_is_and_says_what_it_is_asked_to() -> Non
     assert sound_of(said) == pytest.approx(len(speech_like('Hello, "Anna".')) / 16000)
     assert isinstance(said[-2], ItemOver)
     assert fake.visits[0].query == {"model": "gpt-realtime"}
+
+
+async def test_one_that_is_closed_while_nobody_listens_is_known_to_be_gone() -> None:
+    class Impatient(OpenAIConversation):
+        async def _update(self, session: Session, wanted: dict[str, object]) -> None:
+            await super()._update(session, wanted)
+            await session.client.close(1001, "idle")
+
+    async with conversing(Impatient(replace(QUICK))) as dialogue:
+        while dialogue.is_open:
+            await asyncio.sleep(0.01)
 
 
 async def test_it_hears_the_callee_and_answers() -> None:

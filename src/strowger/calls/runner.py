@@ -25,9 +25,11 @@ from strowger.calls.replying import Mind
 from strowger.calls.session import CallSession, Senses
 from strowger.calls.speaking import Voice
 from strowger.calls.speech_to_speech.session import Means, SpokenSession
+from strowger.calls.speech_to_speech.standby import Standby
 from strowger.calls.using import Hands
 from strowger.conversation.conversation import first_sentence
 from strowger.conversation.events import EndRequested, SayRequested
+from strowger.conversation.speech_to_speech.machine import first_brief
 from strowger.errors import CallRefused, Forbidden, ProviderError, StrowgerError, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import (
@@ -111,7 +113,7 @@ class CallRunner:
         self._holding: asyncio.Task[CallResult] | None = None
         self._session: CallSession | SpokenSession | None = None
         self._answered = False
-        self._greeting: Greeting | None = None
+        self._prepared: Greeting | Standby | None = None
         self._unsaid: list[CallCommand] = []
         """Commands that came between the answer and the conversation."""
         self._obeyed: set[int] = set()
@@ -187,15 +189,15 @@ class CallRunner:
         self._note_status(CallStatus.INITIATED)
         preparing: asyncio.Task[None] | None = None
         try:
-            held_with = self._held_with()  # nobody is rung where there is no voice to speak with
-            if isinstance(held_with, Senses) and (greeting := self._greeting_in(held_with.voice)):
-                self._greeting = greeting
-                held_with = replace(held_with, voice=greeting.voice)
-                preparing = tasks.create_task(greeting.prepare(), name="greeting")
+            variables = self._variables()
+            # Nobody is rung where there is no voice to speak with.
+            held_with = self._prepares(self._held_with(), variables)
+            if self._prepared is not None:
+                preparing = tasks.create_task(self._prepared.prepare(), name="preparing")
             async with await self._dial() as line:
                 self._answered = True
                 self._note_status(CallStatus.IN_PROGRESS)
-                result = await self._talk(line, held_with)
+                result = await self._talk(line, held_with, variables)
             # Whole only once the line is closed.
             return replace(result, recording=line.recorded(), figures=line.measured())
         except CallRefused as refusal:
@@ -262,11 +264,12 @@ class CallRunner:
                 log.warning("call.waiting_to_dial", problem=str(error))
             await asyncio.sleep(DIAL_RETRY)
 
-    async def _talk(self, line: Line, held_with: Senses | Means) -> CallResult:
+    async def _talk(
+        self, line: Line, held_with: Senses | Means, variables: Mapping[str, Scalar]
+    ) -> CallResult:
         call = self._call
         limits = replace(call.agent.limits, max_duration=call.max_duration)
         definition = replace(call.agent, limits=limits)
-        variables = self._variables()
         async with self._hands(variables) as hands:
             session: CallSession | SpokenSession
             kept: KeptConversation | KeptSpokenConversation
@@ -305,7 +308,7 @@ class CallRunner:
         )
 
     def _variables(self) -> dict[str, Scalar]:
-        """Those of the call, with what every agent may speak of."""
+        """Those of the call, with what every agent may speak of; `now` is when it is dialled."""
         call, zone = self._call, ZoneInfo(self._call.agent.timezone)
         return {
             **call.variables,
@@ -354,9 +357,26 @@ class CallRunner:
         self._service(agent.speech_to_speech)
         return Means(self._service, self._at.providers.fallback_voice(), agent.language)
 
-    def _greeting_in(self, voice: Voice) -> Greeting | None:
-        text = first_sentence(self._call.agent, self._variables())
-        return None if text is None else Greeting(voice, text)
+    def _prepares(
+        self, held_with: Senses | Means, variables: Mapping[str, Scalar]
+    ) -> Senses | Means:
+        """With what can be ready at the answer, if it is begun while the telephone rings."""
+        if isinstance(held_with, Senses):
+            text = first_sentence(self._call.agent, variables)
+            if text is None:
+                return held_with
+            self._prepared = greeting = Greeting(held_with.voice, text)
+            return replace(held_with, voice=greeting.voice)
+        brief = first_brief(self._call.agent, variables)
+        service = self._service(brief.settings)
+        if service.greets:
+            return held_with
+        self._prepared = standby = Standby(service, brief)
+
+        def find(wanted: SpeechToSpeechSettings) -> SpeechToSpeech:
+            return standby if wanted == brief.settings else self._service(wanted)
+
+        return replace(held_with, find=find)
 
     def _service(self, wanted: SpeechToSpeechSettings) -> SpeechToSpeech:
         """Raises ProviderError where it is not configured."""
@@ -376,8 +396,8 @@ class CallRunner:
 
     def _ringing(self, status: int) -> None:
         log.info("call.ringing", sip_status=status)
-        if self._greeting is not None:
-            self._greeting.ring()
+        if self._prepared is not None:
+            self._prepared.ring()
         self._note_status(CallStatus.RINGING)
 
     def _note_turn(self, turn: Turn) -> None:

@@ -53,6 +53,10 @@ class Dialogue(Protocol):
     def resumes(self) -> bool:
         """Another connection could be told the dialogue and go on with it."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the service, as far as is known without asking, is still there."""
+
     async def send(self, pcm: bytes) -> None:
         """The callee's sound at LINE_RATE, silence included."""
 
@@ -65,8 +69,15 @@ class Dialogue(Protocol):
 class SpeechToSpeech(Protocol):
     """A service that holds whole conversations."""
 
+    @property
+    def greets(self) -> bool:
+        """It speaks as soon as it is connected, if it is to speak first."""
+
     def converse(self, brief: Brief) -> AbstractAsyncContextManager[Dialogue]:
-        """Connect, and enter once the service is ready. Raises ProviderError."""
+        """Connect, and enter once the service is ready; may be left by another task.
+
+        Raises ProviderError.
+        """
 
 
 class SpeechServices(Protocol):

@@ -50,6 +50,7 @@ class DialogueSession(Protocol):
 class DialogueVendor(Protocol):
     name: str
     greets: bool
+    """It speaks by itself once it is connected."""
     resumes: bool
     leaves: bool
     """The service may close the connection in order: its agent has ended the conversation."""
@@ -76,6 +77,7 @@ class StreamedDialogues:
         health: Health,
         policy: DialoguePolicy | None = None,
     ) -> None:
+        self.greets = vendor.greets
         self._vendor = vendor
         self._connector = connector
         self._health = health
@@ -119,6 +121,10 @@ class StreamedDialogue:
         self._socket = socket
         self._session = session
         self._arrived: deque[DialogueEvent] = deque()
+
+    @property
+    def is_open(self) -> bool:
+        return self._socket.is_open
 
     async def get_ready(self, within: float) -> None:
         await self._pass_on(self._session.begin())

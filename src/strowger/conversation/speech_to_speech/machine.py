@@ -32,9 +32,11 @@ from strowger.conversation.events import (
 from strowger.conversation.speech_to_speech.call import SpokenCall
 from strowger.conversation.speech_to_speech.events import (
     AgentWords,
+    Brief,
     CalleeBegan,
     CalleeDone,
     CalleeWords,
+    Connect,
     Connected,
     Hush,
     ItemOver,
@@ -58,6 +60,15 @@ ENDINGS: dict[type[SpokenEvent], EndReason] = {
 }
 """Events after which there is nobody to talk to."""
 BEFORE_THE_ANSWER = frozenset({Answered, *ENDINGS})
+
+
+def first_brief(definition: AgentDefinition, variables: Mapping[str, Scalar]) -> Brief:
+    """What the service will be told at the answer.
+
+    Raises ValueError for an agent that no service speaks for.
+    """
+    effects = SpokenConversation(definition, variables).receive(Answered(), now=0.0)
+    return next(effect.brief for effect in effects if isinstance(effect, Connect))
 
 
 class SpokenConversation:
