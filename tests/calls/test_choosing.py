@@ -10,7 +10,7 @@ from strowger.calls.choosing import voice_of
 from strowger.calls.runner import CallRunner
 from strowger.errors import ProviderError
 from strowger.lifecycle import CallStatus, EndReason
-from strowger.model import Call, CallResult
+from strowger.model import Call, CallResult, ProviderSwitch
 from tests.calls.fakes import FakeRecogniser, FakeVoice
 from tests.calls.test_runner import CALL, FakeProviders, FakeStore, FakeTelephone, workplace
 
@@ -51,8 +51,10 @@ def falling_back(*, voices: tuple[str, ...], ears: tuple[str, ...] = ("local",))
     return replace(CALL, agent=agent)
 
 
-async def run_with(providers: Stocked, call: Call) -> tuple[FakeTelephone, CallResult]:
-    telephone, store = FakeTelephone(), FakeStore(call)
+async def run_with(
+    providers: Stocked, call: Call, store: FakeStore | None = None
+) -> tuple[FakeTelephone, CallResult]:
+    telephone, store = FakeTelephone(), store or FakeStore(call)
     at = replace(workplace(store, telephone), providers=providers)  # type: ignore[arg-type]
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(CallRunner(call, at).run())
@@ -64,17 +66,31 @@ async def run_with(providers: Stocked, call: Call) -> tuple[FakeTelephone, CallR
     return telephone, store.results[call.id]
 
 
-def test_a_voice_without_its_key_leaves_the_call_to_its_fallback_and_the_log_says_so() -> None:
+def test_a_voice_without_its_key_leaves_the_call_to_its_fallback_and_log_and_events_say_so() -> (
+    None
+):
     providers = Stocked("local", "flite")
     call = falling_back(voices=("elevenlabs", "cartesia", "flite"), ears=("deepgram", "local"))
+    store = FakeStore(call)
     with capture_logs() as logs:
-        _, result = asyncio.run(run_with(providers, call))
+        _, result = asyncio.run(run_with(providers, call, store))
     assert result.end_reason == EndReason.AGENT_HANGUP
     missing = [line for line in logs if line["event"] == "call.provider_missing"]
     assert [(line["provider"], line["next"]) for line in missing] == [
         ("elevenlabs", "cartesia"),
         ("cartesia", "flite"),
         ("deepgram", "local"),
+    ]
+    assert store.switches == [
+        ProviderSwitch(
+            kind="text_to_speech",
+            before="elevenlabs",
+            after="flite",
+            reason="set elevenlabs_api_key",
+        ),
+        ProviderSwitch(
+            kind="speech_to_text", before="deepgram", after="local", reason="set deepgram_api_key"
+        ),
     ]
 
 

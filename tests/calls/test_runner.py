@@ -41,12 +41,13 @@ from strowger.model import (
     CallId,
     CallResult,
     CommandKind,
+    ProviderSwitch,
     Trunk,
     TrunkId,
     Turn,
     WorkerId,
 )
-from strowger.ports import DialRequest, LineHungUp, SimulatedDial, Sound
+from strowger.ports import DialRequest, LineHungUp, ProviderWatch, SimulatedDial, Sound
 from tests.calls.fakes import FakeLine, FakeRecogniser, FakeVoice
 from tests.calls.test_spoken_session import FakeService
 
@@ -87,6 +88,7 @@ class FakeStore:
         self.attempts: dict[CallId, WorkerId] = {}
         self.statuses: list[CallStatus] = []
         self.turns: list[Turn] = []
+        self.switches: list[ProviderSwitch] = []
         self.agents: dict[AgentId, AgentDefinition] = {}
         self.tool_uses: set[tuple[CallId, int]] = set()
         self.results: dict[CallId, CallResult] = {}
@@ -146,6 +148,12 @@ class FakeStore:
     async def add_turn(self, call_id: CallId, turn: Turn, *, now: float) -> None:
         self._reach()
         self.turns.append(turn)
+
+    async def add_provider_switch(
+        self, call_id: CallId, switch: ProviderSwitch, *, now: float
+    ) -> None:
+        self._reach()
+        self.switches.append(switch)
 
     async def finish(self, call_id: CallId, result: CallResult) -> None:
         self._reach()
@@ -236,6 +244,9 @@ class FakeProviders:
 
     def fallback_voice(self) -> FakeVoice | None:
         return None
+
+    def watched(self, by: ProviderWatch) -> "FakeProviders":
+        return self
 
 
 def workplace(

@@ -60,6 +60,28 @@ class Watcher:
         self.failed.append(name)
 
 
+@dataclass
+class Witness:
+    """A ProviderWatch that remembers."""
+
+    seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    def provider_used(self, kind: ProviderKind, name: str, problems: Mapping[str, str]) -> None:
+        self.seen.append((name, dict(problems)))
+
+
+def test_a_call_that_begins_with_a_fallback_hears_what_another_found_wrong() -> None:
+    shared, witness = Health(ProviderKind.LANGUAGE_MODEL), Witness()
+    shared.failed("a", BROKEN, now=0.0, next="b")
+    mine = shared.watched(witness)
+    candidates = [Candidate("a", None), Candidate("b", None)]
+    assert [each.name for each in mine.ordered(candidates, now=1.0)] == ["b", "a"]
+    mine.answered("b", 0.1)
+    mine.answered("a", 0.1)
+    shared.answered("b", 0.1)  # another call's
+    assert witness.seen == [("b", {"a": "it broke"}), ("a", {})]
+
+
 # ── recognisers ──────────────────────────────────────────────────────────────────────────────
 
 

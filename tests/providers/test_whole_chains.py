@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ from strowger.agent import (
 from strowger.conversation.dialogue import Message, Role
 from strowger.conversation.events import ProviderKind
 from strowger.errors import ProviderError
-from strowger.ports import ReplyText, Word
+from strowger.ports import Providers, ReplyText, Word
 from strowger.providers.anthropic import AnthropicSettings
 from strowger.providers.assemblyai import AssemblyAISettings
 from strowger.providers.cartesia import CartesiaSettings
@@ -91,7 +91,7 @@ async def house(first: Fault) -> AsyncIterator[tuple[ConfiguredProviders, Watche
             yield providers, watcher
 
 
-async def hear(providers: ConfiguredProviders) -> str:
+async def hear(providers: Providers) -> str:
     settings = TranscriberSettings(
         provider="deepgram", fallbacks=(Fallback(provider="assemblyai"),), fallback_after=0.5
     )
@@ -113,7 +113,7 @@ async def hear(providers: ConfiguredProviders) -> str:
         return reading.result()
 
 
-async def say(providers: ConfiguredProviders, text: str) -> tuple[float, list[str]]:
+async def say(providers: Providers, text: str) -> tuple[float, list[str]]:
     settings = VoiceSettings(
         provider="elevenlabs", fallbacks=(VoiceFallback(provider="cartesia"),), fallback_after=0.5
     )
@@ -127,7 +127,7 @@ async def say(providers: ConfiguredProviders, text: str) -> tuple[float, list[st
     return seconds, words
 
 
-async def think(providers: ConfiguredProviders) -> str:
+async def think(providers: Providers) -> str:
     settings = ModelSettings(
         provider="openai", fallbacks=(Fallback(provider="anthropic"),), fallback_after=0.5
     )
@@ -161,6 +161,34 @@ def test_a_turn_goes_on_whatever_becomes_of_the_first_of_each_kind(fault: Fault)
             assert said.startswith("Good morning.") and said.endswith("in the afternoon.")
             assert len(words) - len(REPLY.split()) in {0, 1}
             assert seconds >= len(speech_like(REPLY)) / 16000 - 0.2
+
+    run(test())
+
+
+def test_a_call_hears_which_provider_answers_and_what_was_wrong_with_the_other() -> None:
+    async def test() -> None:
+        used: list[str] = []
+
+        class Witness:
+            def provider_used(
+                self, kind: ProviderKind, name: str, problems: Mapping[str, str]
+            ) -> None:
+                used.append(f"{kind}: {name}, as {'; '.join(problems.values())}")
+
+        async with house(Fault.CLOSE) as (providers, _):
+            watched = providers.watched(Witness())
+            await say(providers, "This is said on another call.")
+            await hear(watched)
+            await think(watched)
+            await say(watched, REPLY)
+        assert [line.partition(", as ")[0] for line in used] == [
+            "speech_to_text: assemblyai",
+            "language_model: anthropic",
+            "text_to_speech: cartesia",
+        ]
+        problems = [line.partition(", as ")[2].split()[0] for line in used]
+        assert problems == ["deepgram", "openai", "elevenlabs"]
+        assert KEY not in str(used)
 
     run(test())
 

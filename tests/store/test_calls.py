@@ -17,6 +17,7 @@ from strowger.model import (
     CallResult,
     CommandKind,
     KeyId,
+    ProviderSwitch,
     Secret,
     SecretId,
     Turn,
@@ -28,7 +29,15 @@ from strowger.store.calls import PostgresCallStore
 from strowger.store.ids import new_id
 from strowger.store.records import PostgresRecords
 from strowger.store.schema import dial_attempts, workers
-from tests.store.samples import OTHER_WORKSPACE, RESULT, TURNS, a_call, a_trunk, an_agent
+from tests.store.samples import (
+    OTHER_WORKSPACE,
+    RESULT,
+    TURNS,
+    a_call,
+    a_trunk,
+    a_webhook,
+    an_agent,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -281,6 +290,32 @@ async def test_a_turn_that_comes_again_is_written_once(
     assert (await store.get_call(call.id)).transcript == TURNS[:2]
     events = await records.events_of(DEFAULT_WORKSPACE, call.id, after=0, limit=100)
     assert [event.type for event in events].count("call.turn") == 2
+
+
+async def test_a_switch_of_providers_is_told_by_an_event_once_however_often_it_is_written(
+    engine: AsyncEngine, records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    await records.add_webhook(a_webhook(events=("call.provider_switched",)))
+    call = await a_live_call(records, store)
+    away = ProviderSwitch(
+        kind="text_to_speech", before="elevenlabs", after="local", reason="elevenlabs broke off"
+    )
+    back = replace(away, before="local", after="elevenlabs", reason="elevenlabs answers again")
+    for switch in (away, away, back, away):
+        await store.add_provider_switch(call.id, switch, now=1006.0)
+    events = await records.events_of(DEFAULT_WORKSPACE, call.id, after=0, limit=100)
+    told = [event.payload for event in events if event.type == "call.provider_switched"]
+    assert [payload["to"] for payload in told] == ["local", "elevenlabs", "local"]
+    assert told[0] == {
+        "call_id": call.id,
+        "kind": "text_to_speech",
+        "from": "elevenlabs",
+        "to": "local",
+        "reason": "elevenlabs broke off",
+    }
+    async with engine.connect() as connection:
+        count = await connection.exec_driver_sql("SELECT count(*) FROM deliveries")
+        assert count.scalar_one() == 3
 
 
 async def test_a_worker_holds_the_calls_it_claimed_until_they_are_over(

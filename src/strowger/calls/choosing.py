@@ -15,6 +15,7 @@ from strowger.agent import AgentDefinition, ModelSettings, TranscriberSettings, 
 from strowger.calls.listening import Ear
 from strowger.calls.replying import Mind
 from strowger.calls.speaking import Voice
+from strowger.calls.switching import Switches
 from strowger.conversation.events import ProviderKind
 from strowger.conversation.flow import needs_model
 from strowger.errors import ProviderError
@@ -26,37 +27,50 @@ Settings = TypeVar("Settings", TranscriberSettings, ModelSettings, VoiceSettings
 Provider = TypeVar("Provider")
 
 
-def ear_of(agent: AgentDefinition, providers: Providers, judge: TurnJudge | None = None) -> Ear:
+def ear_of(
+    agent: AgentDefinition,
+    providers: Providers,
+    judge: TurnJudge | None = None,
+    *,
+    switches: Switches | None = None,
+) -> Ear:
     """Raises ProviderError where no recogniser of the agent's is there."""
     settings = _within_patience(agent.transcriber, agent)
     chain = [settings, *(each.instead_of(settings) for each in settings.fallbacks)]
     kind = ProviderKind.SPEECH_TO_TEXT
-    recogniser, settings = _first_there(kind, chain, providers.speech_to_text)
+    recogniser, settings = _first_there(kind, chain, providers.speech_to_text, switches)
     return Ear(recogniser, settings, agent.language, judge)
 
 
-def voice_of(agent: AgentDefinition, providers: Providers) -> Voice:
+def voice_of(
+    agent: AgentDefinition, providers: Providers, *, switches: Switches | None = None
+) -> Voice:
     """Raises ProviderError where no voice of the agent's is there."""
     settings = _within_patience(agent.voice, agent)
     chain = [settings, *(each.instead_of(settings) for each in settings.fallbacks)]
     kind = ProviderKind.TEXT_TO_SPEECH
-    voice, settings = _first_there(kind, chain, providers.text_to_speech)
+    voice, settings = _first_there(kind, chain, providers.text_to_speech, switches)
     fallback, patience = providers.fallback_voice(), agent.limits.provider_deadline
     return Voice(voice, settings, agent.language, fallback, patience)
 
 
-def mind_of(agent: AgentDefinition, providers: Providers) -> Mind | None:
+def mind_of(
+    agent: AgentDefinition, providers: Providers, *, switches: Switches | None = None
+) -> Mind | None:
     """None for an agent that asks no model. Raises ProviderError where none of its is there."""
     if not needs_model(agent):
         return None
-    model, settings = model_of(_within_patience(agent.model, agent), providers)
+    settings = _within_patience(agent.model, agent)
+    model, settings = model_of(settings, providers, switches=switches)
     return Mind(model, settings)
 
 
-def model_of(settings: ModelSettings, providers: Providers) -> tuple[LanguageModel, ModelSettings]:
+def model_of(
+    settings: ModelSettings, providers: Providers, *, switches: Switches | None = None
+) -> tuple[LanguageModel, ModelSettings]:
     """Raises ProviderError where neither the model nor one of its fallbacks is there."""
     chain = [settings, *(each.instead_of(settings) for each in settings.fallbacks)]
-    return _first_there(ProviderKind.LANGUAGE_MODEL, chain, providers.language_model)
+    return _first_there(ProviderKind.LANGUAGE_MODEL, chain, providers.language_model, switches)
 
 
 def _within_patience(settings: Settings, agent: AgentDefinition) -> Settings:
@@ -68,10 +82,15 @@ def _within_patience(settings: Settings, agent: AgentDefinition) -> Settings:
 
 
 def _first_there(
-    kind: ProviderKind, chain: list[Settings], find: Callable[[str], Provider]
+    kind: ProviderKind,
+    chain: list[Settings],
+    find: Callable[[str], Provider],
+    switches: Switches | None,
 ) -> tuple[Provider, Settings]:
     """The first provider that is there, with those after it as its fallbacks."""
-    problems: list[ProviderError] = []
+    missing: dict[str, ProviderError] = {}
+    if switches is not None:
+        switches.begin(kind, chain[0].provider)
     for place, settings in enumerate(chain):
         following = chain[0].fallbacks[place:]
         try:
@@ -84,10 +103,13 @@ def _first_there(
                 problem=str(problem),
                 next=following[0].provider if following else None,
             )
-            problems.append(problem)
+            missing[settings.provider] = problem
         else:
+            if switches is not None:
+                problems = {name: str(problem) for name, problem in missing.items()}
+                switches.provider_used(kind, settings.provider, problems)
             return provider, replace(settings, fallbacks=following)
-    if len(problems) == 1:
-        raise problems[0]
-    told = "; ".join(map(str, problems))
+    if len(missing) == 1:
+        raise next(iter(missing.values()))
+    told = "; ".join(map(str, missing.values()))
     raise ProviderError(f"no {kind.replace('_', ' ')} provider is there: {told}", retryable=False)

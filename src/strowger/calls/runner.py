@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from strowger.calls.session import CallSession, Senses
 from strowger.calls.speaking import Voice
 from strowger.calls.speech_to_speech.session import Means, SpokenSession
 from strowger.calls.speech_to_speech.standby import Standby
+from strowger.calls.switching import Switches
 from strowger.calls.using import Hands
 from strowger.conversation.conversation import first_sentence
 from strowger.conversation.events import EndRequested, SayRequested
@@ -39,6 +40,7 @@ from strowger.model import (
     CallId,
     CallResult,
     CommandKind,
+    ProviderSwitch,
     Trunk,
     Turn,
     WorkerId,
@@ -50,7 +52,6 @@ from strowger.ports import (
     CallStore,
     DialRequest,
     Line,
-    Providers,
     SilentBell,
     SimulatedDial,
     SimulatedTelephone,
@@ -60,6 +61,7 @@ from strowger.ports import (
     Toolboxes,
     ToolContext,
     TurnJudge,
+    WatchedProviders,
 )
 
 log = structlog.get_logger()
@@ -79,7 +81,7 @@ class Workplace:
     telephone: Telephone
     simulated: SimulatedTelephone
     """What calls of test keys are dialled with, and nothing else."""
-    providers: Providers
+    providers: WatchedProviders
     worker: WorkerId
     recordings: Path
     bell: Bell = field(default_factory=SilentBell)
@@ -109,6 +111,8 @@ class CallRunner:
         self._call = call
         self._at = at
         self._chronicle = Chronicle()
+        self._switches = Switches(self._note_switch)
+        """Of the voice and the model of the agent that has the call."""
         self._requested: EndReason | None = None
         self._holding: asyncio.Task[CallResult] | None = None
         self._session: CallSession | SpokenSession | None = None
@@ -386,12 +390,21 @@ class CallRunner:
 
     def _voice_and_mind(self, agent: AgentDefinition) -> tuple[Voice, Mind | None]:
         """Raises ProviderError where none of those that the agent names is there."""
-        return voice_of(agent, self._at.providers), mind_of(agent, self._at.providers)
+        switches = Switches(self._note_switch)
+        providers = self._at.providers.watched(switches)
+        voice = voice_of(agent, providers, switches=switches)
+        mind = mind_of(agent, providers, switches=switches)
+        self._switches.end()
+        self._switches = switches
+        return voice, mind
 
     def _senses(self) -> Senses:
         """Raises ProviderError where none of those that the agent names is there."""
-        voice, mind = self._voice_and_mind(self._call.agent)
-        ear = ear_of(self._call.agent, self._at.providers, self._at.judge)
+        agent = self._call.agent
+        voice, mind = self._voice_and_mind(agent)
+        switches = Switches(self._note_switch)
+        providers = self._at.providers.watched(switches)
+        ear = ear_of(agent, providers, self._at.judge, switches=switches)
         return Senses(ear=ear, voice=voice, mind=mind)
 
     def _ringing(self, status: int) -> None:
@@ -404,6 +417,11 @@ class CallRunner:
         add_turn, call, now = self._at.store.add_turn, self._call.id, self._at.clock()
         log.debug("call.turn", role=turn.role)
         self._chronicle.write(lambda: add_turn(call, turn, now=now))
+
+    def _note_switch(self, switch: ProviderSwitch) -> None:
+        note, call, now = self._at.store.add_provider_switch, self._call.id, self._at.clock()
+        log.warning("call.provider_switched", **asdict(switch))
+        self._chronicle.write(lambda: note(call, switch, now=now))
 
     def _note_status(self, status: CallStatus) -> None:
         store, call, worker = self._at.store, self._call.id, self._at.worker

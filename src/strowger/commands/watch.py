@@ -33,6 +33,9 @@ class LiveView:
         kind, data = event["type"], event["data"]
         if kind == "call.turn":
             self._turn(data["turn"])
+        elif kind == "call.provider_switched":
+            said = f"          · {data['to']} in place of {data['from']}: {data['reason']}"
+            self._console.print(Text(said, style="yellow"), soft_wrap=True)
         elif kind in _STEPS:
             self._console.print(Text(f"          · {_STEPS[kind]}", style="dim"))
         elif kind in {"call.completed", "call.failed"}:

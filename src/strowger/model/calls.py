@@ -184,6 +184,19 @@ class CallResult:
     """The call's journal as JSON lines; see `conversation/journal.py`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderSwitch:
+    """From here on another provider does this part of the call."""
+
+    kind: str
+    """A `conversation.events.ProviderKind`."""
+    before: str
+    """The name of the one that did it, or was to do it."""
+    after: str
+    reason: str
+    """A sentence for the customer."""
+
+
 class CommandKind(StrEnum):
     END = "end"
     """Hang up, or stop dialling."""

@@ -1,6 +1,6 @@
 """Who listens, who thinks and who speaks, and what of them there is."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -162,6 +162,19 @@ class Providers(Protocol):
     def language_model(self, name: str) -> LanguageModel: ...
     def fallback_voice(self) -> TextToSpeech | None:
         """A voice that needs no network, where one is installed."""
+
+
+class ProviderWatch(Protocol):
+    """Hears which providers one call is held with."""
+
+    def provider_used(self, kind: ProviderKind, name: str, problems: Mapping[str, str]) -> None:
+        """It does its part of the call now. `problems` says of others of its kind what they failed
+        with last, by their names."""
+
+
+class WatchedProviders(Providers, Protocol):
+    def watched(self, by: ProviderWatch) -> Providers:
+        """The same providers, for one call."""
 
 
 class ProviderObserver(Protocol):

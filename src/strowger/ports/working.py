@@ -17,6 +17,7 @@ from strowger.model import (
     CallId,
     CallResult,
     KeyId,
+    ProviderSwitch,
     Trunk,
     Turn,
     WorkerId,
@@ -50,6 +51,11 @@ class CallStore(Protocol):
         """Move a call on, with its event. Raises Conflict where its status does not allow it."""
 
     async def add_turn(self, call_id: CallId, turn: Turn, *, now: float) -> None: ...
+
+    async def add_provider_switch(
+        self, call_id: CallId, switch: ProviderSwitch, *, now: float
+    ) -> None:
+        """Tell of it by an event. Raises NotFound."""
 
     async def finish(self, call_id: CallId, result: CallResult) -> None:
         """Write the terminal status, everything the call left, and its events, once."""

@@ -6,14 +6,14 @@ its deadline again.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import structlog
 
 from strowger.conversation.events import ProviderKind
 from strowger.errors import ProviderError
-from strowger.ports import ProviderObserver
+from strowger.ports import ProviderObserver, ProviderWatch
 
 AVOIDED_FOR = 20.0
 """Seconds after a failure in which others are asked first."""
@@ -35,26 +35,46 @@ class Health:
 
     kind: ProviderKind
     observer: ProviderObserver | None = None
-    _avoided: dict[str, float] = field(default_factory=dict)
+    watch: ProviderWatch | None = None
+    """Of the one call that this is the view of."""
+    _failures: dict[str, "_Failure"] = field(default_factory=dict)
+    """The last of those that have not answered since."""
+
+    def watched(self, by: ProviderWatch) -> "Health":
+        """The same, for a call that wants to know who answers it."""
+        return replace(self, watch=by)
 
     def ordered(
         self, candidates: Sequence[Candidate[Settings]], *, now: float
     ) -> list[Candidate[Settings]]:
         """Those that failed lately at the end, else as they are given."""
-        return sorted(candidates, key=lambda each: self._avoided.get(each.name, 0.0) > now)
+        return sorted(candidates, key=lambda each: self._avoids(each.name, now))
 
     def answered(self, name: str, seconds: float) -> None:
-        self._avoided.pop(name, None)
+        self._failures.pop(name, None)
+        if self.watch is not None:
+            problems = {failed: last.problem for failed, last in self._failures.items()}
+            self.watch.provider_used(self.kind, name, problems)
         if self.observer is not None:
             self.observer.provider_answered(self.kind, name, seconds)
 
     def failed(self, name: str, error: ProviderError, *, now: float, next: str | None) -> None:
-        self._avoided[name] = now + AVOIDED_FOR
+        self._failures[name] = _Failure(str(error), now + AVOIDED_FOR)
         structlog.get_logger().warning(
             "provider.failed", kind=self.kind.value, provider=name, problem=str(error), next=next
         )
         if self.observer is not None:
             self.observer.provider_failed(self.kind, name)
+
+    def _avoids(self, name: str, now: float) -> bool:
+        last = self._failures.get(name)
+        return last is not None and last.avoided_until > now
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    problem: str
+    avoided_until: float
 
 
 class Clock:

@@ -6,7 +6,7 @@ with the context. What is handed out goes on with its fallbacks where it fails.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Protocol, TypeVar
 
@@ -17,6 +17,8 @@ from strowger.ports import (
     LanguageModel,
     ProviderDescription,
     ProviderObserver,
+    Providers,
+    ProviderWatch,
     SpeechToSpeech,
     SpeechToText,
     TextToSpeech,
@@ -26,6 +28,7 @@ from strowger.providers.anthropic import AnthropicMessages
 from strowger.providers.assemblyai import AssemblyAIEars
 from strowger.providers.candidates import Health
 from strowger.providers.cartesia import CartesiaVoice
+from strowger.providers.chains import Chains
 from strowger.providers.child import ChildPolicy
 from strowger.providers.deepgram import DeepgramEars
 from strowger.providers.deepgram_aura import AuraVoice
@@ -34,9 +37,6 @@ from strowger.providers.description import describe
 from strowger.providers.elevenlabs import ElevenLabsVoice
 from strowger.providers.elevenlabs_agents import ElevenLabsAgents, ElevenLabsAgentsSettings
 from strowger.providers.espeak import EspeakSpeech, find_espeak
-from strowger.providers.fallback_ears import FallbackEars
-from strowger.providers.fallback_model import FallbackModel
-from strowger.providers.fallback_voice import FallbackVoice
 from strowger.providers.flite import FliteSpeech, find_flite
 from strowger.providers.google import Gemini
 from strowger.providers.http import HttpConnection, HttpPolicy, HttpService
@@ -65,9 +65,6 @@ from strowger.providers.websocket import Connector, keyless
 
 __all__ = ["OPENAI_URL", "ConfiguredProviders", "OpenAISettings", "ProviderSettings"]
 
-TRIES = 2
-"""How often what streams is asked itself: a connection may break that the next would not."""
-
 T = TypeVar("T")
 
 
@@ -80,7 +77,7 @@ Keyed = TypeVar("Keyed", bound=_Service)
 
 
 class ConfiguredProviders:
-    """The port `Providers`, filled from settings. Use as a context manager."""
+    """The port `WatchedProviders`, filled from settings. Use as a context manager."""
 
     def __init__(
         self, settings: ProviderSettings, *, observer: ProviderObserver | None = None
@@ -92,12 +89,10 @@ class ConfiguredProviders:
         self._livekit: LivekitPlugins | None = None
         self._connector = Connector(settings.sockets)
         self._health = {kind: Health(kind, observer) for kind in ProviderKind}
+        self._chains = Chains(self, self._health)
         self._ears: dict[str, SpeechToText] = {}
         self._voices: dict[str, TextToSpeech] = {}
         self._models: dict[str, LanguageModel] = {}
-        self._lasting_ears: dict[str, SpeechToText] = {}
-        self._lasting_voices: dict[str, TextToSpeech] = {}
-        self._lasting_models: dict[str, LanguageModel] = {}
         self._services: dict[str, SpeechToSpeech] = {}
         self._make_services: Mapping[str, Callable[[], SpeechToSpeech]] = {
             "openai": self._openai_conversations,
@@ -141,28 +136,20 @@ class ConfiguredProviders:
     ) -> None:
         await self._opened.aclose()
 
+    def watched(self, by: ProviderWatch) -> Providers:
+        return self._chains.watched(by)
+
     def speech_to_text(self, name: str) -> SpeechToText:
-        if name not in self._lasting_ears:
-            own = self.own_ears(name)
-            tries = TRIES if isinstance(own, StreamedEars) else 1
-            health = self._health[ProviderKind.SPEECH_TO_TEXT]
-            self._lasting_ears[name] = FallbackEars(name, self.own_ears, health, tries=tries)
-        return self._lasting_ears[name]
+        return self._chains.speech_to_text(name)
 
     def text_to_speech(self, name: str) -> TextToSpeech:
-        if name not in self._lasting_voices:
-            own = self.own_voice(name)
-            tries = TRIES if isinstance(own, StreamedVoice) else 1
-            health = self._health[ProviderKind.TEXT_TO_SPEECH]
-            self._lasting_voices[name] = FallbackVoice(name, self.own_voice, health, tries=tries)
-        return self._lasting_voices[name]
+        return self._chains.text_to_speech(name)
 
     def language_model(self, name: str) -> LanguageModel:
-        if name not in self._lasting_models:
-            self.own_model(name)
-            health = self._health[ProviderKind.LANGUAGE_MODEL]
-            self._lasting_models[name] = FallbackModel(name, self.own_model, health)
-        return self._lasting_models[name]
+        return self._chains.language_model(name)
+
+    def fallback_voice(self) -> TextToSpeech | None:
+        return self._chains.fallback_voice()
 
     def speech_to_speech(self, name: str) -> SpeechToSpeech:
         kind = ProviderKind.SPEECH_TO_SPEECH
@@ -185,12 +172,6 @@ class ConfiguredProviders:
         if name.startswith(PREFIX):
             return self._models.setdefault(name, self._plugins().model(name))
         return made(name, ProviderKind.LANGUAGE_MODEL, self._models, self._make_models)
-
-    def fallback_voice(self) -> TextToSpeech | None:
-        for name in ("local", "flite"):
-            with suppress(ProviderError):
-                return self.text_to_speech(name)
-        return None
 
     def describe(self) -> list[ProviderDescription]:
         """What there is. Looks at files only; asks no service and starts nothing."""

@@ -21,6 +21,8 @@ from strowger.errors import ProviderError
 from strowger.ports import (
     LINE_RATE,
     LanguageModel,
+    Providers,
+    ProviderWatch,
     Recognised,
     Recognition,
     ReplyEnd,
@@ -334,7 +336,8 @@ class WorkshopModel:
 
 @dataclass(frozen=True, slots=True)
 class Performers:
-    """The providers of one side, whatever names they are asked for by: implements `Providers`."""
+    """The providers of one side, whatever names they are asked for by: implements
+    `WatchedProviders`."""
 
     ear: RehearsedRecogniser
     voice: RehearsedVoice
@@ -352,6 +355,9 @@ class Performers:
 
     def fallback_voice(self) -> TextToSpeech | None:
         return self.fallback
+
+    def watched(self, by: ProviderWatch) -> Providers:
+        return self
 
 
 def model_of(plan: ModelPlan, workshop: Workshop) -> LanguageModel:

@@ -25,6 +25,7 @@ from strowger.model import (
     CallId,
     CallResult,
     CommandKind,
+    ProviderSwitch,
     Trunk,
     TrunkId,
     Turn,
@@ -119,6 +120,11 @@ class OneCall:
 
     async def add_turn(self, call_id: CallId, turn: Turn, *, now: float) -> None:
         """The result has all of them."""
+
+    async def add_provider_switch(
+        self, call_id: CallId, switch: ProviderSwitch, *, now: float
+    ) -> None:
+        """The providers of a scenario have no fallbacks."""
 
     async def finish(self, call_id: CallId, result: CallResult) -> None:
         self.result = result

@@ -16,6 +16,7 @@ from strowger.model import (
     CallCommand,
     CallId,
     CallResult,
+    ProviderSwitch,
     Trunk,
     Turn,
     WorkerId,
@@ -47,12 +48,14 @@ from strowger.store.schema import (
     call_turns,
     calls,
     dial_attempts,
+    events,
     tool_uses,
     workers,
 )
 
 DATABASE_CLOCK = cast(func.extract("epoch", func.clock_timestamp()), Double)
 """Who has been silent for long is judged by one clock, wherever the workers run."""
+SWITCHED = "call.provider_switched"
 SETTLED_AT_ONCE = 100
 """How many lost calls one transaction ends; the rest has its turn at the next look."""
 
@@ -171,6 +174,20 @@ class PostgresCallStore:
             payload = {"call_id": call_id, "position": position, "turn": turn}
             event = "call.tool_called" if turn.role == "tool" else "call.turn"
             await tell(connection, call_of(row), event, payload, now=now)
+
+    async def add_provider_switch(
+        self, call_id: CallId, switch: ProviderSwitch, *, now: float
+    ) -> None:
+        told = {"kind": switch.kind, "from": switch.before, "to": switch.after}
+        of_call = select(events.c.payload).where(events.c.call_id == call_id)
+        latest = of_call.where(events.c.type == SWITCHED).order_by(events.c.sequence.desc())
+        async with transaction(self._engine) as connection:
+            row = await locked(connection, calls.c.id == call_id)
+            last = (await connection.execute(latest.limit(1))).scalar_one_or_none()
+            if last is not None and told.items() <= last.items():
+                return  # it comes again, as its commit's answer was lost
+            payload = {"call_id": call_id, **told, "reason": switch.reason}
+            await tell(connection, call_of(row), SWITCHED, payload, now=now)
 
     async def finish(self, call_id: CallId, result: CallResult) -> None:
         """The result of a call that is over already is ignored."""

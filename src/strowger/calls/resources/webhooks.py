@@ -19,6 +19,7 @@ EVENT_TYPES = (
     "call.answered",
     "call.turn",
     "call.tool_called",
+    "call.provider_switched",
     "call.completed",
     "call.failed",
     "call.recording_ready",
