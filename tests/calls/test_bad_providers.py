@@ -13,7 +13,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from ipaddress import ip_network
 
@@ -338,7 +338,7 @@ async def hold(plan: Plan) -> Held:
             ear=ear_of(agent, providers),
             voice=voice_of(agent, providers),
             mind=mind_of(agent, providers),
-            hands=Hands(toolbox, "call_1", noted, nobody),
+            hands=Hands(toolbox, "call_1", noted, nobody, nullcontext),
         )
         machine = KeptConversation(agent, {}, lambda turn: None)
         session = CallSession(line, machine, senses)

@@ -26,6 +26,7 @@ from strowger.conversation.replaying import replay_and_compare
 from strowger.conversation.speech_to_speech.events import AgentWords, ItemOver
 from strowger.errors import (
     CallRefused,
+    Conflict,
     Forbidden,
     NotFound,
     ProviderError,
@@ -95,6 +96,8 @@ class FakeStore:
         self.commands: list[CallCommand] = []
         self.settled: set[CallId] = set()
         """Calls that another worker has ended."""
+        self.second_lines: dict[CallId, bool] = {}
+        """Of calls that have had one: whether they have it still."""
         self.beats = 0
         self.settlements = 0
         self._away_for = away_for
@@ -131,6 +134,18 @@ class FakeStore:
         noted = (call_id, use) not in self.tool_uses
         self.tool_uses.add((call_id, use))
         return noted
+
+    async def take_line_to_consult(self, call_id: CallId, worker: WorkerId, *, now: float) -> float:
+        self._reach()
+        assert not self.second_lines.get(call_id)
+        if call_id in self.results:
+            raise Conflict("the call is over")
+        self.second_lines[call_id] = True
+        return 0.0
+
+    async def give_consulted_line_back(self, call_id: CallId) -> None:
+        self._reach()
+        self.second_lines[call_id] = False
 
     async def claim_dial_attempt(self, call_id: CallId, worker: WorkerId, *, now: float) -> bool:
         return self.attempts.setdefault(call_id, worker) is worker and self._first(call_id)

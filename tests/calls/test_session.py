@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from strowger.agent import (
     AgentDefinition,
@@ -54,7 +55,7 @@ from strowger.conversation.events import (
     UtteranceEnded,
     UtteranceStarted,
 )
-from strowger.errors import CallRefused, NotFound, ToolFailed
+from strowger.errors import CallRefused, NotFound, ToolFailed, Unavailable
 from strowger.lifecycle import EndReason
 from strowger.media import events as media
 from strowger.ports import LineHungUp, TurnJudge, TurnSign, Word
@@ -366,12 +367,31 @@ async def fetch_agent(agent: str) -> AgentDefinition:
     raise NotFound("no such agent")
 
 
-def hands(toolbox: FakeToolbox, notes: Notes | None = None) -> Hands:
+class Lines:
+    """Of a trunk: how many calls it carries besides the callee's, and whether it is full."""
+
+    def __init__(self, *, full: bool = False) -> None:
+        self.log: list[str] = []
+        self._full = full
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        if self._full:
+            raise Unavailable("the trunk is full")
+        self.log.append("taken")
+        try:
+            yield
+        finally:
+            self.log.append("given back")
+
+
+def hands(toolbox: FakeToolbox, notes: Notes | None = None, lines: Lines | None = None) -> Hands:
     return Hands(
         toolbox=toolbox,
         call_id="call_1",
         note=(notes or Notes()).note,
         fetch_agent=fetch_agent,
+        second_line=(lines or Lines()).one,
     )
 
 
@@ -472,12 +492,13 @@ def consults(
     *answering: media.Event | LineHungUp,
     busy: CallRefused | None = None,
     problem: str | None = None,
+    lines: Lines | None = None,
 ) -> tuple[list[Event], list[str], list[str]]:
     """What the conversation hears, what its line and the other one do, in an attended transfer."""
 
     async def main() -> tuple[list[Event], list[str], list[str]]:
         transfer = Transfer(1, "+14155550111", "Ann Bee asks about her bill.")
-        scene = Scene({Answered(): [transfer]})
+        scene = Scene({Answered(): [transfer]}, hands=hands(FakeToolbox(), lines=lines))
         other = scene.line.consulted = FakeLine()
         for event in answering:
             assert not isinstance(event, media.RecordingChunk | media.LineClosed)
@@ -496,16 +517,26 @@ TOLD = media.PlayoutEnded(0, 4.0, 1, 8000, True)
 
 
 def test_who_is_to_take_over_is_called_and_told_before_the_callee_is_put_through() -> None:
-    heard, ours, theirs = consults(HELLO, TOLD)
+    lines = Lines()
+    heard, ours, theirs = consults(HELLO, TOLD, lines=lines)
     assert heard == [TransferAccepted(1), ToolFinished(1, True, "put through")]
     assert ours == [
         "consult +14155550111", "transfer whom was consulted", "consultation over",
     ]  # fmt: skip
     assert theirs == ["begin 1", "end 1"]
+    assert lines.log == ["taken", "given back"]
+
+
+def test_nobody_is_called_where_the_trunk_is_full() -> None:
+    heard, ours, theirs = consults(lines=Lines(full=True))
+    assert heard == [ToolFinished(1, False, "the trunk is full")]
+    assert (ours, theirs) == ([], [])
 
 
 def test_the_callee_stays_where_nobody_takes_him_over() -> None:
-    heard, ours, theirs = consults(busy=CallRefused(486, "Busy Here"))
+    lines = Lines()
+    heard, ours, theirs = consults(busy=CallRefused(486, "Busy Here"), lines=lines)
+    assert lines.log == ["taken", "given back"]
     assert heard == [ToolFinished(1, False, "who was called did not answer: 486 Busy Here")]
     assert (ours, theirs) == (["consult +14155550111"], [])
     heard, ours, _ = consults(HELLO, LineHungUp("bye"))

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from strowger.calls.waiting import WaitingRoom
+from strowger.errors import Conflict, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import DEFAULT_WORKSPACE, Call, CallId, CallResult, TrunkId, WorkerId
 from strowger.store.calls import PostgresCallStore, PostgresWaitingCalls
@@ -226,6 +227,86 @@ async def test_the_calls_of_a_lost_worker_give_their_lines_back(
     assert await store.settle_lost_calls(now=1100.0, silent_for=0.0) == [lost.id]
     await waiting.release(DEFAULT_WORKSPACE, now=1101.0)
     assert await store.claim_dial_attempt(next_one.id, BOB, now=1101.0)
+
+
+async def test_who_is_consulted_takes_up_a_line_until_it_is_given_back(
+    database_url: str,
+    records: PostgresRecords,
+    store: PostgresCallStore,
+    waiting: PostgresWaitingCalls,
+    trunk: TrunkId,
+) -> None:
+    await limit_trunk(database_url, trunk, calls=2)
+    first, second, third = await place(records, 3, trunk_id=trunk)
+    assert await store.claim_dial_attempt(first.id, ANN, now=1001.0)
+    await talk(store, first.id)
+    assert await store.take_line_to_consult(first.id, ANN, now=1006.0) == 0.0
+    assert not await store.claim_dial_attempt(second.id, ANN, now=1007.0)
+    await waiting.release(DEFAULT_WORKSPACE, now=1007.0)
+    assert not await store.claim_dial_attempt(second.id, ANN, now=1007.0), "nothing was free"
+    await store.give_consulted_line_back(first.id)
+    await store.give_consulted_line_back(first.id)
+    assert DEFAULT_WORKSPACE in await jobs(database_url, "release")
+    await waiting.release(DEFAULT_WORKSPACE, now=1008.0)
+    assert await store.claim_dial_attempt(second.id, ANN, now=1008.0)
+    await waiting.release(DEFAULT_WORKSPACE, now=1008.0)
+    assert not await store.claim_dial_attempt(third.id, ANN, now=1009.0), "one line, given once"
+    with pytest.raises(Unavailable, match="the trunk is full"):
+        await store.take_line_to_consult(first.id, ANN, now=1009.0)
+
+
+@pytest.mark.parametrize("full", ["workspace", "number"])
+async def test_nobody_is_consulted_where_workspace_or_number_is_full(
+    database_url: str,
+    records: PostgresRecords,
+    store: PostgresCallStore,
+    trunk: TrunkId,
+    full: str,
+) -> None:
+    number = a_number(max_calls=1 if full == "number" else None)
+    await records.add_number(number)
+    await records.limit_workspace(DEFAULT_WORKSPACE, 1 if full == "workspace" else None)
+    (call,) = await place(records, 1, trunk_id=trunk, from_=number.number)
+    assert await store.claim_dial_attempt(call.id, ANN, now=1001.0)
+    await talk(store, call.id)
+    with pytest.raises(Unavailable, match=f"the {full} is full"):
+        await store.take_line_to_consult(call.id, ANN, now=1006.0)
+
+
+async def test_who_was_consulted_when_the_worker_died_gives_the_line_back_with_the_call(
+    database_url: str,
+    records: PostgresRecords,
+    store: PostgresCallStore,
+    waiting: PostgresWaitingCalls,
+    trunk: TrunkId,
+) -> None:
+    await limit_trunk(database_url, trunk, calls=2)
+    lost, second, third = await place(records, 3, trunk_id=trunk)
+    await store.claim_dial_attempt(lost.id, ANN, now=1001.0)
+    await talk(store, lost.id)
+    await store.take_line_to_consult(lost.id, ANN, now=1006.0)
+    for call in (second, third):
+        assert not await store.claim_dial_attempt(call.id, BOB, now=1007.0)
+    assert await store.settle_lost_calls(now=1100.0, silent_for=0.0) == [lost.id]
+    await waiting.release(DEFAULT_WORKSPACE, now=1101.0)
+    for call in (second, third):
+        assert await store.claim_dial_attempt(call.id, BOB, now=1101.0)
+    with pytest.raises(Conflict):
+        await store.take_line_to_consult(lost.id, ANN, now=1102.0)
+    with pytest.raises(Conflict):
+        await store.take_line_to_consult(second.id, ANN, now=1102.0)
+
+
+async def test_consulting_keeps_to_the_pace_of_the_trunk(
+    database_url: str, records: PostgresRecords, store: PostgresCallStore, trunk: TrunkId
+) -> None:
+    await limit_trunk(database_url, trunk, pace=2.0)
+    first, second = await place(records, 2, trunk_id=trunk)
+    assert await store.claim_dial_attempt(first.id, ANN, now=1001.0)
+    assert await store.take_line_to_consult(first.id, ANN, now=1001.25) == 0.25
+    assert not await store.claim_dial_attempt(second.id, ANN, now=1001.75), "from 1002.0 on"
+    await store.give_consulted_line_back(first.id)
+    assert await store.take_line_to_consult(first.id, ANN, now=1010.0) == 0.0
 
 
 async def test_a_trunks_pace_spaces_calls_and_says_when_the_next_may_go(

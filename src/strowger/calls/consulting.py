@@ -1,25 +1,46 @@
 """Attended transfers: whom the callee is put through to is called first, and told why (RFC 5589).
 
-The callee waits on his own line meanwhile. Whatever goes wrong before somebody has answered him
-there is a refusal, and the agent goes on with him.
+The callee waits on his own line meanwhile; another of the trunk has been taken. Whatever goes wrong
+before somebody has answered him there is a refusal, and the agent goes on with him.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing, suppress
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
 from typing import TypeVar
 
+from strowger.calls.chronicle import Chronicle
 from strowger.calls.speaking import Voice
 from strowger.conversation.events import Transfer
 from strowger.errors import CallRefused, ProviderError, TransferRefused
 from strowger.media.events import PlayoutEnded, SpeechStopped
-from strowger.ports import Line, LineEvent, LineHungUp, pcm_of
+from strowger.model import CallId, WorkerId
+from strowger.ports import CallStore, Line, LineEvent, LineHungUp, pcm_of
 
 RINGS_FOR = 20.0
 """Seconds; less than the usual deadline of a transfer, so that the model hears that nobody came."""
 HUNG_UP = "who was called has hung up"
 HELLO_WITHIN = 2.0
 """Seconds that who answers has for a hello before the agent speaks."""
+
+
+@asynccontextmanager
+async def second_line(
+    store: CallStore, chronicle: Chronicle, call: CallId, worker: WorkerId
+) -> AsyncIterator[None]:
+    """Hold a line of a call's trunk for another call, as limits allow.
+
+    Raises Unavailable where none is free, Conflict where the call is over. Given back whatever
+    comes of the taking: its answer may have been lost.
+    """
+    await chronicle.written()  # the one before is given back
+    try:
+        await asyncio.sleep(await store.take_line_to_consult(call, worker, now=time.time()))
+        yield
+    finally:
+        chronicle.write(partial(store.give_consulted_line_back, call))
 
 
 async def put_through_attended(

@@ -18,6 +18,7 @@ from strowger.agent import AgentDefinition, Scalar, SpeechToSpeechSettings
 from strowger.calls import outcome
 from strowger.calls.choosing import ear_of, mind_of, voice_of
 from strowger.calls.chronicle import Chronicle
+from strowger.calls.consulting import second_line
 from strowger.calls.greeting import Greeting
 from strowger.calls.kept import KeptConversation, KeptSpokenConversation
 from strowger.calls.numbers import DialPolicy, check_transfers_allowed
@@ -338,6 +339,9 @@ class CallRunner:
                 call_id=self._call.id,
                 note=self._note_tool_use,
                 fetch_agent=self._fetch_agent,
+                second_line=partial(
+                    second_line, self._at.store, self._chronicle, self._call.id, self._at.worker
+                ),
             )
 
     async def _note_tool_use(self, use: int, name: str, arguments: str) -> bool:

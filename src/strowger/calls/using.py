@@ -6,6 +6,7 @@ after a crash it may have been done or not, and nobody finds out by doing it twi
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import structlog
@@ -47,6 +48,8 @@ class Hands:
     """Commit that a use (number, name, arguments) is about to be made; False where it was."""
     fetch_agent: Callable[[str], Awaitable[AgentDefinition]]
     """By its id. Raises RequestError (not found, not allowed) or Unavailable."""
+    second_line: Callable[[], AbstractAsyncContextManager[None]]
+    """Holds a line of the call's trunk for another call. Raises Unavailable where none is free."""
 
 
 class Worker:
@@ -103,10 +106,13 @@ class Worker:
 
         if transfer.briefing is None:
             await self._line.transfer(transfer.to, accepted)
+        elif self._hands is None:
+            raise TransferRefused("nobody else can be called from this call")
         elif self._voice is None:
             raise TransferRefused("there is no voice to tell who answers what it is about")
         else:
-            await put_through_attended(self._line, transfer, self._voice, accepted)
+            async with self._hands.second_line():
+                await put_through_attended(self._line, transfer, self._voice, accepted)
 
     async def _use(self, task: UseTool) -> str:
         hands = self._hands

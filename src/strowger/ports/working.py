@@ -42,6 +42,14 @@ class CallStore(Protocol):
     ) -> bool:
         """Commit that a tool is about to be used; False where that was noted before."""
 
+    async def take_line_to_consult(self, call_id: CallId, worker: WorkerId, *, now: float) -> float:
+        """Commit that somebody else is called from a call, by its trunk; seconds to wait before
+        that may be done. Raises Unavailable where limits leave no line, and Conflict where the
+        call is over. The line is given back with the call's own at the latest."""
+
+    async def give_consulted_line_back(self, call_id: CallId) -> None:
+        """That is over. Harmless where it never was."""
+
     async def claim_dial_attempt(self, call_id: CallId, worker: WorkerId, *, now: float) -> bool:
         """Commit the one dial attempt a call has; False where it was made before."""
 

@@ -109,6 +109,12 @@ class OneCall:
     ) -> bool:
         return True
 
+    async def take_line_to_consult(self, call_id: CallId, worker: WorkerId, *, now: float) -> float:
+        return 0.0
+
+    async def give_consulted_line_back(self, call_id: CallId) -> None:
+        """There are as many as anybody wants."""
+
     async def claim_dial_attempt(self, call_id: CallId, worker: WorkerId, *, now: float) -> bool:
         return True
 

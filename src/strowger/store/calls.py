@@ -25,6 +25,7 @@ from strowger.model import (
 from strowger.store import (
     agents,
     commands,
+    consulting,
     customer_calls,
     gate,
     idempotency,
@@ -122,6 +123,14 @@ class PostgresCallStore:
         )
         async with transaction(self._engine) as connection:
             return (await connection.execute(noted.on_conflict_do_nothing())).rowcount == 1
+
+    async def take_line_to_consult(self, call_id: CallId, worker: WorkerId, *, now: float) -> float:
+        async with transaction(self._engine) as connection:
+            return await consulting.take_line(connection, call_id, worker, now=now)
+
+    async def give_consulted_line_back(self, call_id: CallId) -> None:
+        async with transaction(self._engine) as connection:
+            await consulting.give_line_back(connection, call_id)
 
     async def claim_dial_attempt(self, call_id: CallId, worker: WorkerId, *, now: float) -> bool:
         """Also False for a call that is over, or was never there: nobody is to be rung.

@@ -10,7 +10,7 @@ the same free line, and a call that starts to wait is seen by the job of the cal
 lock is always taken before that of a call; who ends a call only leaves a job, and takes none.
 
 Test calls take up lines of the workspace as others do, but none of a trunk or number: they use
-neither.
+neither. A call that `consults` takes up two: see `consulting`.
 """
 
 from collections.abc import Sequence
@@ -41,12 +41,15 @@ LOCK = text("SELECT max_calls FROM workspaces WHERE id = :workspace FOR NO KEY U
 # A call that waits goes first, if it waits for something that this one needs as well.
 STATE_OF_CALL = text("""
     SELECT c.gate,
-        (SELECT count(*) FROM calls b WHERE b.workspace_id = :workspace AND b.ended_at IS NULL
+        (SELECT count(*) + count(*) FILTER (WHERE b.consults) FROM calls b
+            WHERE b.workspace_id = :workspace AND b.ended_at IS NULL
             AND (b.worker_id IS NOT NULL OR b.gate = 'released')) AS busy_workspace,
-        (SELECT count(*) FROM calls b WHERE b.workspace_id = :workspace AND b.ended_at IS NULL
+        (SELECT count(*) + count(*) FILTER (WHERE b.consults) FROM calls b
+            WHERE b.workspace_id = :workspace AND b.ended_at IS NULL
             AND (b.worker_id IS NOT NULL OR b.gate = 'released')
             AND b.trunk_id = :trunk) AS busy_trunk,
-        (SELECT count(*) FROM calls b WHERE b.workspace_id = :workspace AND b.ended_at IS NULL
+        (SELECT count(*) + count(*) FILTER (WHERE b.consults) FROM calls b
+            WHERE b.workspace_id = :workspace AND b.ended_at IS NULL
             AND (b.worker_id IS NOT NULL OR b.gate = 'released')
             AND b."from" = :number AND NOT b.test) AS busy_number,
         EXISTS (SELECT 1 FROM calls b WHERE b.workspace_id = :workspace AND b.gate = 'waiting'
@@ -72,8 +75,9 @@ IS_LIMITED = text("""
             AND number = :number AND max_calls IS NOT NULL)
 """)
 BUSY = text("""
-    SELECT trunk_id, CASE WHEN NOT test THEN "from" END AS number, count(*) AS calls FROM calls
-    WHERE workspace_id = :workspace AND ended_at IS NULL
+    SELECT trunk_id, CASE WHEN NOT test THEN "from" END AS number,
+        count(*) + count(*) FILTER (WHERE consults) AS lines
+    FROM calls WHERE workspace_id = :workspace AND ended_at IS NULL
         AND (worker_id IS NOT NULL OR gate = 'released')
     GROUP BY 1, 2
 """)
@@ -164,7 +168,7 @@ async def line_freed(connection: AsyncConnection, call: Call) -> None:
 
 
 @dataclass
-class _Headroom:
+class Headroom:
     """What is free in one workspace, counted down as calls are released."""
 
     whole: float
@@ -176,10 +180,18 @@ class _Headroom:
     paced: set[str] = field(default_factory=set)
     """Trunks whose moment has changed."""
 
-    def take(self, trunk: str | None, number: str | None, *, now: float) -> bool:
-        if self.whole <= 0 or (trunk is not None and self.trunks.get(trunk, 1) <= 0):
-            return False
+    def full(self, trunk: str | None, number: str | None) -> str | None:
+        """Which of them has no line left."""
+        if self.whole <= 0:
+            return "workspace"
+        if trunk is not None and self.trunks.get(trunk, 1) <= 0:
+            return "trunk"
         if number is not None and self.numbers.get(number, 1) <= 0:
+            return "number"
+        return None
+
+    def take(self, trunk: str | None, number: str | None, *, now: float) -> bool:
+        if self.full(trunk, number) is not None:
             return False
         if trunk in self.intervals:
             if now < self.next_at.get(trunk, now):
@@ -214,7 +226,7 @@ async def release(
     locked = (await connection.execute(LOCK, asked)).one_or_none()
     if locked is None:
         return None
-    room = await _headroom(connection, workspace, locked.max_calls)
+    room = await headroom(connection, workspace, locked.max_calls)
     chosen: list[str] = []
     after = ""
     while room.whole > 0:
@@ -234,11 +246,12 @@ async def release(
     return await _next_moment(connection, workspace, room, now=now)
 
 
-async def _headroom(
+async def headroom(
     connection: AsyncConnection, workspace: WorkspaceId, most: int | None
-) -> _Headroom:
+) -> Headroom:
+    """What is free now. To be asked under the lock on the workspace."""
     asked = {"workspace": workspace}
-    room = _Headroom(float("inf") if most is None else most)
+    room = Headroom(float("inf") if most is None else most)
     for trunk in await connection.execute(TRUNKS, asked):
         if trunk.max_calls is not None:
             room.trunks[trunk.id] = trunk.max_calls
@@ -249,16 +262,16 @@ async def _headroom(
     for number in await connection.execute(NUMBERS, asked):
         room.numbers[number.number] = number.max_calls
     for busy in await connection.execute(BUSY, asked):
-        room.whole -= busy.calls
+        room.whole -= busy.lines
         if busy.trunk_id in room.trunks:
-            room.trunks[busy.trunk_id] -= busy.calls
+            room.trunks[busy.trunk_id] -= busy.lines
         if busy.number in room.numbers:
-            room.numbers[busy.number] -= busy.calls
+            room.numbers[busy.number] -= busy.lines
     return room
 
 
 async def _let_go(
-    connection: AsyncConnection, chosen: Sequence[str], room: _Headroom, *, now: float
+    connection: AsyncConnection, chosen: Sequence[str], room: Headroom, *, now: float
 ) -> None:
     if not chosen:
         return
@@ -271,7 +284,7 @@ async def _let_go(
 
 
 async def _next_moment(
-    connection: AsyncConnection, workspace: WorkspaceId, room: _Headroom, *, now: float
+    connection: AsyncConnection, workspace: WorkspaceId, room: Headroom, *, now: float
 ) -> float | None:
     """The earliest moment of a trunk that has room but for its pace, and somebody waiting."""
     if room.whole <= 0:

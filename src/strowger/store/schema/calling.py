@@ -63,6 +63,8 @@ calls = Table(
     # How far it is in the queue for a line, where lines are limited: see `gate`.
     Column("gate", CleanText),
     Column("gate_at", Double),
+    # Somebody else is called from it meanwhile, which takes up a second line: see `consulting`.
+    Column("consults", Boolean),
     Column("summary", CleanText),
     Column("analysis", Json[CallAnalysis](CallAnalysis)),
 )

@@ -1,0 +1,107 @@
+"""The second line of a call: taken before anybody is called by it, and given back for certain."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from strowger.calls import chronicle as chronicles
+from strowger.calls.chronicle import Chronicle
+from strowger.calls.consulting import second_line
+from strowger.errors import Unavailable
+from strowger.model import CallId, WorkerId
+from tests.calls.test_runner import CALL, WORKER, FakeStore
+
+
+class Trunk(FakeStore):
+    """Says what is done with its lines, and can be away."""
+
+    def __init__(self) -> None:
+        super().__init__(CALL)
+        self.log: list[str] = []
+        self.loses_answers = False
+        self.is_away = False
+
+    async def take_line_to_consult(self, call_id: CallId, worker: WorkerId, *, now: float) -> float:
+        self.log.append("taken")
+        if self.loses_answers:
+            raise Unavailable("connection lost")
+        return 0.0
+
+    async def give_consulted_line_back(self, call_id: CallId) -> None:
+        if self.is_away:
+            raise Unavailable("no database for a moment")
+        self.log.append("given back")
+
+
+@asynccontextmanager
+async def kept() -> AsyncIterator[Chronicle]:
+    chronicle = Chronicle()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        writing = tasks.create_task(chronicle.run())
+        yield chronicle
+        await chronicle.written()
+        writing.cancel()
+
+
+def test_a_line_is_held_and_given_back_whatever_becomes_of_the_consultation() -> None:
+    async def main() -> None:
+        trunk = Trunk()
+        async with kept() as chronicle:
+            async with second_line(trunk, chronicle, CALL.id, WORKER):
+                assert trunk.log == ["taken"]
+            await chronicle.written()
+            assert trunk.log == ["taken", "given back"]
+
+            async def consult() -> None:
+                async with second_line(trunk, chronicle, CALL.id, WORKER):
+                    await asyncio.Event().wait()
+
+            async with asyncio.TaskGroup() as tasks:
+                consulting = tasks.create_task(consult())
+                while len(trunk.log) < 3:
+                    await asyncio.sleep(0)
+                consulting.cancel()
+        assert trunk.log == 2 * ["taken", "given back"]
+
+    asyncio.run(main())
+
+
+def test_a_line_is_given_back_of_which_nobody_knows_whether_it_was_taken() -> None:
+    async def main() -> None:
+        trunk = Trunk()
+        trunk.loses_answers = True
+        async with kept() as chronicle:
+            with pytest.raises(Unavailable):
+                async with second_line(trunk, chronicle, CALL.id, WORKER):
+                    raise AssertionError("nobody is called")
+        assert trunk.log == ["taken", "given back"]
+
+    asyncio.run(main())
+
+
+def test_the_next_line_is_taken_once_the_one_before_was_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chronicles, "RETRY_EVERY", 0.01)
+
+    async def main() -> None:
+        trunk = Trunk()
+        async with kept() as chronicle:
+            trunk.is_away = True
+            async with second_line(trunk, chronicle, CALL.id, WORKER):
+                pass
+
+            async def once_more() -> None:
+                async with second_line(trunk, chronicle, CALL.id, WORKER):
+                    pass
+
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(once_more())
+                await asyncio.sleep(0.05)
+                assert trunk.log == ["taken"]
+                trunk.is_away = False
+        assert trunk.log == 2 * ["taken", "given back"]
+
+    asyncio.run(main())
