@@ -199,6 +199,19 @@ KEPT = {"provider": "elevenlabs", "agent_id": "agent_7"}
             "speech_to_speech.variables.a",
         ),
         ({"speech_to_speech": {**SERVICE, "variables": {"a": 1}}}, "speech_to_speech.variables"),
+        (
+            {"speech_to_speech": {**SERVICE, "fallbacks": [KEPT, {"provider": "unheard"}]}},
+            "speech_to_speech.fallbacks.1.provider",
+        ),
+        (
+            {"speech_to_speech": {**SERVICE, "fallbacks": [{"provider": "elevenlabs"}]}},
+            "speech_to_speech.fallbacks.0.agent_id",
+        ),
+        (
+            {"speech_to_speech": {**SERVICE, "fallbacks": [SERVICE] * 6}},
+            "speech_to_speech.fallbacks",
+        ),
+        ({"speech_to_speech": {**KEPT, "fallbacks": [SERVICE]}, "prompt": ""}, "prompt"),
         ({"speech_to_speech": SERVICE, "flow": FLOW}, "flow"),
         ({"speech_to_speech": SERVICE, "voice": {"provider": "piper"}}, "voice"),
         ({"speech_to_speech": SERVICE, "model": {"provider": "google"}}, "model"),

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from strowger.agent import (
     EndNode,
     Expectation,
     Flow,
+    SpeechToSpeechFallback,
     SpeechToSpeechSettings,
 )
 from strowger.calls.dispatcher import Dispatcher
@@ -330,11 +331,15 @@ SPOKEN = AgentDefinition(
 
 
 async def spoken(
-    services: "FakeServices | None", telephone: FakeTelephone, agent: AgentDefinition = SPOKEN
+    services: "FakeServices | None",
+    telephone: FakeTelephone,
+    agent: AgentDefinition = SPOKEN,
+    switches: list[ProviderSwitch] | None = None,
 ) -> CallResult:
     """A call of an agent that a service speaks for; the callee hangs up when it was heard."""
     call = replace(CALL, agent=agent)
     store = FakeStore(call)
+    store.switches = store.switches if switches is None else switches
     at = replace(workplace(store, telephone), services=services)
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(CallRunner(call, at).run())
@@ -348,13 +353,16 @@ async def spoken(
 
 
 class FakeServices:
-    """One service under any name, which says hello."""
+    """One service under any name, which says hello; some are not there."""
 
-    def __init__(self) -> None:
+    def __init__(self, *absent: str) -> None:
+        self._absent = absent
         sound = Sound("a", b"\x01\x00" * 800)
         self.service = FakeService([AgentWords("a", "Hello.", True), sound, ItemOver("a")])
 
     def speech_to_speech(self, name: str) -> FakeService:
+        if name in self._absent:
+            raise ProviderError(f"set {name}_api_key", retryable=False)
         return self.service
 
 
@@ -365,6 +373,63 @@ def test_a_call_that_a_service_holds_has_what_was_heard_and_replays() -> None:
     assert [(turn.role, turn.text) for turn in result.transcript] == [("agent", "Hello.")]
     assert replay_and_compare(parse_journal(result.journal)).differences == ()
     assert telephone.hung_up
+
+
+CHAINED = replace(
+    SPOKEN,
+    speech_to_speech=SpeechToSpeechSettings(
+        provider="openai",
+        fallbacks=(
+            SpeechToSpeechFallback(provider="elevenlabs", agent_id="agent_7"),
+            SpeechToSpeechFallback(provider="third"),
+        ),
+    ),
+)
+
+
+def test_a_service_that_is_not_configured_is_passed_over_when_the_call_begins() -> None:
+    services, switches = FakeServices("openai", "elevenlabs"), list[ProviderSwitch]()
+    result = asyncio.run(spoken(services, FakeTelephone(), CHAINED, switches))
+    assert [turn.text for turn in result.transcript] == ["Hello."]
+    assert [brief.settings.provider for brief in services.service.briefs] == ["third"]
+    assert [asdict(switch) for switch in switches] == [
+        {
+            "kind": "speech_to_speech",
+            "before": "openai",
+            "after": "third",
+            "reason": "set openai_api_key",
+        }
+    ]
+    assert replay_and_compare(parse_journal(result.journal)).differences == ()
+
+
+def test_who_takes_a_call_over_is_told_with_the_reason() -> None:
+    services, switches = FakeServices(), list[ProviderSwitch]()
+    hello, failure = services.service.dialogues[0].script, "openai is not paid for"
+    services.service = FakeService([ProviderError(failure, retryable=False)], hello)
+    result = asyncio.run(spoken(services, FakeTelephone(), CHAINED, switches))
+    assert result.end_reason is EndReason.CALLEE_HANGUP
+    (switch,) = switches
+    assert (switch.before, switch.after, switch.reason) == ("openai", "elevenlabs", failure)
+
+
+def test_where_none_of_the_services_is_configured_nobody_is_rung() -> None:
+    telephone = FakeTelephone()
+    services = FakeServices("openai", "elevenlabs", "third")
+    result = asyncio.run(spoken(services, telephone, CHAINED))
+    assert (result.end_reason, telephone.dialled) == (EndReason.PROVIDER_FAILED, [])
+    assert "set openai_api_key; set elevenlabs_api_key; set third_api_key" in str(result.error)
+
+
+def test_what_each_of_the_services_failed_with_is_told() -> None:
+    services = FakeServices()
+    errors = [ProviderError(f"{name} is not paid for", retryable=False) for name in "abb"]
+    services.service = FakeService(*([error] for error in errors))
+    result = asyncio.run(spoken(services, FakeTelephone(), CHAINED))
+    assert result.end_reason is EndReason.PROVIDER_FAILED
+    assert result.error == "a is not paid for; b is not paid for"
+    providers = [brief.settings.provider for brief in services.service.briefs]
+    assert providers == ["openai", "elevenlabs", "third"]
 
 
 class RingingTelephone(FakeTelephone):

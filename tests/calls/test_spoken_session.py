@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from strowger.agent import SpeechToSpeechSettings, VoiceSettings
+from strowger.agent import AgentDefinition, SpeechToSpeechSettings, VoiceSettings
 from strowger.calls.speech_to_speech.session import Means, SpokenSession
+from strowger.calls.switching import Switches
 from strowger.conversation.events import (
+    AgentFetched,
     Answered,
     DigitPressed,
     HangUp,
     HungUp,
+    ProviderKind,
     SendDigits,
     SpeechStarted,
     SpeechStopped,
@@ -40,6 +43,7 @@ from strowger.conversation.speech_to_speech.events import (
 from strowger.errors import ProviderError
 from strowger.lifecycle import EndReason
 from strowger.media import events as media
+from strowger.model import ProviderSwitch
 from strowger.ports import DialogueEvent, LineHungUp, Sound, Word
 from tests.calls.fakes import PCM, FakeLine, FakeVoice
 
@@ -134,11 +138,12 @@ class Scene:
         answers: dict[type[SpokenEvent], list[SpokenEffect]],
         *scripts: Sequence[DialogueEvent | ProviderError | None],
         fallback: FakeVoice | None = None,
+        switches: Switches | None = None,
     ) -> None:
         self.line = FakeLine()
         self.machine = ScriptedMachine(answers)
         self.service = FakeService(*(scripts or ([],)))
-        means = Means(lambda settings: self.service, fallback, "en-US")
+        means = Means(lambda settings: self.service, fallback, "en-US", switches=switches)
         self.session = SpokenSession(self.line, self.machine, means)
 
     async def hold(self) -> EndReason:
@@ -410,3 +415,34 @@ def test_without_a_fallback_voice_or_with_one_that_fails_the_item_is_over_at_onc
     for voice in (None, FakeVoice(problem="no sound today")):
         scene = held(Scene(answers, fallback=voice))
         assert scene.machine.of(SoundBegan) == []
+
+
+def test_a_service_that_goes_on_for_another_is_told_and_a_colleagues_own_is_none() -> None:
+    def to(connection: int, provider: str) -> list[SpokenEffect]:
+        settings = SpeechToSpeechSettings(provider=provider)
+        return [Connect(connection, replace(BRIEF, settings=settings))]
+
+    failure = ProviderError("openai broke off", retryable=True)
+    answers: dict[type[SpokenEvent], list[SpokenEffect]] = {
+        ServiceFailed: to(2, "second"),
+        AgentFetched: to(3, "third"),
+        ItemOver: HANG_UP,
+    }
+    scripts = ([failure], [AgentWords("a", "Hi", True)], [ItemOver("b")])
+    told: list[ProviderSwitch] = []
+    switches = Switches(told.append)
+    switches.begin(ProviderKind.SPEECH_TO_SPEECH, "openai")
+
+    async def main() -> None:
+        scene = Scene(answers, *scripts, switches=switches)
+        holding = asyncio.create_task(scene.hold())
+        while not scene.machine.of(AgentWords):
+            await asyncio.sleep(0)
+        scene.session.tell(AgentFetched(1, AgentDefinition(name="colleague")))
+        await holding
+        assert len(scene.service.briefs) == 3
+
+    asyncio.run(main())
+    kind = ProviderKind.SPEECH_TO_SPEECH
+    change = ProviderSwitch(kind=kind, before="openai", after="second", reason="openai broke off")
+    assert told == [change]

@@ -14,6 +14,7 @@ from strowger.agent import (
     AgentDefinition,
     Limits,
     Scalar,
+    SpeechToSpeechFallback,
     SpeechToSpeechSettings,
     Tool,
     TurnTaking,
@@ -66,12 +67,16 @@ def spoken(
     turn_taking: TurnTaking | None = None,
     limits: Limits | None = None,
     end_call_phrases: tuple[str, ...] = (),
+    fallbacks: tuple[str, ...] = (),
 ) -> AgentDefinition:
     return AgentDefinition(
         name="desk",
         prompt="Be brief, {{name}}.",
         first_message=first_message,
-        speech_to_speech=SpeechToSpeechSettings(provider="openai"),
+        speech_to_speech=SpeechToSpeechSettings(
+            provider="openai",
+            fallbacks=tuple(SpeechToSpeechFallback(provider=each) for each in fallbacks),
+        ),
         tools=tools,
         turn_taking=turn_taking or TurnTaking(),
         limits=limits or Limits(),
@@ -88,6 +93,14 @@ class Saying:
     over: bool = False
 
 
+@dataclass(frozen=True)
+class Like:
+    """What a service is like."""
+
+    greets: bool
+    resumes: bool
+
+
 @dataclass
 class SpokenStage:
     """What becomes of a call."""
@@ -97,6 +110,8 @@ class SpokenStage:
     """What the service answers: words, `call NAME ARGUMENTS`, or nothing at all; the last stays."""
     greets: bool = False
     resumes: bool = True
+    others: dict[str, "Like | None"] = field(default_factory=dict)
+    """What services are like that are not as the two above say; None for one that is not there."""
     variables: dict[str, Scalar] = field(default_factory=lambda: {"name": "Ann"})
     effects: list[tuple[float, SpokenEffect]] = field(default_factory=list)
     heard: list[tuple[float, float]] = field(default_factory=list)
@@ -209,8 +224,12 @@ class SpokenStage:
                 self.acts(effect)
 
     def connects(self, effect: Connect) -> None:
-        connected = Connected(effect.connection, self.greets, self.resumes)
-        self.soon(CONNECTS_IN, connected)
+        ours = Like(self.greets, self.resumes)
+        like = self.others.get(effect.brief.settings.provider, ours)
+        if like is None or (effect.brief.goes_on and not like.resumes):
+            self.soon(0.0, ServiceFailed(effect.connection, "cannot", False))
+        else:
+            self.soon(CONNECTS_IN, Connected(effect.connection, like.greets, like.resumes))
 
     def acts(self, effect: SpokenEffect) -> None:
         """What tools and the rest come to, for a stage that has them."""

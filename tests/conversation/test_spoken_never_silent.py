@@ -39,8 +39,9 @@ from strowger.conversation.speech_to_speech.events import (
     SpokenEffect,
     SpokenEvent,
 )
+from strowger.conversation.speech_to_speech.linking import MOST_CONNECTIONS
 from strowger.lifecycle import EndReason
-from tests.conversation.spoken_stage import START, SpokenStage, spoken
+from tests.conversation.spoken_stage import START, Like, SpokenStage, spoken
 from tests.conversation.test_spoken import BOOK, COLLEAGUES, END, SALES, SHOP
 
 LIMITS = Limits(max_duration=60.0, provider_deadline=2.0)
@@ -79,6 +80,8 @@ OUT_OF_ORDER: list[SpokenEvent] = [
     ToolFinished(7, True, "nobody asked"),
     TransferAccepted(7),
 ]
+SERVICES = {"kept": Like(greets=True, resumes=False), "absent": None}
+"""Fallbacks that are not like the first; `second` is."""
 UNTOLD = 4.0
 """Seconds more with a service that cannot be asked to speak while a tool runs."""
 LONGEST = 4.0 + 2.0 + 0.6
@@ -159,7 +162,8 @@ class Theatre(SpokenStage):
 @given(
     turns=st.lists(TURNS, max_size=8),
     tool=st.sampled_from(["ok", "failed", "hangs"]),
-    connection_fails=st.lists(st.booleans(), max_size=3),
+    fallbacks=st.lists(st.sampled_from(["second", "third", *SERVICES]), unique=True, max_size=3),
+    connection_fails=st.lists(st.booleans(), max_size=6),
     speaks=st.lists(st.tuples(st.floats(2.0, 5.0), st.floats(0.3, 2.0)), max_size=6),
     noise=st.lists(st.tuples(st.floats(0.5, 30.0), st.sampled_from(OUT_OF_ORDER)), max_size=8),
     first=st.sampled_from(["Hello, how can I help?", ""]),
@@ -167,8 +171,10 @@ class Theatre(SpokenStage):
     hangs_up=st.one_of(st.none(), st.floats(5.0, 50.0)),
 )
 def test_nobody_waits_and_the_call_ends(
+    *,
     turns: list[Turn],
     tool: str,
+    fallbacks: list[str],
     connection_fails: list[bool],
     speaks: list[tuple[float, float]],
     noise: list[tuple[float, SpokenEvent]],
@@ -176,8 +182,11 @@ def test_nobody_waits_and_the_call_ends(
     by_itself: bool,
     hangs_up: float | None,
 ) -> None:
-    stage = Theatre(spoken(first, tools=TOOLS, limits=LIMITS, turn_taking=TAKING))
-    stage.greets, stage.resumes = by_itself, not by_itself
+    definition = spoken(
+        first, tools=TOOLS, limits=LIMITS, turn_taking=TAKING, fallbacks=tuple(fallbacks)
+    )
+    stage = Theatre(definition)
+    stage.greets, stage.resumes, stage.others = by_itself, not by_itself, {**SERVICES}
     stage.turns, stage.tool, stage.connection_fails = [*turns], tool, [*connection_fails]
     at = 0.0
     for pause, seconds in speaks:
@@ -192,12 +201,19 @@ def test_nobody_waits_and_the_call_ends(
 
     assert stage.reason in {reason.value for reason in EndReason}
     assert stage.lasted <= 60.0 + 10.0
-    assert stage.longest_silence() <= LONGEST + (UNTOLD if by_itself else 0.0), stage.effects
+    untold = UNTOLD if by_itself or "kept" in fallbacks else 0.0
+    assert stage.longest_silence() <= LONGEST + untold, stage.effects
     uses = [effect.use for _, effect in stage.effects if isinstance(effect, UseTool | Transfer)]
     assert len(uses) == len(set(uses))
     targets = {effect.to for _, effect in stage.effects if isinstance(effect, Transfer)}
     assert targets <= {"+14155550123"}
     assert isinstance(stage.effects[-1][1], HangUp)
+    connects = [effect for _, effect in stage.effects if isinstance(effect, Connect)]
+    assert len(connects) <= MOST_CONNECTIONS
+    chain = ["openai", *fallbacks]
+    places = [chain.index(connect.brief.settings.provider) for connect in connects]
+    if not any(isinstance(effect, FetchAgent) for _, effect in stage.effects):
+        assert places == sorted(places), "nobody who was given up has the call again"
 
     journal = parse_journal(stage.journal.to_lines())
     assert [effect for _, effect in replay(journal)] == [effect for _, effect in stage.effects]

@@ -98,6 +98,14 @@ async def test_it_is_told_the_variables_and_greets_by_itself() -> None:
     assert fake.pongs == [77]
 
 
+async def test_it_is_not_connected_to_go_on_with_what_another_has_begun() -> None:
+    fake = ElevenLabsConversations(replace(QUICK))
+    with pytest.raises(ProviderError, match="elevenlabs cannot be told") as refused:
+        async with conversing(fake, replace(BRIEF, goes_on=True)):
+            pass
+    assert (refused.value.retryable, fake.visits) == (False, [])
+
+
 async def test_what_the_agent_has_of_its_own_is_overridden() -> None:
     fake = ElevenLabsConversations(replace(QUICK))
     settings = replace(SERVICE, voice="v1")

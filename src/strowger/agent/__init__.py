@@ -26,7 +26,7 @@ from strowger.agent.definition import (
     VoiceSettings,
     Way,
 )
-from strowger.agent.speech_to_speech import SpeechToSpeechSettings
+from strowger.agent.speech_to_speech import SpeechToSpeechFallback, SpeechToSpeechSettings
 from strowger.agent.tools import (
     BodySignature,
     DigitsTool,
@@ -69,6 +69,7 @@ __all__ = [
     "SayNode",
     "Scalar",
     "SetNode",
+    "SpeechToSpeechFallback",
     "SpeechToSpeechSettings",
     "TalkNode",
     "Tool",

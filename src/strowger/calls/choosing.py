@@ -11,7 +11,13 @@ from typing import TypeVar
 
 import structlog
 
-from strowger.agent import AgentDefinition, ModelSettings, TranscriberSettings, VoiceSettings
+from strowger.agent import (
+    AgentDefinition,
+    ModelSettings,
+    SpeechToSpeechSettings,
+    TranscriberSettings,
+    VoiceSettings,
+)
 from strowger.calls.listening import Ear
 from strowger.calls.replying import Mind
 from strowger.calls.speaking import Voice
@@ -19,11 +25,14 @@ from strowger.calls.switching import Switches
 from strowger.conversation.events import ProviderKind
 from strowger.conversation.flow import needs_model
 from strowger.errors import ProviderError
-from strowger.ports import LanguageModel, Providers, TurnJudge
+from strowger.ports import LanguageModel, Providers, SpeechServices, TurnJudge
 
 log = structlog.get_logger()
 
 Settings = TypeVar("Settings", TranscriberSettings, ModelSettings, VoiceSettings)
+Chained = TypeVar(
+    "Chained", TranscriberSettings, ModelSettings, VoiceSettings, SpeechToSpeechSettings
+)
 Provider = TypeVar("Provider")
 
 
@@ -73,6 +82,15 @@ def model_of(
     return _first_there(ProviderKind.LANGUAGE_MODEL, chain, providers.language_model, switches)
 
 
+def service_of(
+    settings: SpeechToSpeechSettings, services: SpeechServices, *, switches: Switches | None = None
+) -> SpeechToSpeechSettings:
+    """Who is to hold the call first. Raises ProviderError where none of them is there."""
+    chain = [settings, *(each.instead_of(settings) for each in settings.fallbacks)]
+    kind = ProviderKind.SPEECH_TO_SPEECH
+    return _first_there(kind, chain, services.speech_to_speech, switches)[1]
+
+
 def _within_patience(settings: Settings, agent: AgentDefinition) -> Settings:
     """With fallbacks that take over before the conversation gives the provider up."""
     patience = agent.limits.provider_deadline
@@ -83,10 +101,10 @@ def _within_patience(settings: Settings, agent: AgentDefinition) -> Settings:
 
 def _first_there(
     kind: ProviderKind,
-    chain: list[Settings],
+    chain: list[Chained],
     find: Callable[[str], Provider],
     switches: Switches | None,
-) -> tuple[Provider, Settings]:
+) -> tuple[Provider, Chained]:
     """The first provider that is there, with those after it as its fallbacks."""
     missing: dict[str, ProviderError] = {}
     if switches is not None:

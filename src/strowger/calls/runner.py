@@ -14,24 +14,19 @@ from zoneinfo import ZoneInfo
 import structlog
 from opentelemetry import trace
 
-from strowger.agent import AgentDefinition, Scalar, SpeechToSpeechSettings
+from strowger.agent import AgentDefinition, Scalar
 from strowger.calls import outcome
-from strowger.calls.choosing import ear_of, mind_of, voice_of
 from strowger.calls.chronicle import Chronicle
 from strowger.calls.consulting import second_line
+from strowger.calls.equipping import Equipment, Equipper
 from strowger.calls.greeting import Greeting
 from strowger.calls.kept import KeptConversation, KeptSpokenConversation
 from strowger.calls.numbers import DialPolicy, check_transfers_allowed
-from strowger.calls.replying import Mind
 from strowger.calls.session import CallSession, Senses
-from strowger.calls.speaking import Voice
-from strowger.calls.speech_to_speech.session import Means, SpokenSession
+from strowger.calls.speech_to_speech.session import SpokenSession
 from strowger.calls.speech_to_speech.standby import Standby
-from strowger.calls.switching import Switches
 from strowger.calls.using import Hands
-from strowger.conversation.conversation import first_sentence
 from strowger.conversation.events import EndRequested, SayRequested
-from strowger.conversation.speech_to_speech.machine import first_brief
 from strowger.errors import CallRefused, Forbidden, ProviderError, StrowgerError, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import (
@@ -57,7 +52,6 @@ from strowger.ports import (
     SimulatedDial,
     SimulatedTelephone,
     SpeechServices,
-    SpeechToSpeech,
     Telephone,
     Toolboxes,
     ToolContext,
@@ -111,9 +105,8 @@ class CallRunner:
     def __init__(self, call: Call, at: Workplace) -> None:
         self._call = call
         self._at = at
+        self._equipper = Equipper(at.providers, at.services, at.judge, self._note_switch)
         self._chronicle = Chronicle()
-        self._switches = Switches(self._note_switch)
-        """Of the voice and the model of the agent that has the call."""
         self._requested: EndReason | None = None
         self._holding: asyncio.Task[CallResult] | None = None
         self._session: CallSession | SpokenSession | None = None
@@ -196,13 +189,14 @@ class CallRunner:
         try:
             variables = self._variables()
             # Nobody is rung where there is no voice to speak with.
-            held_with = self._prepares(self._held_with(), variables)
+            equipment = self._equipper.equip(self._call.agent, variables)
+            self._prepared = equipment.prepared
             if self._prepared is not None:
                 preparing = tasks.create_task(self._prepared.prepare(), name="preparing")
             async with await self._dial() as line:
                 self._answered = True
                 self._note_status(CallStatus.IN_PROGRESS)
-                result = await self._talk(line, held_with, variables)
+                result = await self._talk(line, equipment, variables)
             # Whole only once the line is closed.
             return replace(result, recording=line.recorded(), figures=line.measured())
         except CallRefused as refusal:
@@ -270,18 +264,18 @@ class CallRunner:
             await asyncio.sleep(DIAL_RETRY)
 
     async def _talk(
-        self, line: Line, held_with: Senses | Means, variables: Mapping[str, Scalar]
+        self, line: Line, equipment: Equipment, variables: Mapping[str, Scalar]
     ) -> CallResult:
-        call = self._call
-        limits = replace(call.agent.limits, max_duration=call.max_duration)
-        definition = replace(call.agent, limits=limits)
+        held_with, definition = equipment.held_with, equipment.definition
+        limits = replace(definition.limits, max_duration=self._call.max_duration)
+        definition = replace(definition, limits=limits)
         async with self._hands(variables) as hands:
             session: CallSession | SpokenSession
             kept: KeptConversation | KeptSpokenConversation
             if isinstance(held_with, Senses):
                 kept = KeptConversation(definition, variables, self._note_turn)
                 senses = replace(held_with, hands=hands)
-                session = CallSession(line, kept, senses, self._voice_and_mind)
+                session = CallSession(line, kept, senses, self._equipper.voice_and_mind)
             else:
                 kept = KeptSpokenConversation(definition, variables, self._note_turn)
                 session = SpokenSession(line, kept, replace(held_with, hands=hands))
@@ -356,60 +350,6 @@ class CallRunner:
             problem = "one is held by a speech-to-speech service and the other is not"
             raise Forbidden(f"{found.name} cannot take over this call: {problem}")
         return found
-
-    def _held_with(self) -> Senses | Means:
-        """Raises ProviderError where none of those that the agent names is there."""
-        agent = self._call.agent
-        if agent.speech_to_speech is None:
-            return self._senses()
-        self._service(agent.speech_to_speech)
-        return Means(self._service, self._at.providers.fallback_voice(), agent.language)
-
-    def _prepares(
-        self, held_with: Senses | Means, variables: Mapping[str, Scalar]
-    ) -> Senses | Means:
-        """With what can be ready at the answer, if it is begun while the telephone rings."""
-        if isinstance(held_with, Senses):
-            text = first_sentence(self._call.agent, variables)
-            if text is None:
-                return held_with
-            self._prepared = greeting = Greeting(held_with.voice, text)
-            return replace(held_with, voice=greeting.voice)
-        brief = first_brief(self._call.agent, variables)
-        service = self._service(brief.settings)
-        if service.greets:
-            return held_with
-        self._prepared = standby = Standby(service, brief)
-
-        def find(wanted: SpeechToSpeechSettings) -> SpeechToSpeech:
-            return standby if wanted == brief.settings else self._service(wanted)
-
-        return replace(held_with, find=find)
-
-    def _service(self, wanted: SpeechToSpeechSettings) -> SpeechToSpeech:
-        """Raises ProviderError where it is not configured."""
-        if self._at.services is None:
-            raise ProviderError("no speech-to-speech service is configured", retryable=False)
-        return self._at.services.speech_to_speech(wanted.provider)
-
-    def _voice_and_mind(self, agent: AgentDefinition) -> tuple[Voice, Mind | None]:
-        """Raises ProviderError where none of those that the agent names is there."""
-        switches = Switches(self._note_switch)
-        providers = self._at.providers.watched(switches)
-        voice = voice_of(agent, providers, switches=switches)
-        mind = mind_of(agent, providers, switches=switches)
-        self._switches.end()
-        self._switches = switches
-        return voice, mind
-
-    def _senses(self) -> Senses:
-        """Raises ProviderError where none of those that the agent names is there."""
-        agent = self._call.agent
-        voice, mind = self._voice_and_mind(agent)
-        switches = Switches(self._note_switch)
-        providers = self._at.providers.watched(switches)
-        ear = ear_of(agent, providers, self._at.judge, switches=switches)
-        return Senses(ear=ear, voice=voice, mind=mind)
 
     def _ringing(self, status: int) -> None:
         log.info("call.ringing", sip_status=status)

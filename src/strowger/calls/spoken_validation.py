@@ -6,6 +6,7 @@ from strowger.agent import (
     AgentDefinition,
     ModelSettings,
     Scalar,
+    SpeechToSpeechFallback,
     SpeechToSpeechSettings,
     TranscriberSettings,
     VoiceSettings,
@@ -14,6 +15,8 @@ from strowger.conversation.template import malformed_in
 
 LONGEST_NAME = 200
 MOST_VARIABLES = 200
+MOST_FALLBACKS = 5
+"""Of each kind of provider."""
 EXCLUDED = "expected nothing beside speech_to_speech: the service hears, thinks and speaks"
 
 
@@ -22,7 +25,7 @@ def nothing_to_say(definition: AgentDefinition) -> bool:
     if definition.flow is not None:
         return False
     service = definition.speech_to_speech
-    if service is not None and service.agent_id is not None:
+    if service is not None and all(each.agent_id is not None for each in service.chain):
         return False
     return not (definition.prompt or definition.first_message).strip()
 
@@ -44,10 +47,16 @@ def spoken_problems(
             yield field, EXCLUDED
     for field, message in _service_problems(service, services):
         yield f"speech_to_speech.{field}", message
+    if len(service.fallbacks) > MOST_FALLBACKS:
+        problem = f"expected at most {MOST_FALLBACKS}, got {len(service.fallbacks)}"
+        yield "speech_to_speech.fallbacks", problem
+    for place, fallback in enumerate(service.fallbacks):
+        for field, message in _service_problems(fallback, services):
+            yield f"speech_to_speech.fallbacks.{place}.{field}", message
 
 
 def _service_problems(
-    service: SpeechToSpeechSettings, services: frozenset[str]
+    service: SpeechToSpeechSettings | SpeechToSpeechFallback, services: frozenset[str]
 ) -> Iterator[tuple[str, str]]:
     if service.provider not in services:
         yield "provider", f"expected one of {', '.join(sorted(services))}"

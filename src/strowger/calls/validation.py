@@ -23,7 +23,7 @@ from strowger.agent import (
     VoiceSettings,
 )
 from strowger.calls.numbers import phone_number_problem
-from strowger.calls.spoken_validation import nothing_to_say, spoken_problems
+from strowger.calls.spoken_validation import MOST_FALLBACKS, nothing_to_say, spoken_problems
 from strowger.calls.tool_validation import LARGEST_JSON, tool_problems
 from strowger.conversation.flow import validate_flow
 from strowger.conversation.template import malformed_in
@@ -56,7 +56,6 @@ RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {
 """Least and greatest value of each number a definition holds; a flow has rules of its own."""
 
 LONGEST_NAME = 200
-MOST_FALLBACKS = 5
 MOST_PROMPTS = 20
 LONGEST_QUESTION = 4096
 MOST_CALLS = 100_000

@@ -3,9 +3,9 @@
 No error: a call may bring them along. But one that nobody ever sets is said as nothing at all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from strowger.agent import AgentDefinition, AskNode, SetNode, TalkNode
+from strowger.agent import AgentDefinition, AskNode, Scalar, SetNode, TalkNode
 from strowger.conversation.flow_rules import texts_of
 from strowger.conversation.template import ALWAYS_PRESENT, names_in
 from strowger.errors import FieldProblem
@@ -26,14 +26,20 @@ def _texts(definition: AgentDefinition) -> Iterator[tuple[str, str]]:
     yield "prompt", definition.prompt
     yield "first_message", definition.first_message
     yield "voicemail.message", definition.voicemail.message
-    if definition.speech_to_speech is not None:
-        for name, value in definition.speech_to_speech.variables.items():
-            if isinstance(value, str):
-                yield f"speech_to_speech.variables.{name}", value
+    if (service := definition.speech_to_speech) is not None:
+        yield from _texts_for("speech_to_speech", service.variables)
+        for place, fallback in enumerate(service.fallbacks):
+            yield from _texts_for(f"speech_to_speech.fallbacks.{place}", fallback.variables)
     if definition.flow is not None:
         for name, node in definition.flow.nodes.items():
             for field, text in texts_of(node):
                 yield f"flow.nodes.{name}.{field}", text
+
+
+def _texts_for(service: str, variables: Mapping[str, Scalar]) -> Iterator[tuple[str, str]]:
+    for name, value in variables.items():
+        if isinstance(value, str):
+            yield f"{service}.variables.{name}", value
 
 
 def _set_by_flow(definition: AgentDefinition) -> Iterator[str]:

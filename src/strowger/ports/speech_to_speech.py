@@ -76,7 +76,8 @@ class SpeechToSpeech(Protocol):
     def converse(self, brief: Brief) -> AbstractAsyncContextManager[Dialogue]:
         """Connect, and enter once the service is ready; may be left by another task.
 
-        Raises ProviderError.
+        Raises ProviderError, also where the brief is to go on with a conversation and the service
+        cannot.
         """
 
 

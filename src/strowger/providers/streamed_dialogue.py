@@ -85,6 +85,9 @@ class StreamedDialogues:
 
     @asynccontextmanager
     async def converse(self, brief: Brief) -> AsyncIterator["StreamedDialogue"]:
+        if brief.goes_on and not self._vendor.resumes:
+            problem = f"{self._vendor.name} cannot be told a conversation to go on with it"
+            raise ProviderError(problem, retryable=False)
         try:
             async with self._connected(brief) as dialogue:
                 yield dialogue

@@ -83,7 +83,12 @@ class Link:
                 await self._converse(dialogue)
         except* ProviderError as errors:  # plain, or in the group of `_converse`
             failure = next(leaves(errors))
-            log.warning("call.service_failed", problem=str(failure), connection=self.number)
+            log.warning(
+                "call.service_failed",
+                provider=brief.settings.provider,
+                problem=str(failure),
+                connection=self.number,
+            )
             self._report(ServiceFailed(self.number, str(failure), failure.retryable))
         else:
             self._report(ServiceLeft(self.number))

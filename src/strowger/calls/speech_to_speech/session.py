@@ -10,13 +10,15 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from strowger.agent import SpeechToSpeechSettings, VoiceSettings
+from strowger.agent import AgentDefinition, SpeechToSpeechSettings, VoiceSettings
 from strowger.calls.deciding import INBOX_LIMIT, Deciding, Machine
 from strowger.calls.speaking import Voice
 from strowger.calls.speech_to_speech.link import Link
 from strowger.calls.speech_to_speech.player import Player
+from strowger.calls.switching import Switches
 from strowger.calls.using import Hands, Worker
 from strowger.conversation.events import (
+    AgentFetched,
     Answered,
     DigitPressed,
     DropTool,
@@ -25,6 +27,7 @@ from strowger.conversation.events import (
     HangUp,
     HungUp,
     MediaLost,
+    ProviderKind,
     SendDigits,
     SpeechStarted,
     SpeechStopped,
@@ -35,6 +38,7 @@ from strowger.conversation.events import (
 from strowger.conversation.speech_to_speech.events import (
     AnswerTool,
     Connect,
+    Connected,
     Hush,
     Inform,
     ItemOver,
@@ -77,6 +81,8 @@ class Means:
     language: str
     """The fallback voice's; with each connection that of the agent which it is for."""
     hands: Hands | None = None
+    switches: Switches | None = None
+    """Hears which service has the call."""
 
     @property
     def voice(self) -> Voice | None:
@@ -101,10 +107,19 @@ class SpokenSession:
         self._tasks: list[asyncio.Task[None]] = []
         """Beside those of the worker: what is cancelled when the call ends."""
         self._linking: asyncio.Task[None] | None = None
-        self.problem: str | None = None
-        """What the service failed with last."""
+        self._problems: dict[str, str] = {}
+        """What each of the services failed with last."""
+        self._provider = ""
+        """The service that is connected, or to be."""
+        self._fetched: AgentDefinition | None = None
+        """The agent that what happened last may hand the call to."""
         self.hangup_cause: int | None = None
         """Q.850 cause, where the network ended the call and gave one."""
+
+    @property
+    def problem(self) -> str | None:
+        """What the services failed with, each thing once."""
+        return "; ".join(dict.fromkeys(self._problems.values())) or None
 
     def tell(self, event: SpokenEvent) -> None:
         """Let the conversation know of something; also for what comes from outside the call."""
@@ -173,10 +188,14 @@ class SpokenSession:
 
     def _note(self, event: SpokenEvent) -> None:
         """Things that do not only concern the conversation."""
+        self._fetched = event.definition if isinstance(event, AgentFetched) else None
         if isinstance(event, ItemOver):
             self._player.over(event.item)
         elif isinstance(event, ServiceFailed):
-            self.problem = event.message
+            self._problems[self._provider] = event.message
+        elif isinstance(event, Connected) and self._means.switches is not None:
+            kind = ProviderKind.SPEECH_TO_SPEECH
+            self._means.switches.provider_used(kind, self._provider, self._problems)
 
     def _apply(self, effect: SpokenEffect, tasks: asyncio.TaskGroup) -> None:
         match effect:
@@ -213,6 +232,9 @@ class SpokenSession:
         if self._linking is not None:
             self._linking.cancel()
         self._means = replace(self._means, language=asked.brief.language)
+        self._provider = asked.brief.settings.provider
+        if self._fetched is not None and self._means.switches is not None:
+            self._means.switches.begin(ProviderKind.SPEECH_TO_SPEECH, self._provider)
         if (voice := self._means.voice) is not None:
             self._worker.change(voice)
 

@@ -21,11 +21,14 @@ def greeting_of(definition: AgentDefinition, variables: Mapping[str, Scalar]) ->
 
 def brief_of(
     definition: AgentDefinition,
+    settings: SpeechToSpeechSettings,
     variables: Mapping[str, Scalar],
     tools: Sequence[OfferedTool],
     dialogue: Sequence[Message],
+    *,
+    goes_on: bool,
 ) -> Brief:
-    settings = settings_of(definition)
+    """`settings` are those of the one of the agent's services that is told."""
     return Brief(
         settings=settings,
         instructions=render(definition.prompt, variables),
@@ -40,4 +43,5 @@ def brief_of(
         interruptible=definition.turn_taking.interruptible,
         endpointing_delay=definition.turn_taking.endpointing_delay,
         dialogue=tuple(dialogue),
+        goes_on=goes_on,
     )

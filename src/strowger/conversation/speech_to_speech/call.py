@@ -36,7 +36,7 @@ from strowger.conversation.speech_to_speech.events import (
 from strowger.conversation.speech_to_speech.leaving import Leaving
 from strowger.conversation.speech_to_speech.linking import Linking
 from strowger.conversation.speech_to_speech.patience import Patience
-from strowger.conversation.speech_to_speech.record import Record
+from strowger.conversation.speech_to_speech.record import PLAIN, Record
 from strowger.conversation.template import render_speech
 from strowger.conversation.tool_desk import (
     Goodbye,
@@ -53,8 +53,6 @@ STALL = 2.0
 """Seconds without sound after which what a service has begun to say counts as said."""
 LAST_WORDS = 10.0
 """Seconds a goodbye may take once the longest duration of the call is reached."""
-PLAIN = "plain "
-"""How the names of items begin that the fallback voice says."""
 
 
 class SpokenCall:
@@ -73,7 +71,7 @@ class SpokenCall:
         self.patience = Patience(definition.turn_taking, definition.limits.provider_deadline)
         self._variables = dict(variables)
         self._longest = definition.limits.max_duration
-        self._link = Linking()
+        self._link = Linking(settings_of(definition).chain)
         self._offered: tuple[OfferedTool, ...] = ()
         """The tools that the service knows of."""
         self._to_say: list[str] = []
@@ -82,7 +80,6 @@ class SpokenCall:
         self._take(definition)
 
     def _take(self, definition: AgentDefinition) -> None:
-        settings_of(definition)
         self._definition = definition
         self.patience.taking = definition.turn_taking
         self.interruptible = definition.turn_taking.interruptible
@@ -121,8 +118,14 @@ class SpokenCall:
         number = self._link.ask(now=now)
         self.patience.await_service(now=now)
         self._offered = self.acting.desk.offered()
-        dialogue = self.record.dialogue(now=now)
-        brief = brief_of(self._definition, self._known, self._offered, dialogue)
+        brief = brief_of(
+            self._definition,
+            self._link.settings,
+            self._known,
+            self._offered,
+            self.record.dialogue(now=now),
+            goes_on=self.record.begun,
+        )
         return Connect(number, brief)
 
     def connected(self, event: Connected, *, now: float) -> list[SpokenEffect]:
@@ -132,10 +135,10 @@ class SpokenCall:
         self.patience.quiet(now=now)
         tools = self._offer_tools()
         owed, link.owed = link.owed, False
-        if owed:  # the wait goes on that began with the failure
+        if owed and self.opened:  # the wait goes on that began with the failure
             return [*tools, Respond(), *self.say_what_waits(now=now)]
         self.patience.service_heard()
-        first = link.takes_over or self._definition.turn_taking.who_speaks_first == "agent"
+        first = owed or link.takes_over or self._definition.turn_taking.who_speaks_first == "agent"
         link.takes_over = False
         effects = self._open(now=now) if first and not self.opened else []
         return [*tools, *effects, *self.say_what_waits(now=now)]
@@ -183,19 +186,21 @@ class SpokenCall:
         return self._goodbye_lost(now=now)
 
     def service_lost(self, *, retryable: bool, now: float) -> list[SpokenEffect]:
-        """It failed, or kept us waiting: once, another connection goes on."""
+        """It failed, or kept us waiting: another connection goes on, or another service."""
         link = self._link
-        link.ready = None
         waits = self.patience.awaited_since is not None or self.record.unfinished
         self.record.finish_all(in_order=False)
+        begun = self.record.begun
         self.callee_has_floor = False  # whatever he says now, the next one hears
+        another = link.fail(retryable=retryable, begun=begun)
         if self.closing is not None:
             return self._goodbye_lost(now=now)
-        if not link.fail(retryable=retryable):
+        if not another:
             return self._give_up(now=now)
         link.owed = waits and self.opened
+        self.opened = self.opened and begun  # first words that nobody heard are said again
         effects: list[SpokenEffect] = [self._connect(now=now)]
-        if waits and not self.record.playing:
+        if waits and not self.record.playing and not self.record.unfinished:
             effects.append(self._say_plainly(phrases.APOLOGY))
         return effects
 
@@ -326,7 +331,8 @@ class SpokenCall:
         self._take(definition)
         self.acting.desk.replace(definition.tools)
         self.opened = False
-        self._link.hand_over()
+        self.record.begin_anew()
+        self._link.hand_over(definition.speech_to_speech.chain)
         effects: list[SpokenEffect] = [StopSpeaking()] if stopped else []
         return [*effects, *self.acting.find_tools(), self._connect(now=now)]
 

@@ -179,6 +179,8 @@ class Brief:
     """Silence, in seconds, after which the callee's turn is over."""
     dialogue: tuple[Message, ...] = ()
     """What was said before, where it goes on with a conversation."""
+    goes_on: bool = False
+    """It is to speak as if it had said all that itself; a service that cannot fails for good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from strowger.conversation.transcript import (
 )
 from strowger.model import Turn, TurnLatency
 
+PLAIN = "plain "
+"""How the names of items begin that the fallback voice says."""
 WORDS_WITHIN = 10.0
 """Seconds after a turn of the callee's in which its words have to come, or it is left out."""
 LONGEST_TURN = 120.0
@@ -70,6 +72,11 @@ class AgentItem:
     """Seconds: played, and all that came."""
     words: int | None = 0
     """How many were played to their end; None where that is not told."""
+
+    @property
+    def plain(self) -> bool:
+        """The fallback voice says it."""
+        return self.item.startswith(PLAIN)
 
     @property
     def settled(self) -> bool:
@@ -163,6 +170,8 @@ class Record:
         self._agents: dict[str, AgentItem] = {}
         self._callees: dict[str, CalleeItem] = {}
         self._utterances: dict[int, AgentItem] = {}
+        self._agents_own = 0
+        """How many entries are of the time before this agent had the call."""
 
     def agent(self, item: str) -> AgentItem:
         """The agent's item of that name; a new one stands at the end."""
@@ -217,9 +226,20 @@ class Record:
                 entry.interrupted = entry.over = True
         return stopped
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was said or done that who goes on with the call has to know."""
+        return any(_counts(entry) for entry in self._entries[self._agents_own :])
+
+    def begin_anew(self) -> None:
+        """From here on another agent has the call."""
+        self._agents_own = len(self._entries)
+
     def finish_all(self, *, in_order: bool) -> None:
-        """Nothing more of what was begun will come."""
+        """Nothing more of what the service has begun will come."""
         for entry in self._agents.values():
+            if entry.plain:
+                continue
             entry.broken_off = entry.broken_off or not (entry.over or in_order)
             entry.over = True
         for callee in self._callees.values():
@@ -269,3 +289,13 @@ class Record:
                 case _:
                     pass
         return tuple(messages)
+
+
+def _counts(entry: Entry) -> bool:
+    match entry:
+        case CalleeItem():
+            return bool(entry.text)
+        case AgentItem():
+            return not entry.plain and (bool(entry.playing) or entry.started_at is not None)
+        case ToolUse():
+            return True
