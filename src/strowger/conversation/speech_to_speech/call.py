@@ -168,8 +168,8 @@ class SpokenCall:
     def sounds(self, item: str) -> None:
         """The first sound of something came."""
         if not self.is_plain(item):
-            self.patience.service_heard()
-        self.leaving.sounds(plainly=self.is_plain(item))
+            self.patience.service_speaks()
+        self.leaving.sounds(item, plainly=self.is_plain(item))
 
     def heard(self, item: str) -> None:
         """The callee begins to hear something."""
@@ -214,10 +214,9 @@ class SpokenCall:
 
     def _give_up(self, *, now: float) -> list[SpokenEffect]:
         due = now + self.patience.deadline
-        self.leaving.begin(
-            EndReason.PROVIDER_FAILED, text=phrases.LAST_APOLOGY, due=due, plain=True
-        )
-        return [self._say_plainly(phrases.LAST_APOLOGY)]
+        saying, text = self.record.being_said, phrases.LAST_APOLOGY
+        self.leaving.begin(EndReason.PROVIDER_FAILED, saying, text=text, due=due, plain=True)
+        return [self._say_plainly(text)]
 
     def _say_plainly(self, text: str) -> SayPlainly:
         self._plain += 1
@@ -280,9 +279,11 @@ class SpokenCall:
         if text:
             effects += self.ask(Say(text), now=now)
             self.patience.service_heard()
-            self.leaving.begin(reason, text=text, due=now + self.patience.deadline)
+            due, saying = now + self.patience.deadline, self.record.being_said
+            self.leaving.begin(reason, saying, text=text, due=due, within=True)
             return effects
-        self.close_when_silent(reason, wait=STALL, now=now)
+        wait = 0.0 if self.patience.answered else STALL
+        self.close_when_silent(reason, wait=wait, now=now)
         return effects + self.when_silent(now=now)
 
     def tool_finished(self, event: ToolFinished, *, now: float) -> list[SpokenEffect]:
@@ -300,6 +301,7 @@ class SpokenCall:
     def _answered(self, effects: list[SpokenEffect], *, now: float) -> list[SpokenEffect]:
         """Have the service go on once it knows what came of all that it asked for."""
         told = any(isinstance(effect, AnswerTool | Inform) for effect in effects)
+        self.patience.answered = self.patience.answered and not told
         if not told or self.acting.desk.running or self.acting.put_through is not None:
             return effects
         if self.callee_has_floor:  # it answers all of it once he is done
@@ -344,12 +346,12 @@ class SpokenCall:
         self.patience.service_heard()
         plain = self._link.ready is None
         due = now + self.patience.deadline
-        self.leaving.begin(reason, text=text, due=due, plain=plain)
+        self.leaving.begin(reason, self.record.being_said, text=text, due=due, plain=plain)
         return effects + ([self._say_plainly(text)] if plain else [Hush(), Say(text)])
 
     def close_when_silent(self, reason: EndReason, *, wait: float, now: float) -> None:
         """Hang up once what is said now was heard; `wait` for that to begin."""
-        self.leaving.begin(reason, due=now + wait if wait else None)
+        self.leaving.begin(reason, self.record.being_said, due=now + wait if wait else None)
 
     def response_over(self, *, now: float) -> list[SpokenEffect]:
         self.leaving.service_done()
@@ -376,14 +378,16 @@ class SpokenCall:
 
     def _silent_due(self) -> float | None:
         """When what waits for the agent's silence is done; None while it is not to be."""
-        if self.record.playing:
+        items = self.record.agents(None if self.closing is None else self.leaving.items)
+        if any(entry.playing for entry in items):
             return None
         if self.closing is not None:
             if self.leaving.due is not None:
                 return None
         elif self.acting.put_through is None or self.patience.awaited_since is not None:
             return None
-        return self.patience.quiet_since + (STALL if self.record.unfinished else 0.0)
+        unfinished = any(entry.unfinished for entry in items)
+        return self.patience.quiet_since + (STALL if unfinished else 0.0)
 
     def _goodbye_lost(self, *, now: float) -> list[SpokenEffect]:
         """The service will not say goodbye any more."""

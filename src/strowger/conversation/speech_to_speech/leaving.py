@@ -1,6 +1,12 @@
-"""How a call is left: for what reason, and which goodbye is to be heard first."""
+"""How a call is left: for what reason, and what is to be heard first.
 
-from dataclasses import dataclass
+That is what was being said when the end was decided, and one goodbye after it at most. A service
+that has spoken before it asks for the end has said goodbye: no other is waited for, but one that
+begins in the meantime is heard, too. What it says after that is for nobody.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from strowger.lifecycle import EndReason
 
@@ -20,26 +26,45 @@ class Leaving:
     """It is the fallback voice that says it."""
     text: str | None = None
     """None for what the service says of itself, if anything."""
+    items: set[str] = field(default_factory=set)
+    """What is to be heard to its end, the goodbye included once it has begun."""
+    _goodbye: str | None = None
+    """The item that is taken for it."""
+    _until: float | None = None
+    """What `due` was at first."""
+    _within: bool = False
+    """What the service says until it is done precedes the goodbye that it was asked for."""
 
     def begin(
         self,
         reason: EndReason,
+        saying: Iterable[str],
         *,
         text: str | None = None,
         due: float | None = None,
         plain: bool = False,
+        within: bool = False,
     ) -> None:
+        """`saying` are the items that are being said; `within` is whether a service that says
+        what it is asked to was still at something else."""
         self.closing, self.text, self.due, self.plain = reason, text, due, plain
+        self.items, self._goodbye = set(saying), None
+        self._until, self._within = due, within
 
-    def sounds(self, *, plainly: bool) -> None:
-        """The first sound of something came."""
-        if self.closing is not None and self.plain is plainly:
-            self.due = None
+    def sounds(self, item: str, *, plainly: bool) -> None:
+        """The first sound of something came, or the first after a gap."""
+        if self.closing is None or self.plain is not plainly:
+            return
+        if self._goodbye is None and item not in self.items:
+            self._goodbye, self.due = item, None
+            self.items.add(item)
 
     def service_done(self) -> None:
         """The service has said all that it wanted to."""
         if self.text is None:
             self.due = None
+        elif self._within and not self.plain:
+            self._within, self._goodbye, self.due = False, None, self._until
 
     def plainly_done(self) -> None:
         """The fallback voice says no more."""
@@ -48,10 +73,10 @@ class Leaving:
 
     def lose(self, *, until: float) -> str | None:
         """The service will not say goodbye: what the fallback voice is to say in its place."""
-        if self.plain or self.due is None:
+        if self.plain or (self.due is None and not self._within):
             return None
         if self.text is None:
             self.due = None
             return None
-        self.plain, self.due = True, until
+        self.plain, self.due, self._goodbye = True, until, None
         return self.text

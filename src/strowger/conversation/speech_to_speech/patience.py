@@ -28,13 +28,18 @@ class Patience:
     """Speech that began before belongs to a turn that is known."""
     awaited_since: float | None = None
     """Since when it is the service's turn; None where it is not."""
+    answered: bool = False
+    """The service has spoken since it was its turn last, or was told what came of a tool."""
     reprompts: int = 0
     """How often the silence that lasts now was broken."""
     digits: str = ""
     digits_at: float = 0.0
 
     def await_service(self, *, now: float) -> None:
-        self.awaited_since = now
+        self.awaited_since, self.answered = now, False
+
+    def service_speaks(self) -> None:
+        self.awaited_since, self.answered = None, True
 
     def service_heard(self) -> None:
         self.awaited_since = None

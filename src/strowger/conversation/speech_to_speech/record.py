@@ -4,6 +4,7 @@ The words of the callee come from the service, mostly after it has begun to answ
 place is where he spoke. Those of the agent are cut at what the line has played.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from strowger.conversation.dialogue import Message, Role
@@ -79,8 +80,13 @@ class AgentItem:
         return self.item.startswith(PLAIN)
 
     @property
+    def unfinished(self) -> bool:
+        """More of it may come."""
+        return not self.over and not self.interrupted
+
+    @property
     def settled(self) -> bool:
-        return not self.playing and (self.over or self.interrupted)
+        return not self.playing and not self.unfinished
 
     @property
     def whole(self) -> bool:
@@ -215,7 +221,22 @@ class Record:
     @property
     def unfinished(self) -> bool:
         """Whether more of what was begun may come."""
-        return any(not entry.over and not entry.interrupted for entry in self._agents.values())
+        return any(entry.unfinished for entry in self._agents.values())
+
+    @property
+    def being_said(self) -> list[str]:
+        """Items that were begun, and not cut, and of which not all was heard."""
+        return [
+            entry.item
+            for entry in self._agents.values()
+            if entry.unfinished or (entry.playing and not entry.interrupted)
+        ]
+
+    def agents(self, items: Iterable[str] | None = None) -> list[AgentItem]:
+        """What the agent says; all of it where no items are named."""
+        if items is None:
+            return list(self._agents.values())
+        return [self._agents[item] for item in items if item in self._agents]
 
     def cut(self) -> list[AgentItem]:
         """All that the agent has not finished is interrupted; the items that this stops."""
