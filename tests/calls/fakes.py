@@ -109,6 +109,9 @@ class FakeVoice:
         self._problem = problem
         self._endless = endless
 
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """It always is."""
+
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes | Word]:
@@ -144,6 +147,8 @@ class FakeRecognition:
 class FakeRecogniser:
     """Hears the same words in every turn."""
 
+    metered = False
+
     def __init__(
         self, text: str = "yes", *, problem: str | None = None, sign: TurnSign | None = None
     ) -> None:
@@ -177,6 +182,9 @@ class FakeModel:
         self._problem = problem
         self.asked: list[Sequence[Message]] = []
         self.offered: list[Sequence[OfferedTool]] = []
+
+    async def warm(self, settings: ModelSettings) -> None:
+        """It always is."""
 
     async def reply(
         self,

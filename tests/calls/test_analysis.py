@@ -81,6 +81,9 @@ class Scripted:
         self.asked: list[Sequence[Message]] = []
         self.closed = 0
 
+    async def warm(self, settings: ModelSettings) -> None:
+        """It always is."""
+
     async def reply(
         self,
         dialogue: Sequence[Message],

@@ -175,6 +175,9 @@ class ToolServer(HttpVendor):
 class OwnVoice:
     """The voice that comes with Strowger: always there."""
 
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """It always is."""
+
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes | Word]:

@@ -28,6 +28,9 @@ class SlowVoice:
         self._lasts = lasts
         self._fails_at = fails_at
 
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """It always is."""
+
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes | Word]:

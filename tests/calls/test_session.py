@@ -623,6 +623,9 @@ def test_a_model_that_asks_for_a_tool_is_told_to_the_conversation_after_its_word
 class TimedVoice(FakeVoice):
     """Two words of half a second each."""
 
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """It always is."""
+
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes | Word]:

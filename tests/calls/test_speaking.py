@@ -20,6 +20,9 @@ class PausingVoice:
         self.left = False
         self._pause = pause
 
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """It always is."""
+
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes | Word]:
@@ -77,6 +80,9 @@ def test_a_voice_that_falls_silent_within_a_sentence_has_failed_and_is_left() ->
 class TellingVoice:
     """A second of sound, and when each of two words is over."""
 
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """It always is."""
+
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes | Word]:
@@ -133,6 +139,9 @@ def test_what_is_stopped_twice_before_it_is_heard_ends_once() -> None:
 
 class EndlessVoice:
     """Thinks about what to say."""
+
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """It always is."""
 
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str

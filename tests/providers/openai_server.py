@@ -12,6 +12,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
     def json(self) -> dict[str, object]:
         parsed = json.loads(self.body)
@@ -60,6 +61,11 @@ class Client:
         body = json.dumps({"error": {"message": message, "type": "e", "code": code}}).encode()
         await self.whole(status, "application/json", body, **headers)
 
+    async def bare(self, status: int) -> None:
+        """An answer without a body, as HEAD has it."""
+        self._writer.write(f"HTTP/1.1 {status} Whatever\r\ncontent-length: 0\r\n\r\n".encode())
+        await self._writer.drain()
+
     async def gone(self) -> None:
         """Wait until the other side has closed the connection."""
         while await self._reader.read(1024):
@@ -80,9 +86,11 @@ class OpenAIServer:
     scripts: list[Script]
     asked: list[Asked] = field(default_factory=list)
     url: str = ""
+    connections: int = 0
     closed_by_client: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             while (asked := await read_request(reader)) is not None:
                 self.asked.append(asked)
@@ -104,7 +112,8 @@ async def read_request(reader: asyncio.StreamReader) -> Asked | None:
         name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])
     }
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Asked(head[0].split()[1], headers, body)
+    method, path, _ = head[0].split()
+    return Asked(path, headers, body, method)
 
 
 @asynccontextmanager

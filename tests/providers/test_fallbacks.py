@@ -89,6 +89,7 @@ def test_a_call_that_begins_with_a_fallback_hears_what_another_found_wrong() -> 
 class Ears:
     """Answers each flush with how many seconds it has heard; fails where it is told to."""
 
+    metered = False
     name: str
     on_begin: ProviderError | None = None
     on_send: ProviderError | None = None
@@ -267,6 +268,9 @@ class Voice:
     timed: bool = True
     said: list[str] = field(default_factory=list)
 
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """It always is."""
+
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes | Word]:
@@ -371,6 +375,9 @@ class Mind:
     then: ProviderError | None = None
     hangs: bool = False
     asked: int = 0
+
+    async def warm(self, settings: ModelSettings) -> None:
+        """It always is."""
 
     async def reply(
         self,

@@ -126,6 +126,41 @@ def test_a_reply_comes_in_pieces_and_the_request_says_what_was_set() -> None:
     run(test())
 
 
+def test_a_connection_made_ready_is_the_one_that_the_reply_comes_over() -> None:
+    async def test() -> None:
+        async def nothing(client: Client, _: Asked) -> None:
+            await client.bare(404)
+
+        async with connected(nothing, say_hello) as (server, connection):
+            model = OpenAIChat(connection, default_model="m")
+            for _ in range(3):
+                await model.warm(ModelSettings())
+            assert await reply(connection) == ["Hel", "lo."]
+            await model.warm(ModelSettings())
+            methods = [(asked.method, asked.path) for asked in server.asked]
+            assert methods == [("HEAD", "/v1/models"), ("POST", "/v1/chat/completions")]
+            assert server.connections == 1
+
+    run(test())
+
+
+def test_what_cannot_be_made_ready_is_no_failure_and_is_tried_again() -> None:
+    async def test() -> None:
+        async def silent(client: Client, _: Asked) -> None:
+            await client.gone()
+
+        brief = HttpPolicy(connect=0.05)
+        async with connected(silent, policy=brief) as (server, connection):
+            for _ in range(2):
+                await connection.warm()
+            assert len(server.asked) == 2
+        service = HttpService(name="openai", base_url="http://127.0.0.1:1/v1")
+        async with HttpConnection(service, brief) as nobody:
+            await nobody.warm()
+
+    run(test())
+
+
 def test_the_first_piece_is_handed_over_before_the_second_is_there() -> None:
     async def test() -> None:
         go_on = asyncio.Event()

@@ -142,13 +142,28 @@ def test_for_one_question_one_connection_stands_ready_and_none_after_it() -> Non
     run(test())
 
 
-def test_no_spare_is_opened_where_time_costs_money() -> None:
+def test_where_time_costs_money_one_waits_for_who_is_expected_and_none_after_it() -> None:
     async def test() -> None:
         async with pool(HOT, metered=True) as (sockets, dial, echo):
-            sockets.warm(dial)
             async with sockets.lease(dial):
                 await asyncio.sleep(0.1)
-                assert len(echo.visits) == 1
+                assert len(echo.visits) == 1, "nobody else is expected"
+            sockets.warm(dial)
+            while not sockets.idle:
+                await asyncio.sleep(0.01)
+            async with sockets.lease(dial):
+                await asyncio.sleep(0.1)
+                assert len(echo.visits) == 2
+
+    run(test())
+
+
+def test_where_time_costs_money_a_single_question_has_no_connection_of_its_own_ready() -> None:
+    async def test() -> None:
+        async with pool(HOT, metered=True, passing=True) as (sockets, dial, echo):
+            sockets.warm(dial)
+            await asyncio.sleep(0.1)
+            assert not echo.visits
 
     run(test())
 

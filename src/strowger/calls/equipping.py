@@ -16,6 +16,7 @@ from strowger.calls.speaking import Voice
 from strowger.calls.speech_to_speech.session import Means
 from strowger.calls.speech_to_speech.standby import Standby
 from strowger.calls.switching import Switches
+from strowger.calls.warming import Warming
 from strowger.conversation.conversation import first_sentence
 from strowger.conversation.speech_to_speech.machine import first_brief
 from strowger.errors import ProviderError
@@ -28,7 +29,7 @@ class Equipment:
     definition: AgentDefinition
     """The agent as the call begins with it: held by a service that is there."""
     held_with: Senses | Means
-    prepared: Greeting | Standby | None = None
+    prepared: Warming | Standby | None = None
     """What is made ready while it rings, if anything is."""
 
 
@@ -74,12 +75,11 @@ class Equipper:
         switches = Switches(self._tell)
         providers = self._providers.watched(switches)
         ear = ear_of(agent, providers, self._judge, switches=switches)
-        senses = Senses(ear=ear, voice=voice, mind=mind)
         text = first_sentence(agent, variables)
-        if text is None:
-            return Equipment(agent, senses)
-        greeting = Greeting(voice, text)
-        return Equipment(agent, replace(senses, voice=greeting.voice), greeting)
+        greeting = None if text is None else Greeting(voice, text)
+        warming = Warming(ear, voice, mind, greeting)
+        greets = voice if greeting is None else greeting.voice
+        return Equipment(agent, Senses(ear=ear, voice=greets, mind=mind), warming)
 
     def _with_service(
         self, agent: AgentDefinition, variables: Mapping[str, Scalar], switches: Switches

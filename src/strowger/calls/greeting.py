@@ -68,6 +68,9 @@ class Greeting:
             if isinstance(speech, AsyncGenerator):
                 await speech.aclose()
 
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        await self._voice.speech.warm(settings, language=language)
+
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes | Word]:

@@ -19,13 +19,13 @@ from strowger.calls import outcome
 from strowger.calls.chronicle import Chronicle
 from strowger.calls.consulting import second_line
 from strowger.calls.equipping import Equipment, Equipper
-from strowger.calls.greeting import Greeting
 from strowger.calls.kept import KeptConversation, KeptSpokenConversation
 from strowger.calls.numbers import DialPolicy, check_transfers_allowed
 from strowger.calls.session import CallSession, Senses
 from strowger.calls.speech_to_speech.session import SpokenSession
 from strowger.calls.speech_to_speech.standby import Standby
 from strowger.calls.using import Hands
+from strowger.calls.warming import Warming
 from strowger.conversation.events import EndRequested, SayRequested
 from strowger.errors import CallRefused, Forbidden, ProviderError, StrowgerError, Unavailable
 from strowger.lifecycle import CallStatus, EndReason
@@ -111,7 +111,7 @@ class CallRunner:
         self._holding: asyncio.Task[CallResult] | None = None
         self._session: CallSession | SpokenSession | None = None
         self._answered = False
-        self._prepared: Greeting | Standby | None = None
+        self._prepared: Warming | Standby | None = None
         self._unsaid: list[CallCommand] = []
         """Commands that came between the answer and the conversation."""
         self._obeyed: set[int] = set()

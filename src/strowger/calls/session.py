@@ -18,6 +18,7 @@ from strowger.calls.listening import Ear, Listener
 from strowger.calls.replying import Mind, Replier
 from strowger.calls.speaking import Speaker, Voice
 from strowger.calls.using import Hands, Worker
+from strowger.calls.warming import warm
 from strowger.conversation.events import (
     Answered,
     Become,
@@ -80,6 +81,8 @@ class CallSession:
         self._listener = Listener(line, senses.ear, self.tell)
         self._speaker = Speaker(line, senses.voice, self.tell)
         self._replier = Replier(senses.mind, self.tell)
+        self._senses = senses
+        self._warming: asyncio.Task[None] | None = None
         self._worker = Worker(line, senses.hands, senses.voice, self.tell)
         self.hangup_cause: int | None = None
         """Q.850 cause, where the network ended the call and gave one."""
@@ -101,9 +104,12 @@ class CallSession:
                 tasks.create_task(self._listener.run(), name="listener"),
                 tasks.create_task(self._speaker.run(), name="speaker"),
             ]
+            self._warm(self._senses.voice, self._senses.mind, tasks)
             reason = await self._decide(tasks)
             self._replier.cancel()
             self._worker.cancel()
+            if self._warming is not None:
+                self._warming.cancel()
             for sense in senses:
                 sense.cancel()
         return reason
@@ -162,13 +168,13 @@ class CallSession:
             case UseTool() | DropTool() | FindTools() | Transfer() | FetchAgent():
                 self._worker.do(effect, tasks)
             case Become(definition):
-                self._change(definition)
+                self._change(definition, tasks)
             case HangUp():
                 pass  # the end of `_decide`
             case _:
                 assert_never(effect)
 
-    def _change(self, definition: AgentDefinition) -> None:
+    def _change(self, definition: AgentDefinition, tasks: asyncio.TaskGroup) -> None:
         """Speak and think as another agent; where that cannot be, as the one before."""
         if self._become is None:
             return
@@ -180,3 +186,9 @@ class CallSession:
         self._speaker.change(voice)
         self._worker.change(voice)
         self._replier.change(mind)
+        self._warm(voice, mind, tasks)
+
+    def _warm(self, voice: Voice, mind: Mind | None, tasks: asyncio.TaskGroup) -> None:
+        if self._warming is not None:
+            self._warming.cancel()
+        self._warming = tasks.create_task(warm(voice, mind), name="warm")

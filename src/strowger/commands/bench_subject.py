@@ -109,6 +109,8 @@ class _InstantRecognition:
 class InstantRecogniser:
     """A SpeechToText that knows the words before they are said."""
 
+    metered = False
+
     async def warm(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
     ) -> None:
@@ -126,6 +128,9 @@ class ReadyVoice:
 
     def __init__(self, pcm: bytes) -> None:
         self._pcm = pcm
+
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """It always is."""
 
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str

@@ -64,6 +64,10 @@ class Recognition(Protocol):
 
 
 class SpeechToText(Protocol):
+    @property
+    def metered(self) -> bool:
+        """To stand ready costs something: it is not to be warmed for who may never answer."""
+
     async def warm(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
     ) -> None:
@@ -92,6 +96,12 @@ class TurnJudge(Protocol):
 
 
 class TextToSpeech(Protocol):
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """Get ready, so that the next text need not wait for a start; may do nothing.
+
+        What goes wrong here is not told: the next text will.
+        """
+
     def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes | Word]:
@@ -137,6 +147,12 @@ ReplyPart = ReplyText | ToolCall | ReplyEnd
 
 
 class LanguageModel(Protocol):
+    async def warm(self, settings: ModelSettings) -> None:
+        """Get ready, so that the next reply need not wait for a start; may do nothing.
+
+        What goes wrong here is not told: the next reply will.
+        """
+
     def reply(
         self,
         dialogue: Sequence[Message],

@@ -53,6 +53,7 @@ class AssemblyAIEars:
     vocabulary = VocabularyLimits(most=100, longest=50, total=2500)
     """https://www.assemblyai.com/docs/streaming/keyterms-prompting: more than 100 are an error."""
     may_stay_silent = True
+    metered = True
 
     def __init__(self, settings: AssemblyAISettings) -> None:
         self._settings = settings
@@ -72,7 +73,7 @@ class AssemblyAIEars:
             url=socket_url(self._settings.base_url, "v3/ws", query, name=self.name),
             headers=(("Authorization", checked_key(self._settings.api_key, name=self.name)),),
             farewell=to_json(type="Terminate"),
-            metered=True,
+            metered=self.metered,
             secret=self._settings.api_key,
         )
 

@@ -313,6 +313,10 @@ class ChildPool:
     ) -> None:
         self._children = [Child(name, command, policy) for _ in range(size)]
 
+    @property
+    def running(self) -> bool:
+        return any(child.running for child in self._children)
+
     async def ask(
         self, request: Mapping[str, object], body: bytes = b""
     ) -> AsyncGenerator[bytes, None]:

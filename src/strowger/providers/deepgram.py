@@ -57,6 +57,7 @@ class DeepgramEars:
     name = "deepgram"
     fills_pauses = False
     may_stay_silent = False
+    metered = False
     vocabulary = KEYTERMS
 
     def __init__(self, settings: DeepgramSettings) -> None:

@@ -42,6 +42,7 @@ class FluxEars:
     fills_pauses = True
     vocabulary = KEYTERMS
     may_stay_silent = False
+    metered = False
 
     def __init__(self, settings: DeepgramSettings) -> None:
         self._settings = settings

@@ -7,7 +7,7 @@ recognisers, and people on a bad line, understand them better than espeak-ng's o
 import re
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,6 +76,11 @@ class EspeakSpeech:
         """Voices by language; any takes a variant after a plus sign, such as `en-us+klatt`."""
         return sorted(self._voices)
 
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """Start the child, and find out how loud the voice is."""
+        with suppress(ProviderError):  # the next text will say it
+            await self._gain(self._voice(settings.voice_id, language))
+
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes]:
@@ -84,10 +89,7 @@ class EspeakSpeech:
                 f"a text of {len(text)} characters; espeak-ng takes {LONGEST_TEXT}", retryable=False
             )
         voice = self._voice(settings.voice_id, language)
-        if voice not in self._gains:
-            sample = b"".join([piece async for piece in self._pcm(CALIBRATION, voice, 1.0)])
-            self._gains[voice] = gain_for(sample, RATE)
-        speech = TelephoneSpeech(RATE, self._gains[voice])
+        speech = TelephoneSpeech(RATE, await self._gain(voice))
         async with aclosing(self._pcm(text, voice, settings.speed)) as pieces:
             async for piece in pieces:
                 if pcm := speech.process(piece):
@@ -97,6 +99,12 @@ class EspeakSpeech:
 
     async def close(self) -> None:
         await self._children.close()
+
+    async def _gain(self, voice: str) -> float:
+        if voice not in self._gains:
+            sample = b"".join([piece async for piece in self._pcm(CALIBRATION, voice, 1.0)])
+            self._gains[voice] = gain_for(sample, RATE)
+        return self._gains[voice]
 
     def _pcm(self, text: str, voice: str, speed: float) -> AsyncGenerator[bytes, None]:
         rate = round(WORDS_PER_MINUTE * min(max(speed, SLOWEST), FASTEST))

@@ -33,37 +33,46 @@ class FallbackEars:
         self._health = health
         self._tries = tries
 
+    @property
+    def metered(self) -> bool:
+        with suppress(ProviderError):
+            return self._find(self._name).metered
+        return False
+
     async def warm(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
     ) -> None:
+        first = self._ordered(settings)[0]
         with suppress(ProviderError):  # the first turn will say it
-            await self._find(self._name).warm(settings, language=language, phrases=phrases)
+            ears = self._find(first.name)
+            await ears.warm(first.settings, language=language, phrases=phrases)
 
     @asynccontextmanager
     async def recognise(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
     ) -> AsyncIterator["FallbackTurn"]:
-        own = replace(settings, fallbacks=())
-        fallbacks = [
-            Candidate(each.provider, each.instead_of(settings)) for each in settings.fallbacks
-        ]
-        tries = 1 if fallbacks else self._tries
-        ordered = self._health.ordered(
-            [Candidate(self._name, own)] * tries + fallbacks,
-            now=asyncio.get_running_loop().time(),
-        )
-
         async def begin(candidate: Ears, stack: AsyncExitStack) -> Recognition:
             ears = self._find(candidate.name)
             recognising = ears.recognise(candidate.settings, language=language, phrases=phrases)
             return await stack.enter_async_context(recognising)
 
-        turn = FallbackTurn(ordered, begin, self._health, within=settings.fallback_after)
+        turn = FallbackTurn(
+            self._ordered(settings), begin, self._health, within=settings.fallback_after
+        )
         try:
             await turn.take_on()
             yield turn
         finally:
             await turn.close()
+
+    def _ordered(self, settings: TranscriberSettings) -> list[Ears]:
+        own = replace(settings, fallbacks=())
+        fallbacks = [
+            Candidate(each.provider, each.instead_of(settings)) for each in settings.fallbacks
+        ]
+        tries = 1 if fallbacks else self._tries
+        now = asyncio.get_running_loop().time()
+        return self._health.ordered([Candidate(self._name, own)] * tries + fallbacks, now=now)
 
 
 class FallbackTurn:

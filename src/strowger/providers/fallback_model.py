@@ -6,7 +6,7 @@ later is a failure.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from strowger.agent import ModelSettings
@@ -24,6 +24,11 @@ class FallbackModel:
         self._name = name
         self._find = find
         self._health = health
+
+    async def warm(self, settings: ModelSettings) -> None:
+        first = self._ordered(settings)[0]
+        with suppress(ProviderError):  # the next reply will say it
+            await self._find(first.name).warm(first.settings)
 
     async def reply(
         self,

@@ -6,7 +6,7 @@ known to the word, else it is judged by how long the sound is.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
 from strowger.agent import VoiceSettings
@@ -29,6 +29,11 @@ class FallbackVoice:
         self._find = find
         self._health = health
         self._tries = tries
+
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        first = self._ordered(settings)[0]
+        with suppress(ProviderError):  # the next text will say it
+            await self._find(first.name).warm(first.settings, language=language)
 
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str

@@ -42,6 +42,9 @@ class FliteSpeech:
         self._program = program
         self._voices: frozenset[str] = frozenset()
 
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """Each text has a program of its own."""
+
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes]:

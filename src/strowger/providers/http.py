@@ -29,6 +29,8 @@ LARGEST_COMPLAINT = 65536
 COMPLAINT_SHOWN = 300
 KEPT_FOR = 60.0
 """Seconds that a connection nobody uses is kept."""
+FRESH_FOR = 15.0
+"""Seconds that a service is trusted to keep one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,8 @@ class HttpConnection:
         self._headers = headers_for(service)
         self._proxy = service.proxy
         self._client: aiohttp.ClientSession | None = None
+        self._ready_at = float("-inf")
+        """When a connection was left or opened last that the next question can have."""
 
     async def __aenter__(self) -> "HttpConnection":
         return self
@@ -156,7 +160,32 @@ class HttpConnection:
         try:
             yield answer
         finally:
+            if response.content.at_eof():
+                self._ready_at = asyncio.get_running_loop().time()
             response.release()
+
+    async def warm(self) -> None:
+        """Have a connection stand ready. What goes wrong here is not told."""
+        import aiohttp
+
+        now = asyncio.get_running_loop().time()
+        if now - self._ready_at < FRESH_FOR:
+            return
+        self._ready_at = now  # nobody else need do it meanwhile
+        ready = False
+        try:
+            async with asyncio.timeout(self.policy.connect):
+                # Whatever is answered, and be it an error: it comes over a connection that is kept.
+                response = await self._opened().head(
+                    f"{self._base_url}/models", allow_redirects=False, proxy=self._proxy
+                )
+            response.release()
+            ready = True
+        except (aiohttp.ClientError, TimeoutError):
+            pass
+        finally:
+            if not ready:
+                self._ready_at = float("-inf")
 
     async def next_piece(
         self, response: "aiohttp.ClientResponse", patience: Patience, deadline: float

@@ -83,6 +83,7 @@ class LivekitEars:
     """SpeechToText by a plugin's `STT`."""
 
     def __init__(self, name: str, plugins: LivekitPlugins) -> None:
+        self.metered = False  # mostly; what a plugin's service charges for is not known here
         self._name = name
         self._plugins = plugins
 
@@ -204,6 +205,9 @@ class LivekitVoice:
         self._name = name
         self._plugins = plugins
 
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """Plugins connect when they are asked."""
+
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes | Word]:
@@ -251,6 +255,9 @@ class LivekitModel:
     def __init__(self, name: str, plugins: LivekitPlugins) -> None:
         self._name = name
         self._plugins = plugins
+
+    async def warm(self, settings: ModelSettings) -> None:
+        """Plugins connect when they are asked."""
 
     async def reply(
         self,

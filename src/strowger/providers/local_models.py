@@ -92,14 +92,15 @@ class WhisperEars:
         command = python_child(
             python, "strowger.providers.whisper_child", str(model), folders=[folder]
         )
+        self.metered = False
         self._children = ChildPool("whisper", command, ChildPolicy(deadline=LOADING), size=size)
 
     async def warm(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
     ) -> None:
-        """Load the model, while the agent still greets."""
-        if phrases:
-            return  # it has been running since the greeting
+        """Load the model, while nobody speaks yet."""
+        if self._children.running:
+            return
         with suppress(ProviderError):  # the first turn will say it
             async for _ in self._children.ask({"language": "en", "hints": ""}, SILENCE):
                 continue
@@ -143,6 +144,14 @@ class ModelVoice:
         self._name = name
         self._voices = voices
         self._children = ChildPool(name, command, ChildPolicy(deadline=LOADING))
+
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """Load the model."""
+        if self._children.running:
+            return
+        with suppress(ProviderError):  # the next text will say it
+            async for _ in self.speak("1", settings, language=language):
+                continue
 
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str

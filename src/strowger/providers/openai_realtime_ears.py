@@ -48,6 +48,7 @@ class RealtimeEars:
     vocabulary = VocabularyLimits(most=100, longest=100, total=500)
     """As much as fits into a prompt of LONGEST_PROMPT with commas."""
     may_stay_silent = False
+    metered = False
 
     def __init__(self, settings: RealtimeSettings) -> None:
         self._settings = settings

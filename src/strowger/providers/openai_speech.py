@@ -27,6 +27,9 @@ class OpenAISpeech:
         self._model = model
         self._default_voice = default_voice
 
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        await self._connection.warm()
+
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes]:

@@ -22,13 +22,14 @@ class OpenAITranscription:
     """SpeechToText over `/audio/transcriptions`: the turn is uploaded when the callee pauses."""
 
     def __init__(self, connection: HttpConnection, *, default_model: str) -> None:
+        self.metered = False
         self._connection = connection
         self._default_model = default_model
 
     async def warm(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
     ) -> None:
-        """The service is always there."""
+        await self._connection.warm()
 
     @asynccontextmanager
     async def recognise(

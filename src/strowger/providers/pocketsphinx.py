@@ -46,6 +46,7 @@ class PocketsphinxRecogniser:
         self, folder: str, policy: ChildPolicy, *, size: int = 1, python: str = sys.executable
     ) -> None:
         command = python_child(python, "strowger.providers.pocketsphinx_child", folders=[folder])
+        self.metered = False
         self._children = ChildPool("pocketsphinx", command, policy, size=size)
         self._warned: set[str] = set()
         self._log = structlog.get_logger()
@@ -53,9 +54,9 @@ class PocketsphinxRecogniser:
     async def warm(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
     ) -> None:
-        """Start the child, which takes some 0.3 s, while the agent still greets."""
-        if phrases:
-            return  # it has been running since the greeting
+        """Start the child, which takes some 0.3 s, while nobody speaks yet."""
+        if self._children.running:
+            return
         with suppress(ProviderError):  # the first turn will say it, and it is the one that counts
             async for _ in self._children.ask({"phrases": ["yes"], "spotting": False}, SILENCE):
                 continue

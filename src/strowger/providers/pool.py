@@ -136,12 +136,13 @@ class SocketPool(Generic[S]):
         return now - max(held.idle_since, shelf.used_at if spare else 0.0) < allowed
 
     def _spares(self, dial: Dial, shelf: _Shelf[S]) -> int:
-        if dial.metered:
+        if dial.metered and dial.passing:
             return 0
-        return int(shelf.awaited) if dial.passing else self._policy.spares
+        return int(shelf.awaited) if dial.metered or dial.passing else self._policy.spares
 
     def _hot_for(self, dial: Dial) -> float:
-        return self._policy.idle_for if dial.passing else self._policy.hot_for
+        brief = dial.metered or dial.passing
+        return self._policy.idle_for if brief else self._policy.hot_for
 
     async def _add_spare(self, dial: Dial, shelf: _Shelf[S]) -> None:
         try:

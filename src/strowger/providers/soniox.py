@@ -59,6 +59,7 @@ class SonioxEars:
     vocabulary = VocabularyLimits(most=500, longest=200, total=5000)
     """https://soniox.com/docs/stt/concepts/context: 8000 tokens, some 10,000 characters."""
     may_stay_silent = False
+    metered = True
 
     def __init__(self, settings: SonioxSettings) -> None:
         self._settings = settings
@@ -82,7 +83,7 @@ class SonioxEars:
             keep_alive=to_json(type="keepalive"),
             keep_alive_every=8.0,
             farewell="",  # an empty message ends the stream
-            metered=True,
+            metered=self.metered,
             secret=self._settings.api_key,
         )
 

@@ -61,6 +61,8 @@ class EarVendor(Protocol):
     """Of the keywords that `dial` is given."""
     may_stay_silent: bool
     """Answers a flush only where there were words."""
+    metered: bool
+    """Charges for the time a connection is open."""
 
     def dial(self, settings: TranscriberSettings, language: str) -> Dial: ...
     def new_session(self) -> EarSession: ...
@@ -78,6 +80,7 @@ class StreamedEars:
     def __init__(
         self, vendor: EarVendor, connector: Connector, policy: EarPolicy | None = None
     ) -> None:
+        self.metered = vendor.metered
         self._vendor = vendor
         self._policy = policy or EarPolicy()
         self.pool = SocketPool(connector, vendor.new_session)

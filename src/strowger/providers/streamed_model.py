@@ -57,6 +57,9 @@ class StreamedModel:
         self._vendor = vendor
         self._connection = connection
 
+    async def warm(self, settings: ModelSettings) -> None:
+        await self._connection.warm()
+
     async def reply(
         self,
         dialogue: Sequence[Message],

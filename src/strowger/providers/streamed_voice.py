@@ -74,8 +74,7 @@ class StreamedVoice:
         self._policy = policy or VoicePolicy()
         self.pool = SocketPool(connector, vendor.new_session)
 
-    def warm(self, settings: VoiceSettings, *, language: str) -> None:
-        """Somebody will speak soon."""
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
         self.pool.warm(self._vendor.dial(settings, language))
 
     async def speak(

@@ -66,7 +66,8 @@ class Dial:
     farewell: Frame | None = None
     """What ends a connection politely, before it is closed."""
     metered: bool = False
-    """The vendor charges for the time a connection is open: none is opened without need."""
+    """The vendor charges for the time a connection is open: one may wait for who has said that he
+    will want it, none for the next time."""
     passing: bool = False
     """Made for one question of a conversation: one connection may wait for it, none for the next
     time."""

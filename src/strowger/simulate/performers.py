@@ -113,6 +113,9 @@ class RehearsedVoice:
         self._air = air
         self._troubles = _Troubles(troubles, "speech")
 
+    async def warm(self, settings: VoiceSettings, *, language: str) -> None:
+        """It always is."""
+
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes | Word]:
@@ -137,6 +140,8 @@ class RehearsedVoice:
 
 class RehearsedRecogniser:
     """SpeechToText that hears what was spoken into the far side's air, or asks a real one."""
+
+    metered = False
 
     def __init__(
         self,
@@ -279,6 +284,9 @@ class ScriptedModel:
         self._replies = 0
         self._waiting = [reply for reply in plan.replies if reply.when is None]
 
+    async def warm(self, settings: ModelSettings) -> None:
+        """It always is."""
+
     async def reply(
         self,
         dialogue: Sequence[Message],
@@ -321,6 +329,9 @@ class WorkshopModel:
     def __init__(self, provider: str, workshop: Workshop) -> None:
         self._provider = provider
         self._workshop = workshop
+
+    async def warm(self, settings: ModelSettings) -> None:
+        """It always is."""
 
     async def reply(
         self,

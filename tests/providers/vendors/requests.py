@@ -18,6 +18,10 @@ class HttpVendor:
     def __init__(self, behaviour: Behaviour | None = None) -> None:
         self.behaviour = behaviour or Behaviour()
         self.asked: list[Asked] = []
+        self.warmed: list[Asked] = []
+        """Requests that only a connection was wanted with."""
+        self.connections: set[asyncio.StreamWriter] = set()
+        """All that something was asked over."""
 
     def key_of(self, asked: Asked) -> str | None:
         """The key in the place where the vendor looks for it."""
@@ -65,14 +69,19 @@ async def answering(
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
                 while (asked := await read_request(reader)) is not None:
-                    await answer(Client(reader, writer), asked)
+                    await answer(Client(reader, writer), asked, writer)
         finally:
             writer.close()
 
-    async def answer(client: Client, asked: Asked) -> None:
+    async def answer(client: Client, asked: Asked, over: asyncio.StreamWriter) -> None:
         vendor = next((one for one in vendors if asked.path.startswith(one.path)), None)
         if vendor is None:
             await client.error(404, "no such service")
+            return
+        vendor.connections.add(over)
+        if asked.method == "HEAD":
+            vendor.warmed.append(asked)
+            await client.bare(405)
             return
         vendor.asked.append(asked)
         if vendor.key_of(asked) != KEY:
