@@ -144,6 +144,42 @@ def test_a_connection_made_ready_is_the_one_that_the_reply_comes_over() -> None:
     run(test())
 
 
+def test_a_reply_whose_end_comes_late_leaves_its_connection_to_the_next() -> None:
+    async def test() -> None:
+        async def say_it_and_dawdle(client: Client, _: Asked) -> None:
+            await client.head(200, "text/event-stream")
+            await client.delta("Hello.", "stop")
+            await client.event("[DONE]")
+            await asyncio.sleep(0.02)
+            await client.end()
+
+        async with connected(say_it_and_dawdle) as (server, connection):
+            for _ in range(2):
+                assert await reply(connection) == ["Hello."]
+                await asyncio.sleep(0.1)
+            assert server.connections == 1
+
+    run(test())
+
+
+def test_a_reply_whose_end_never_comes_is_waited_for_by_nobody() -> None:
+    async def test() -> None:
+        async def never_end(client: Client, _: Asked) -> None:
+            await client.head(200, "text/event-stream")
+            await client.delta("Hello.", "stop")
+            await client.event("[DONE]")
+            await client.gone()
+
+        async with connected(never_end) as (server, connection):
+            assert await reply(connection) == ["Hello."]
+            await server.closed_by_client.wait()
+            server.closed_by_client.clear()
+            assert await reply(connection) == ["Hello."]
+        await server.closed_by_client.wait()
+
+    run(test())
+
+
 def test_what_cannot_be_made_ready_is_no_failure_and_is_tried_again() -> None:
     async def test() -> None:
         async def silent(client: Client, _: Asked) -> None:

@@ -31,6 +31,8 @@ KEPT_FOR = 60.0
 """Seconds that a connection nobody uses is kept."""
 FRESH_FOR = 15.0
 """Seconds that a service is trusted to keep one."""
+END_WITHIN = 0.5
+"""Seconds for an answer of which nothing more is wanted to end, so that its connection is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,8 @@ class HttpAnswer:
         self._response = response
         self._first = first
         self._connection = connection
+        self.settled = False
+        """Set by who has read all that is of use: its end may come by itself."""
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes. Raises ProviderError."""
@@ -132,6 +136,7 @@ class HttpConnection:
         self._headers = headers_for(service)
         self._proxy = service.proxy
         self._client: aiohttp.ClientSession | None = None
+        self._ending: dict[aiohttp.ClientResponse, asyncio.TimerHandle] = {}
         self._ready_at = float("-inf")
         """When a connection was left or opened last that the next question can have."""
 
@@ -147,6 +152,8 @@ class HttpConnection:
         await self.close()
 
     async def close(self) -> None:
+        for response in list(self._ending):
+            self._cut_off(response)
         if self._client is not None:
             await self._client.close()
 
@@ -160,9 +167,7 @@ class HttpConnection:
         try:
             yield answer
         finally:
-            if response.content.at_eof():
-                self._ready_at = asyncio.get_running_loop().time()
-            response.release()
+            self._leave(answer, response)
 
     async def warm(self) -> None:
         """Have a connection stand ready. What goes wrong here is not told."""
@@ -186,6 +191,20 @@ class HttpConnection:
         finally:
             if not ready:
                 self._ready_at = float("-inf")
+
+    def _leave(self, answer: HttpAnswer, response: "aiohttp.ClientResponse") -> None:
+        """With a connection that the next can have, where the answer has ended or soon will."""
+        loop, ended = asyncio.get_running_loop(), response.content.at_eof()
+        if ended or answer.settled:
+            self._ready_at = loop.time()
+        if ended or not answer.settled:
+            response.release()
+        else:  # it releases itself at its end
+            self._ending[response] = loop.call_later(END_WITHIN, self._cut_off, response)
+
+    def _cut_off(self, response: "aiohttp.ClientResponse") -> None:
+        self._ending.pop(response).cancel()
+        response.close()
 
     async def next_piece(
         self, response: "aiohttp.ClientResponse", patience: Patience, deadline: float

@@ -98,6 +98,7 @@ async def texts(reply: ReplyReader, answer: HttpAnswer) -> AsyncGenerator[str, N
             if text:
                 yield text
             if reply.closed:
+                answer.settled = True
                 return
 
 
