@@ -41,9 +41,9 @@ from strowger.conversation.speech_to_speech.events import (
 from strowger.errors import ProviderError
 from strowger.media.resample import Resampler
 from strowger.ports import LINE_RATE, DialogueEvent, Sound, Word
+from strowger.providers.complaints import RETRIED_STATUSES, complaint_of, describe, fault_of
 from strowger.providers.elevenlabs import SpelledWords
 from strowger.providers.heard import number
-from strowger.providers.http import RETRIED_STATUSES, complaint_of, describe, fault_of
 from strowger.providers.sound_text import decoded, from_ulaw, to_text, to_ulaw
 from strowger.providers.streamed_dialogue import Received
 from strowger.providers.websocket import (

@@ -20,13 +20,18 @@ import httpx2
 
 from strowger.errors import ConfigurationError, ProviderError
 from strowger.patience import Patience
+from strowger.providers.complaints import (
+    RETRIED_STATUSES,
+    complaint_of,
+    describe,
+    fault_of,
+    seconds_of,
+)
 
 if TYPE_CHECKING:
     import aiohttp  # at run time only where a service is asked: it takes memory
 
-RETRIED_STATUSES = {429, 500, 502, 503, 504}
 LARGEST_COMPLAINT = 65536
-COMPLAINT_SHOWN = 300
 KEPT_FOR = 60.0
 """Seconds that a connection nobody uses is kept."""
 FRESH_FOR = 15.0
@@ -389,44 +394,3 @@ def checked_url(service: HttpService) -> str:
             " only one of them can be sent"
         )
     return service.base_url.rstrip("/")
-
-
-def fault_of(status: int) -> str:
-    match status:
-        case 401 | 403:
-            return "refused the API key"
-        case 404:
-            return "does not have the model or address that was asked for"
-        case 429:
-            return "asks for fewer requests, or has no credit left"
-        case _ if status >= 500:
-            return "failed on its side"
-        case _ if status >= 400:
-            return "refused the request"
-        case _:
-            return "answered with an unexpected status"
-
-
-def complaint_of(body: bytes) -> tuple[str | None, str]:
-    """The code and the message of an error in OpenAI's form, or the text as it came."""
-    text = " ".join(body.decode(errors="replace").split())
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        return None, text[:COMPLAINT_SHOWN]
-    error = parsed.get("error") if isinstance(parsed, dict) else None
-    if isinstance(error, dict):
-        code = error.get("code")
-        return code if isinstance(code, str) else None, str(error.get("message"))[:COMPLAINT_SHOWN]
-    return None, (error if isinstance(error, str) else text)[:COMPLAINT_SHOWN]
-
-
-def seconds_of(retry_after: str | None, default: float) -> float:
-    """Retry-After in seconds (RFC 9110 section 10.2.3); one that is a date is too long to wait."""
-    if retry_after is None:
-        return default
-    return float(retry_after) if re.fullmatch(r"\d{1,6}", retry_after) else float("inf")
-
-
-def describe(error: Exception) -> str:
-    return str(error) or type(error).__name__

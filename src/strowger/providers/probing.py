@@ -14,9 +14,9 @@ from strowger.errors import ProviderError
 from strowger.providers.anthropic import VERSION
 from strowger.providers.assemblyai import AssemblyAIEars
 from strowger.providers.cartesia import CartesiaVoice
+from strowger.providers.complaints import describe, fault_of
 from strowger.providers.deepgram import DeepgramEars
 from strowger.providers.elevenlabs import ElevenLabsVoice
-from strowger.providers.http import describe, fault_of
 from strowger.providers.settings import ProviderSettings
 from strowger.providers.soniox import SonioxEars
 from strowger.providers.streamed_ears import EarVendor

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.protocol import State
 
 from strowger.errors import ConfigurationError, ProviderError
-from strowger.providers.http import RETRIED_STATUSES, complaint_of, describe, fault_of
+from strowger.providers.complaints import RETRIED_STATUSES, complaint_of, describe, fault_of
 
 Frame = str | bytes
 """A text message, or a binary one."""
