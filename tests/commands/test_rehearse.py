@@ -99,6 +99,15 @@ def test_names_can_be_listed_and_chosen(tmp_path: Path, capsys: pytest.CaptureFi
         run(SETTINGS, options(tmp_path, only="nothing"))
 
 
+def test_what_a_service_speaks_for_cannot_be_held_in_virtual_time(tmp_path: Path) -> None:
+    text = "agent: {name: x, prompt: y, speech_to_speech: {provider: openai}}\nname: spoken\n"
+    (tmp_path / "spoken.yaml").write_text(text)
+    chosen = RunOptions(paths=(tmp_path / "spoken.yaml",))
+    with pytest.raises(ConfigurationError, match=r"spoken: .*real time.*run it with --real-sip"):
+        run(SETTINGS, chosen)
+    assert list_scenarios(chosen) == 0
+
+
 def test_mistakes_in_files_are_mistakes_to_mend(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("agent: appointment\nexpect: {tone: nice}")
     with pytest.raises(ConfigurationError, match=r"c\.yaml is no usable scenario: expect\.tone"):

@@ -4,7 +4,6 @@ The services are fakes of their real protocols on loopback, which hear the calle
 """
 
 import asyncio
-import functools
 import json
 import threading
 from collections.abc import Iterator
@@ -16,16 +15,14 @@ from typing import Any
 
 import pytest
 
-from strowger.agent import VoiceSettings
 from strowger.conversation.journal import parse_journal
 from strowger.conversation.replaying import replay_and_compare
-from strowger.ports import pcm_of
-from strowger.providers.registry import ConfiguredProviders, ProviderSettings
 from tests.e2e.server import HOST, Server, callee, journal_of, serve
 from tests.providers.vendors.behaviour import Behaviour
 from tests.providers.vendors.elevenlabs_agents import ElevenLabsConversations
 from tests.providers.vendors.openai_conversation import OpenAIConversation
 from tests.providers.vendors.sockets import KEY, Vendor, serving
+from tests.real_speech import speech
 
 PERSONA = """
 name: hurried
@@ -41,23 +38,6 @@ patience: 60
 """
 GREETING = "Hello, this is Bright Dental, and I am calling to confirm your appointment on Tuesday."
 BOOKED = "You are booked. Goodbye."
-
-
-@functools.cache
-def speech(text: str) -> bytes:
-    """Real speech: a callee waits for no tone to end."""
-
-    async def speak() -> bytes:
-        async with ConfiguredProviders(ProviderSettings()) as providers:
-            voice = providers.text_to_speech("local")
-            spoken = voice.speak(text, VoiceSettings(), language="en-US")
-            return b"".join([piece async for piece in pcm_of(spoken)])
-
-    spoken: list[bytes] = []
-    thread = threading.Thread(target=lambda: spoken.append(asyncio.run(speak())))
-    thread.start()
-    thread.join()
-    return spoken[0]
 
 
 @contextmanager

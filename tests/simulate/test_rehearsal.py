@@ -14,7 +14,7 @@ import structlog
 from strowger.conversation.journal import parse_journal
 from strowger.conversation.replaying import replay_and_compare
 from strowger.lifecycle import EndReason
-from strowger.providers.registry import ConfiguredProviders, ProviderSettings
+from strowger.providers.registry import ConfiguredProviders, OpenAISettings, ProviderSettings
 from strowger.simulate.company import Booking, House, bookings_of, perform, perform_all, quieten
 from strowger.simulate.over_sip import perform_over_sip
 from strowger.simulate.performance import Performance, as_record
@@ -24,6 +24,10 @@ from strowger.simulate.scenario import Scenario, TransferPlan
 from strowger.simulate.scenario_files import parse_scenarios
 from strowger.simulate.workshop import Workshop
 from strowger.telephony.silero import SileroModel
+from tests.providers.vendors.behaviour import Behaviour
+from tests.providers.vendors.openai_conversation import OpenAIConversation
+from tests.providers.vendors.sockets import KEY, serving
+from tests.real_speech import speech
 from tests.simulate.telephones import persona
 
 HOUSE = House(ProviderSettings())
@@ -284,6 +288,46 @@ def test_the_same_scenario_over_real_sip() -> None:
         assert said(came)[0].startswith("agent: Hello")
         assert came.callee[-1][1] == "hangs up (script)"
         assert replay_and_compare(parse_journal(came.journal)).differences == ()
+
+
+SERVICE = """
+agent:
+  name: desk
+  prompt: Be brief.
+  first_message: Hello, are you well?
+  speech_to_speech: {provider: openai}
+  tools: [{type: end_call, outcomes: [well]}]
+callee: {answer: {after: 0.5}, script: [{hears: [are you well], delay: 0.3, say: "Yes."}]}
+"""
+
+
+def test_an_agent_that_a_service_speaks_for_is_rehearsed_over_real_sip() -> None:
+    over: dict[int, Performance] = {}
+    quieten()
+    fake = OpenAIConversation(
+        Behaviour(
+            turns=["Yes."],
+            replies=['Good. Goodbye.\ncall end_call {"outcome": "well"}', ""],
+            speak=speech,
+        )
+    )
+
+    async def main() -> None:
+        async with serving(fake) as url:
+            openai = OpenAISettings(base_url=f"{url}/v1", api_key=KEY)
+            house = House(ProviderSettings(openai=openai))
+            wanted = bookings_of([scenario(SERVICE)])
+            await perform_over_sip(wanted, house, at_once=1, on_over=over.__setitem__)
+
+    asyncio.run(main())
+    (came,) = over.values()
+    assert (came.end_reason, came.outcome) == ("agent_hangup", "well")
+    assert said(came)[:3] == [
+        "agent: Hello, are you well?", "callee: Yes.", "agent: Good. Goodbye.",
+    ]  # fmt: skip
+    assert any("hears" in line and "well" in line for _, line in came.callee), came.callee
+    assert not fake.refused
+    assert replay_and_compare(parse_journal(came.journal)).differences == ()
 
 
 TOOLS = """

@@ -80,8 +80,8 @@ def test_a_matrix_makes_a_scenario_of_every_combination() -> None:
         ("agent: nothing.yaml", "agent: there is no file nowhere/nothing.yaml"),
         ("agent: {nam: x}", "agent.name: Field required"),
         (
-            "agent: {name: x, speech_to_speech: {provider: openai}}",
-            "agent.speech_to_speech: cannot be rehearsed",
+            "agent: appointment\ncallee: {agent: {name: x, speech_to_speech: {provider: openai}}}",
+            "callee.agent.speech_to_speech: cannot play a callee",
         ),
         ("agent: appointment\ncallee: nobody", "callee: no persona and no file 'nobody'"),
         ("agent: appointment\ncallee: {scrip: []}", "callee.scrip: unknown field"),

@@ -59,6 +59,8 @@ def run(settings: Settings, options: RunOptions) -> int:
     """0 where every expectation was met. Raises ConfigurationError."""
     quieten()
     scenarios = _chosen(options)
+    if not options.real_sip:
+        _refuse_what_needs_real_time(scenarios)
     bookings = bookings_of(scenarios)
     house = House(provider_settings(settings), options.recordings)
     console = Console(highlight=False, stderr=options.as_json)
@@ -115,6 +117,16 @@ def _chosen(options: RunOptions) -> list[Scenario]:
     if options.repeat is not None:
         scenarios = [replace(each, repeat=options.repeat) for each in scenarios]
     return scenarios
+
+
+def _refuse_what_needs_real_time(scenarios: Sequence[Scenario]) -> None:
+    held = [each.name for each in scenarios if each.agent.speech_to_speech is not None]
+    if held:
+        raise ConfigurationError(
+            f"{held[0]}: agent.speech_to_speech: a service speaks and listens in real time, which"
+            " virtual time does not keep to; run it with --real-sip, where the service is asked"
+            " for real, or leave it out with --only"
+        )
 
 
 def _fits(name: str, pattern: str) -> bool:

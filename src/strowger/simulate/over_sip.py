@@ -4,7 +4,9 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
+from strowger.providers.registry import ConfiguredProviders
 from strowger.simulate.callee import CalleeSettings, bad_network, open_callee
 from strowger.simulate.company import Booking, House, open_studio, recorded
 from strowger.simulate.exchange import LoopbackTelephone
@@ -40,8 +42,9 @@ async def perform_over_sip(
                     keep(performance)
                 on_over(place, performance)
 
-    with open_studio(house) as studio:
-        async with asyncio.TaskGroup() as tasks:
+    with open_studio(house) as offline:
+        async with ConfiguredProviders(house.providers) as providers, asyncio.TaskGroup() as tasks:
+            studio = replace(offline, services=providers)
             for slot in range(min(at_once, len(bookings), len(RTP_PORTS) // PORTS_EACH)):
                 tasks.create_task(hold_calls(slot, studio), name=f"calls {slot}")
 

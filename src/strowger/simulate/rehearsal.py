@@ -31,8 +31,9 @@ from strowger.model import (
     Turn,
     WorkerId,
 )
-from strowger.ports import DialRequest, Line, SimulatedTelephone
+from strowger.ports import DialRequest, Line, SimulatedTelephone, SpeechServices
 from strowger.simulate.acting import Actor, AgentActor, PersonaActor
+from strowger.simulate.aired import AiredServices
 from strowger.simulate.performance import Performance, performance_of
 from strowger.simulate.performers import (
     Air,
@@ -71,6 +72,8 @@ class Studio:
     recordings: Path | None = None
     """Where each call is recorded; None to record none."""
     voiced: Voiced = field(default_factory=dict)
+    services: SpeechServices | None = None
+    """Of speech to speech; only where calls are held in real time."""
 
 
 class Unplugged:
@@ -161,7 +164,8 @@ class Rehearsal:
         self._studio = studio
         self._callees: list[tuple[float, Happening]] = []
         self._callee_done = asyncio.Event()
-        agents_air, callees_air = Air(), Air()
+        self._agents_air = agents_air = Air()
+        callees_air = Air()
         self._ours = self._performers(agents_air, callees_air, ours=True)
         self._theirs = self._performers(callees_air, agents_air, ours=False)
 
@@ -211,6 +215,7 @@ class Rehearsal:
             providers=self._ours,
             worker=WORKER,
             recordings=self._studio.recordings or Path(),
+            services=self._services(),
             toolboxes=ScriptedToolbox(self._scenario.tools),
             clock=lambda: date + loop.time() - began,
         )
@@ -225,6 +230,10 @@ class Rehearsal:
         return performance_of(
             self._scenario.name, self._repetition, self.seed, store.result, self._callees
         )
+
+    def _services(self) -> SpeechServices | None:
+        services = self._studio.services
+        return None if services is None else AiredServices(services, self._agents_air)
 
     def _call(self) -> Call:
         scenario, limits = self._scenario, self._scenario.agent.limits

@@ -286,7 +286,8 @@ def _model_problems(scenario: Scenario) -> Iterator[FieldProblem]:
     if isinstance(scenario.callee, AgentCallee):
         plans["callee.model"] = (scenario.callee.agent, scenario.callee.model)
     for where, (agent, plan) in plans.items():
-        if agent.flow is None and plan.provider == SCRIPTED and not plan.replies:
+        asked = agent.flow is None and agent.speech_to_speech is None
+        if asked and plan.provider == SCRIPTED and not plan.replies:
             yield FieldProblem(where, "an agent without a flow needs `replies`, or a provider")
         if plan.tokens_per_second <= 0:
             yield FieldProblem(f"{where}.tokens_per_second", "must be more than 0")

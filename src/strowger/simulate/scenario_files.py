@@ -161,9 +161,6 @@ def _agent(wanted: object, folder: Path, where: str) -> AgentDefinition:
         definition = _agent_of(_agent_text(wanted, folder, where), wanted, where)
     else:
         definition = _validated(_agents(), wanted, where)
-    if definition.speech_to_speech is not None:
-        problem = "cannot be rehearsed: the service hears sound, and takes its own time"
-        raise _Refused([FieldProblem(f"{where}.speech_to_speech", problem)])
     if definition.flow is not None and (problems := list(validate_flow(definition.flow))):
         raise _Refused([FieldProblem(f"{where}.{p.field}", p.message) for p in problems])
     return definition
@@ -215,6 +212,9 @@ def _agent_callee(wanted: Mapping[str, object], folder: Path) -> AgentCallee:
     elif prompt is not None:
         raise _Refused([FieldProblem("callee", "needs either a prompt or an agent")])
     definition = _agent(agent, folder, "callee.agent")
+    if definition.speech_to_speech is not None:
+        problem = "cannot play a callee: give it a flow, or a prompt and a model"
+        raise _Refused([FieldProblem("callee.agent.speech_to_speech", problem)])
     return _validated(_agent_callees(), {**rest, "agent": definition}, "callee")
 
 
