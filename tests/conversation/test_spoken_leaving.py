@@ -14,7 +14,7 @@ from strowger.conversation.events import (
     UtteranceEnded,
     UtteranceStarted,
 )
-from strowger.conversation.speech_to_speech.call import STALL
+from strowger.conversation.speech_to_speech.ending import STALL
 from strowger.conversation.speech_to_speech.events import (
     AgentWords,
     AnswerTool,
