@@ -17,7 +17,11 @@ from strowger.conversation.events import (
 )
 from strowger.conversation.sentences import SentenceSplitter
 from strowger.errors import ProviderError
+from strowger.gulps import Gulps
 from strowger.ports import LanguageModel, ReplyEnd, ReplyText
+
+GATHERING = 0.06
+"""Seconds that words may gather once the first sentence is on its way to be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Replier:
         if self._mind is None:
             self._fail(reply, "no language model is configured", retryable=False)
             return
-        splitter = SentenceSplitter()
+        splitter, gulps, spoke = SentenceSplitter(), Gulps(GATHERING), False
         mind = self._mind
         try:
             async for part in mind.model.reply(dialogue, mind.settings, tools=tools):
@@ -73,6 +77,9 @@ class Replier:
                     case ReplyText(text):
                         for sentence in splitter.feed(text):
                             self._report(ReplySentence(reply, sentence))
+                            spoke = True
+                        if spoke:
+                            await gulps.gather()
                     case ToolCall(id, name, arguments):
                         for sentence in splitter.flush():  # said before it is done
                             self._report(ReplySentence(reply, sentence))

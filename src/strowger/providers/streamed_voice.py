@@ -5,6 +5,8 @@ into messages and messages into sound and words, both without I/O. This file lea
 connection, keeps the deadlines and looks at the sound.
 """
 
+import asyncio
+import math
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from typing import Protocol
 
 from strowger.agent import VoiceSettings
 from strowger.errors import ProviderError
+from strowger.gulps import Gulps
 from strowger.media.events import Codec
 from strowger.patience import Patience
 from strowger.ports import Word
@@ -62,6 +65,10 @@ class VoicePolicy:
     """Seconds from the text to the first message."""
     between: float = 3.0
     """Seconds from one message to the next."""
+    ahead: float = 0.6
+    """Seconds of sound before it can be heard, from which on messages may gather."""
+    gathering: float = 0.1
+    """Seconds that they gather then."""
 
 
 class StreamedVoice:
@@ -91,13 +98,18 @@ class StreamedVoice:
             session = held.state
             await held.socket.send(*session.speak(text, settings, language))
             audio, patience = LineAudio(text, codec=vendor.codec, speed=settings.speed), Patience()
+            gulps, now = Gulps(self._policy.gathering), asyncio.get_running_loop().time
             try:
-                within = self._policy.first
+                within, sounds_from = self._policy.first, -math.inf
                 while not session.done:
+                    if sounds_from + audio.seconds - now() > self._policy.ahead:
+                        await gulps.gather()
                     frame = await self._receive(held, patience, within)
                     for piece in self._heard(held, frame, audio):
                         yield piece
                     within = self._policy.between
+                    if audio.seconds and sounds_from < 0:
+                        sounds_from = now()
             finally:
                 patience.close()
                 await self._take_leave(held)
