@@ -146,17 +146,18 @@ class Listener:
 
     async def _send(self, turn: _Turn, recognition: Recognition) -> None:
         """Send while there is speech; ask for a result at every pause. Ends by cancellation."""
+        loop = asyncio.get_running_loop()
         while True:
             turn.changed.clear()
             pcm, turn.position = self._line.captured(turn.position)
             if pcm:
                 await recognition.send(pcm)
             if turn.speaking:
+                more = loop.call_later(SEND_EVERY, turn.changed.set)
                 try:
-                    async with asyncio.timeout(SEND_EVERY):
-                        await turn.changed.wait()
-                except TimeoutError:
-                    continue
+                    await turn.changed.wait()
+                finally:
+                    more.cancel()
             else:
                 await recognition.flush()
                 await turn.changed.wait()
