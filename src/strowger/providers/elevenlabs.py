@@ -7,8 +7,8 @@ The variant with contexts, as its connection outlives a text: each text is a con
 Times of characters count from the beginning of the piece of sound they came with.
 """
 
-from base64 import b64decode
 from binascii import Error as BadBase64
+from binascii import a2b_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -126,7 +126,8 @@ class ElevenLabsSession:
             self._samples += len(sound)
             heard += [*self._aligned(message.get("alignment"), began), sound]
         if message.get("isFinal") or message.get("is_final"):
-            heard += self._spelled.end()
+            if word := self._spelled.end():
+                heard.append(word)
             self.done = True
         return heard
 
@@ -139,12 +140,7 @@ class ElevenLabsSession:
                 "charStartTimesMs": list(starts),
                 "charDurationsMs": list(durations),
             } if len(chars) == len(starts) == len(durations):
-                words: list[Word] = []
-                for char, start, lasts in zip(chars, starts, durations, strict=True):
-                    if isinstance(char, str):
-                        at = began + number(start) / 1000
-                        words += self._spelled.add(char, at, at + number(lasts) / 1000)
-                return words
+                return self._spelled.take(chars, starts, durations, began)
         raise Garbage("sent times of characters that do not fit them")
 
 
@@ -156,18 +152,31 @@ class SpelledWords:
     _start: float = 0.0
     _end: float = 0.0
 
-    def add(self, char: str, start: float, end: float) -> list[Word]:
-        """The word that ended with this character, which is then a space."""
-        if char.isspace():
-            return self.end()
-        if not self._text:
-            self._start = start
-        self._text, self._end = self._text + char, end
-        return []
+    def take(
+        self, chars: list[object], starts: list[object], durations: list[object], began: float
+    ) -> list[Word]:
+        """The words that end with one of these characters, which is then a space.
 
-    def end(self) -> list[Word]:
+        Times are milliseconds; the words' are seconds from `began` seconds on.
+        """
+        words: list[Word] = []
+        for char, start, lasts in zip(chars, starts, durations, strict=True):
+            if not isinstance(char, str):
+                continue
+            if char.isspace():
+                if word := self.end():
+                    words.append(word)
+                continue
+            at = began + number(start) / 1000
+            if not self._text:
+                self._start = at
+            self._text += char
+            self._end = at + number(lasts) / 1000
+        return words
+
+    def end(self) -> Word | None:
         text, self._text = self._text, ""
-        return [Word(text, round(self._start, 3), round(self._end, 3))] if text else []
+        return Word(text, round(self._start, 3), round(self._end, 3)) if text else None
 
 
 def decoded(audio: object) -> bytes:
@@ -175,6 +184,6 @@ def decoded(audio: object) -> bytes:
     if not isinstance(audio, str):
         raise Garbage("sent sound that is not base64")
     try:
-        return b64decode(audio, validate=True)
+        return a2b_base64(audio, strict_mode=True)
     except (BadBase64, ValueError):
         raise Garbage("sent sound that is not base64") from None

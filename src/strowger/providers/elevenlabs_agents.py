@@ -43,7 +43,6 @@ from strowger.media.resample import Resampler
 from strowger.ports import LINE_RATE, DialogueEvent, Sound, Word
 from strowger.providers.complaints import RETRIED_STATUSES, complaint_of, describe, fault_of
 from strowger.providers.elevenlabs import SpelledWords
-from strowger.providers.heard import number
 from strowger.providers.sound_text import decoded, from_ulaw, to_text, to_ulaw
 from strowger.providers.streamed_dialogue import Received
 from strowger.providers.websocket import (
@@ -277,10 +276,7 @@ class AgentsConversation:
                 "char_durations_ms": list(durations),
             } if len(chars) == len(starts) == len(durations):
                 began = self._sound / (2 * LINE_RATE)
-                found: list[Word] = []
-                for char, start, lasts in zip(chars, starts, durations, strict=True):
-                    at = began + number(start) / 1000
-                    found += self._spelled.add(str(char), at, at + number(lasts) / 1000)
+                found = self._spelled.take(chars, starts, durations, began)
                 return tuple(
                     Word(word.text, word.start - began, word.end - began) for word in found
                 )
