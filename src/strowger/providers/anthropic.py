@@ -13,7 +13,7 @@ from strowger.agent import ModelSettings
 from strowger.conversation.dialogue import Message, OfferedTool, Role, ToolCall
 from strowger.ports import ReplyEnd
 from strowger.providers.streamed_model import WrittenCalls, whole
-from strowger.providers.websocket import Garbage, VendorFailed
+from strowger.providers.websocket import Garbage, VendorFailed, read_json
 
 URL = "https://api.anthropic.com/v1"
 VERSION = "2023-06-01"
@@ -142,10 +142,7 @@ class MessagesReply:
     """The block that holds a tool call, and the call's place among them."""
 
     def take(self, event: str) -> str:
-        try:
-            message = json.loads(event)
-        except (ValueError, RecursionError):
-            raise Garbage("sent an event that is not JSON") from None
+        message = read_json(event)
         match message:
             case {"type": "content_block_start", "content_block": dict(block)}:
                 return self._begin(message.get("index"), block)

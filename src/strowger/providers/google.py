@@ -16,7 +16,7 @@ from strowger.conversation.dialogue import Message, OfferedTool, Role, ToolCall
 from strowger.ports import ReplyEnd
 from strowger.providers.anthropic import CALL_BEGINS, GO_ON, arguments_of
 from strowger.providers.streamed_model import WrittenCalls, whole
-from strowger.providers.websocket import Garbage, VendorFailed
+from strowger.providers.websocket import Garbage, VendorFailed, read_json
 
 URL = "https://generativelanguage.googleapis.com/v1beta"
 DEFAULT_MODEL = "gemini-2.5-flash"
@@ -136,12 +136,10 @@ class GeminiReply:
         self._calls = WrittenCalls()
 
     def take(self, event: str) -> str:
-        try:
-            response = json.loads(event)
-        except (ValueError, RecursionError):
-            raise Garbage("sent an event that is not JSON") from None
+        response = read_json(event)
+        usage = response.get("usageMetadata")
         match response:
-            case {"error": {"message": str(message)} as error}:
+            case {"error": dict({"message": str(message)} as error)}:
                 code = error.get("code")
                 fatal = isinstance(code, int) and 400 <= code < 500 and code != 429
                 raise VendorFailed(message[:300], retryable=not fatal)
@@ -153,7 +151,7 @@ class GeminiReply:
                 text = ""
             case _:
                 raise Garbage("sent an event of an unknown form")
-        self._count(response.get("usageMetadata"))
+        self._count(usage)
         return text
 
     def tool_calls(self) -> Sequence[ToolCall]:

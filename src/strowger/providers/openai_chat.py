@@ -1,6 +1,5 @@
 """Replies by any server that speaks OpenAI's chat completions."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +8,7 @@ from strowger.conversation.dialogue import Message, OfferedTool, Role, ToolCall
 from strowger.ports import ReplyEnd
 from strowger.providers.http import HttpConnection
 from strowger.providers.streamed_model import StreamedModel, WrittenCalls, whole
-from strowger.providers.websocket import Garbage, VendorFailed
+from strowger.providers.websocket import Garbage, VendorFailed, read_json
 
 END = "[DONE]"
 
@@ -97,14 +96,12 @@ class ChatReply:
         if event == END:
             self.finished = self.closed = True
             return ""
-        try:
-            chunk = json.loads(event)
-        except (ValueError, RecursionError):
-            raise Garbage("sent a chunk that is not JSON") from None
+        chunk = read_json(event)
+        usage = chunk.get("usage")
         match chunk:
             case {"error": {"message": str(message)}} | {"error": str(message)}:
                 raise VendorFailed(message[:300], retryable=True)
-            case {"choices": [{"delta": dict(delta)} as choice, *_]}:
+            case {"choices": [dict({"delta": dict(delta)} as choice), *_]}:
                 self._end_by(choice.get("finish_reason"))
                 text = self._delta(delta)
             case {"choices": [{"finish_reason": str(reason)}, *_]}:
@@ -114,7 +111,7 @@ class ChatReply:
                 text = ""
             case _:
                 raise Garbage("sent a chunk of an unknown form")
-        self._count(chunk.get("usage"))
+        self._count(usage)
         return text
 
     def tool_calls(self) -> Sequence[ToolCall]:

@@ -20,6 +20,7 @@ from websockets.protocol import State
 
 from strowger.errors import ConfigurationError, ProviderError
 from strowger.providers.complaints import RETRIED_STATUSES, complaint_of, describe, fault_of
+from strowger.providers.json_text import parsed
 
 Frame = str | bytes
 """A text message, or a binary one."""
@@ -269,7 +270,7 @@ def read_json(frame: Frame) -> Message:
     if isinstance(frame, bytes):
         raise Garbage("sent bytes where JSON was expected")
     try:
-        message = json.loads(frame)
+        message = parsed(frame)
     except (ValueError, RecursionError):
         raise Garbage("sent a message that is not JSON") from None
     if not isinstance(message, dict):
