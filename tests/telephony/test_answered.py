@@ -103,7 +103,7 @@ def test_a_call_whose_port_is_lost_while_the_far_end_moves_ends_and_no_other_doe
             lambda: FarEnd(sockets[0]), local_addr=(HOST, 0)
         )
         async with (
-            asyncio.timeout(20),
+            asyncio.timeout(60),
             open_telephone(settings(own, 23000), None) as telephone,
             telephone.dial(request(far.port), lambda status: None) as other,
         ):

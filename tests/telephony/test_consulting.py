@@ -60,7 +60,7 @@ async def called(
             tasks.create_task(far.take(await incoming.get()))
 
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         open_telephone(theirs, None, incoming.put_nowait),
         open_telephone(own, None) as ours,
         asyncio.TaskGroup() as tasks,
@@ -75,7 +75,7 @@ def test_the_callee_is_referred_to_the_very_call_that_the_boss_has_answered() ->
     async def main() -> None:
         async with called() as (line, far):
             accepted: list[bool] = []
-            async with line.consult(BOSS, ring_timeout=5) as boss:
+            async with line.consult(BOSS, ring_timeout=30) as boss:
                 await line.transfer_to(boss, lambda: accepted.append(True))
                 assert far.hung_up == [], "both calls last until somebody has taken over"
             (to,) = far.referred
@@ -92,12 +92,12 @@ def test_the_callee_stays_on_the_line_where_the_boss_is_busy_or_does_not_get_him
     async def main() -> None:
         async with called(outcome=603) as (line, far):
             with pytest.raises(CallRefused, match="486"):
-                async with line.consult(BUSY, ring_timeout=5):
+                async with line.consult(BUSY, ring_timeout=30):
                     raise AssertionError("nobody answers")
             with pytest.raises(TransferRefused, match="603"):
-                async with line.consult(BOSS, ring_timeout=5) as boss:
+                async with line.consult(BOSS, ring_timeout=30) as boss:
                     with pytest.raises(TransferRefused, match="already"):
-                        async with line.consult(BUSY, ring_timeout=5):
+                        async with line.consult(BUSY, ring_timeout=30):
                             raise AssertionError("one is asked at a time")
                     await line.transfer_to(boss, lambda: None)
             assert CALLEE not in far.hung_up
@@ -108,12 +108,12 @@ def test_the_callee_stays_on_the_line_where_the_boss_is_busy_or_does_not_get_him
 def test_nobody_is_called_while_the_far_end_owes_an_answer_to_what_it_was_asked() -> None:
     async def main() -> None:
         async with called(outcome=None) as (line, far):
-            async with line.consult(BOSS, ring_timeout=5) as boss:
+            async with line.consult(BOSS, ring_timeout=30) as boss:
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.2):
                         await line.transfer_to(boss, lambda: None)
             with pytest.raises(TransferRefused, match="cannot be asked now"):
-                async with line.consult(BUSY, ring_timeout=5):
+                async with line.consult(BUSY, ring_timeout=30):
                     raise AssertionError("he would be called for nothing")
             assert CALLEE not in far.hung_up
 
@@ -126,12 +126,12 @@ def test_who_is_consulted_takes_neither_the_line_nor_the_port_of_a_call_to_come(
     async def main() -> None:
         async with (
             called(lines=1, rtp_ports=two_ports) as (line, _),
-            line.consult(BOSS, ring_timeout=5) as boss,
+            line.consult(BOSS, ring_timeout=30) as boss,
         ):
             assert boss.row != line.row, "though the only line is taken"
         async with called(lines=2, rtp_ports=two_ports) as (line, far):
             with pytest.raises(Unavailable, match="STROWGER_RTP_PORTS"):
-                async with line.consult(BOSS, ring_timeout=5):
+                async with line.consult(BOSS, ring_timeout=30):
                     raise AssertionError("the other port is kept for the other line")
             assert far.hung_up == []
 

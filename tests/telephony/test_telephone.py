@@ -7,6 +7,7 @@ import wave
 from array import array
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def settings(port: int, first_rtp: int, *, lines: int = 2) -> TelephoneSettings:
     return TelephoneSettings(listen=(HOST, port), rtp_ports=rtp_ports, lines=lines)
 
 
-def request(port: int, *, ring_timeout: float = 5.0, recording: Path | None = None) -> DialRequest:
+def request(port: int, *, ring_timeout: float = 30.0, recording: Path | None = None) -> DialRequest:
     trunk = Trunk(
         id=TrunkId("trunk_1"), workspace_id=DEFAULT_WORKSPACE, name="t", host=HOST, port=port
     )
@@ -67,7 +68,7 @@ class Pair:
         self.ringing: list[int] = []
 
     def dial(
-        self, *, ring_timeout: float = 5.0, recording: Path | None = None
+        self, *, ring_timeout: float = 30.0, recording: Path | None = None
     ) -> AbstractAsyncContextManager[SipLine]:
         wanted = request(self.port, ring_timeout=ring_timeout, recording=recording)
         return self.caller.dial(wanted, self.ringing.append)
@@ -78,7 +79,7 @@ async def pair(*, called_lines: int = 2) -> AsyncIterator[Pair]:
     incoming: asyncio.Queue[IncomingCall] = asyncio.Queue()
     port = free_port()
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         open_telephone(
             settings(port, 22000, lines=called_lines), None, incoming.put_nowait
         ) as called,
@@ -93,14 +94,20 @@ async def until(line: SipLine, kind: type[object]) -> object:
     return event
 
 
-async def heard(line: SipLine, samples: int) -> "array[int]":
-    """The first so many samples that are not silence."""
+def loud(pcm: bytes) -> int:
+    """How many samples are not silence."""
+    return sum(abs(sample) > 500 for sample in array("h", pcm))
+
+
+async def sound(line: SipLine, utterance: int) -> media.PlayoutEnded | LineHungUp:
+    """Make some, and say what came of it."""
+    line.begin_utterance(utterance)
+    await line.write(TONE)
+    line.end_utterance(utterance)
     while True:
-        pcm = array("h", line.captured(0)[0])
-        start = next((n for n, sample in enumerate(pcm) if abs(sample) > 500), None)
-        if start is not None and len(pcm) - start >= samples:
-            return pcm[start : start + samples]
-        await asyncio.sleep(0.02)
+        match await line.next_event():
+            case media.PlayoutEnded() | LineHungUp() as ended:
+                return ended
 
 
 def test_a_call_carries_sound_both_ways_and_is_recorded(tmp_path: Path) -> None:
@@ -108,36 +115,40 @@ def test_a_call_carries_sound_both_ways_and_is_recorded(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with pair() as call:
+            lines: list[SipLine] = []
+
+            def both_have_heard() -> bool:
+                return len(lines) == 2 and all(loud(line.captured(0)[0]) > 3000 for line in lines)
 
             async def answer() -> None:
                 ringing = await call.incoming.get()
                 assert (ringing.to, ringing.from_) == ("+14155550100", "+14155550199")
                 ringing.ring()
                 async with ringing.answer() as line:
-                    line.begin_utterance(1)
-                    await line.write(TONE)
-                    line.end_utterance(1)
-                    assert len(await heard(line, 3000)) == 3000
-                    assert isinstance(await until(line, LineHungUp), LineHungUp)
+                    lines.append(line)
+                    utterances = count(1)
+                    while not isinstance(await sound(line, next(utterances)), LineHungUp):
+                        continue
 
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(answer())
                 async with call.dial(recording=recording) as line:
                     assert call.ringing == [180]
-                    line.begin_utterance(7)
-                    await line.write(TONE)
-                    line.end_utterance(7)
-                    ended = await until(line, media.PlayoutEnded)
-                    assert isinstance(ended, media.PlayoutEnded)
-                    assert (ended.utterance, ended.samples, ended.complete) == (7, 4000, True)
-                    assert len(await heard(line, 3000)) == 3000
+                    lines.append(line)
+                    utterance = 6
+                    while not both_have_heard():  # a busy machine leaves moments of it out
+                        utterance += 1
+                        ended = await sound(line, utterance)
+                        assert isinstance(ended, media.PlayoutEnded)
+                        assert (ended.utterance, ended.samples) == (utterance, len(TONE) // 2)
+                        assert ended.complete
 
     asyncio.run(main())
     with wave.open(str(recording)) as file:
         stereo = array("h", file.readframes(file.getnframes()))
     for channel in (stereo[0::2], stereo[1::2]):
         assert 7000 < max(channel) < 9000
-        assert sum(abs(sample) > 500 for sample in channel) > 3000
+        assert loud(channel.tobytes()) > 3000
 
 
 def test_a_busy_callee_refuses_with_its_status() -> None:
@@ -169,7 +180,7 @@ def test_a_callee_that_does_not_answer_is_given_up_and_hears_of_it() -> None:
 
             tasks.create_task(ring())
             with pytest.raises(CallRefused) as refused:
-                async with call.dial(ring_timeout=0.3):
+                async with call.dial(ring_timeout=1.0):
                     raise AssertionError("nobody answers")
             assert refused.value.cause is RefusalCause.RING_TIMEOUT
 
