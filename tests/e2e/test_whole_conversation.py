@@ -54,6 +54,8 @@ GOODBYE = "Gladly, one moment."
 ASKS = "Please move my visit to Tuesday."
 LISTENS = "mhm mhm"
 INTERRUPTS = "No take Friday at noon instead."
+BREAKS_OFF = frozenset({"Friday", "noon", "instead."})
+"""So many that one is heard wherever enough is heard to be understood."""
 WANTS_BILLING = "Yes put me through to billing."
 
 PART = (
@@ -194,7 +196,7 @@ class World:
     async def live(self, ready: threading.Event, stop: threading.Event) -> None:
         hearing = Behaviour(ear=lambda: Ear(self.callees_tongue), interim_every=1.0)
         speaking = Behaviour(speak=self.agents_tongue.speak, timing=self.agents_tongue.timing)
-        self.deepgram.behaviour = replace(hearing, cut_at="Friday")
+        self.deepgram.behaviour = replace(hearing, cut_at=BREAKS_OFF)
         self.assemblyai.behaviour = hearing
         settings = CalleeSettings(
             listen=(HOST, self.port), rtp_ports=(20000, 20098), transfer=TransferPlan(after=0.3)

@@ -91,8 +91,8 @@ class Behaviour:
     """Each word of that, where it begins and how long it lasts."""
     ear: Callable[[], "Ear"] | None = None
     """What hears a connection; none to hear the words of `turns` in any sound."""
-    cut_at: str | None = None
-    """Once this word is heard the connection breaks off."""
+    cut_at: frozenset[str] = frozenset()
+    """Once one of these words is heard the connection breaks off."""
 
     def next_turn(self) -> str:
         return self.turns.pop(0) if len(self.turns) > 1 else self.turns[0]
@@ -153,8 +153,8 @@ class Hearing:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the word was heard at which the connection breaks off."""
-        return self._behaviour.cut_at in [word for word, *_ in self.words(over=False)]
+        """Whether a word was heard at which the connection breaks off."""
+        return any(word in self._behaviour.cut_at for word, *_ in self.words(over=False))
 
 
 def with_fault(pcm: bytes, fault: Fault | None) -> bytes:
