@@ -22,9 +22,10 @@ from strowger.media import g711
 from strowger.media.events import Codec
 from strowger.ports import LINE_RATE, Recognised, TextToSpeech, pcm_of
 from strowger.providers.child import ChildPolicy
-from strowger.providers.espeak import EspeakSpeech, find_espeak
-from strowger.providers.flite import FliteSpeech, find_flite
-from strowger.providers.pocketsphinx import PocketsphinxRecogniser, find_pocketsphinx
+from strowger.providers.espeak import EspeakSpeech
+from strowger.providers.flite import FliteSpeech
+from strowger.providers.installed import find_espeak, find_flite, find_pocketsphinx
+from strowger.providers.pocketsphinx import PocketsphinxRecogniser
 
 POLICY = ChildPolicy(deadline=30.0)
 NOISE = 20.0

@@ -11,7 +11,8 @@ import pytest
 from strowger.agent import VoiceSettings
 from strowger.errors import ProviderError
 from strowger.providers.child import ChildPolicy
-from strowger.providers.espeak import LONGEST_TEXT, EspeakSpeech, find_espeak
+from strowger.providers.espeak import LONGEST_TEXT, EspeakSpeech
+from strowger.providers.installed import find_espeak
 from strowger.providers.loudness import active_rms
 
 TEXT = "Good morning, would you like to confirm your appointment on Tuesday?"

@@ -8,7 +8,8 @@ import pytest
 
 from strowger.agent import VoiceSettings
 from strowger.errors import ProviderError
-from strowger.providers.flite import FliteSpeech, find_flite
+from strowger.providers.flite import FliteSpeech
+from strowger.providers.installed import find_flite
 from strowger.providers.loudness import active_rms
 
 installed = pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")

@@ -9,8 +9,9 @@ from strowger.agent import TranscriberSettings, VoiceSettings
 from strowger.media import g711
 from strowger.media.events import Codec
 from strowger.providers.child import ChildPolicy
-from strowger.providers.espeak import EspeakSpeech, find_espeak
-from strowger.providers.pocketsphinx import PocketsphinxRecogniser, find_pocketsphinx
+from strowger.providers.espeak import EspeakSpeech
+from strowger.providers.installed import find_espeak, find_pocketsphinx
+from strowger.providers.pocketsphinx import PocketsphinxRecogniser
 
 PHRASES = (
     "You have an appointment",

@@ -9,12 +9,10 @@ import pytest
 
 from strowger.agent import TranscriberSettings, VoiceSettings
 from strowger.errors import ProviderError
+from strowger.providers.installed import find_kokoro, find_piper, find_whisper
 from strowger.providers.local_models import (
     ModelVoice,
     WhisperEars,
-    find_kokoro,
-    find_piper,
-    find_whisper,
     kokoro_voice,
     piper_voice,
 )

@@ -11,12 +11,12 @@ from strowger.media import g711
 from strowger.media.events import Codec
 from strowger.ports import Recognised
 from strowger.providers.child import ChildPolicy
-from strowger.providers.espeak import EspeakSpeech, find_espeak
+from strowger.providers.espeak import EspeakSpeech
 from strowger.providers.hearing import prepare
+from strowger.providers.installed import find_espeak, find_pocketsphinx
 from strowger.providers.pocketsphinx import (
     LONGEST_TURN,
     PocketsphinxRecogniser,
-    find_pocketsphinx,
 )
 
 POLICY = ChildPolicy(deadline=30.0)

@@ -8,10 +8,16 @@ from collections.abc import Callable
 from strowger.conversation.events import ProviderKind
 from strowger.errors import ProviderError
 from strowger.ports import ProviderDescription
-from strowger.providers.espeak import find_espeak, voices_of
-from strowger.providers.flite import find_flite
-from strowger.providers.local_models import KOKORO_VOICES, find_kokoro, find_piper, find_whisper
-from strowger.providers.pocketsphinx import find_pocketsphinx
+from strowger.providers.installed import (
+    KOKORO_VOICES,
+    find_espeak,
+    find_flite,
+    find_kokoro,
+    find_piper,
+    find_pocketsphinx,
+    find_whisper,
+    voices_of,
+)
 from strowger.providers.settings import OPENAI_URL, ProviderSettings
 
 OPENAI_VOICES = (

@@ -8,14 +8,12 @@ import re
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 
 from strowger.agent import VoiceSettings
 from strowger.errors import ProviderError
 from strowger.providers.child import ChildPolicy, ChildPool, python_child
 from strowger.providers.espeak_child import RATE
+from strowger.providers.installed import EspeakFiles, voices_of
 from strowger.providers.loudness import TelephoneSpeech, gain_for
 
 DEFAULT_VARIANT = "+klatt"
@@ -25,38 +23,6 @@ SLOWEST, FASTEST = 0.5, 2.0
 LONGEST_TEXT = 5000
 VOICE_NAME = re.compile(r"[A-Za-z0-9-]{1,32}(\+[A-Za-z0-9]{1,32})?")
 CALIBRATION = "The quick brown fox jumps over the lazy dog; five wizards box quickly."
-INSTALL = "local speech is not installed: pip install strowger[local]"
-
-
-@dataclass(frozen=True, slots=True)
-class EspeakFiles:
-    library: str
-    data_folder: str
-
-
-def find_espeak() -> EspeakFiles:
-    """Where the extra `local` has put espeak-ng. Raises ProviderError where it has not."""
-    spec = find_spec("espeakng_loader")
-    if spec is None or spec.origin is None:
-        raise ProviderError(INSTALL, retryable=False)
-    folder = Path(spec.origin).parent
-    suffix = "dylib" if sys.platform == "darwin" else "so"
-    files = EspeakFiles(str(folder / f"libespeak-ng.{suffix}"), str(folder / "espeak-ng-data"))
-    if not Path(files.library).exists() or not Path(files.data_folder).is_dir():
-        raise ProviderError(f"espeak-ng is incomplete in {folder}", retryable=False)
-    return files
-
-
-def voices_of(files: EspeakFiles) -> dict[str, str]:
-    """Each language tag that espeak-ng speaks, lower case, and the name of its voice."""
-    voices: dict[str, str] = {}
-    for path in sorted(Path(files.data_folder, "lang").rglob("*")):
-        if path.is_file():
-            for line in path.read_text(errors="replace").splitlines():
-                words = line.split()
-                if len(words) > 1 and words[0] == "language":
-                    voices.setdefault(words[1].lower(), path.name)
-    return voices
 
 
 class EspeakSpeech:

@@ -6,7 +6,6 @@ not show in the list of processes.
 
 import asyncio
 import contextlib
-import shutil
 import tempfile
 import wave
 from collections.abc import AsyncIterator
@@ -25,14 +24,6 @@ DEADLINE = 10.0
 """Seconds for one text."""
 PIECE = 16000
 """Bytes of PCM handed over at once."""
-
-
-def find_flite() -> str:
-    """The program's path. Raises ProviderError where there is none."""
-    program = shutil.which("flite", path="/usr/bin:/usr/local/bin:/opt/homebrew/bin")
-    if program is None:
-        raise ProviderError("flite is not installed (Debian: apt install flite)", retryable=False)
-    return program
 
 
 class FliteSpeech:

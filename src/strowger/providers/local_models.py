@@ -9,7 +9,6 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 from strowger.agent import TranscriberSettings, VoiceSettings
@@ -17,6 +16,7 @@ from strowger.errors import ProviderError
 from strowger.ports import Recognised, Word
 from strowger.providers.child import ChildPolicy, ChildPool, python_child
 from strowger.providers.hearing import prepare
+from strowger.providers.installed import KOKORO_VOICES, find_kokoro, find_piper, folder_of
 from strowger.providers.loudness import TelephoneSpeech
 from strowger.providers.turn import WholeTurn
 
@@ -29,66 +29,13 @@ SLOWEST, FASTEST = 0.5, 2.0
 LONGEST_TEXT = 5000
 GAIN = 1.0
 """These voices speak as loud as the telephone wants them to."""
-KOKORO_VOICES = {
-    "en-us": "af_heart", "en-gb": "bf_emma", "es": "ef_dora", "fr-fr": "ff_siwis",
-    "hi": "hf_alpha", "it": "if_sara", "ja": "jf_alpha", "pt-br": "pf_dora", "zh": "zf_xiaoxiao",
-}  # fmt: skip
-"""One for each language that the model speaks."""
-
-
-def find_whisper(model: Path | None) -> Path:
-    """The model's folder. Raises ProviderError that says what is missing."""
-    _find("faster_whisper", "whisper", "pip install strowger[whisper]")
-    if model is None:
-        raise ProviderError(
-            "whisper_model names no folder (STROWGER_WHISPER_MODEL)", retryable=False
-        )
-    if not (model / "model.bin").is_file():
-        raise ProviderError(f"there is no CTranslate2 model in {model}", retryable=False)
-    return model
-
-
-def find_piper(folder: Path | None) -> tuple[Path, tuple[str, ...]]:
-    """The folder and the names of its voices. Raises ProviderError that says what is missing."""
-    _find("piper", "piper", "pip install strowger[piper]")
-    if folder is None:
-        raise ProviderError("piper_voices names no folder (STROWGER_PIPER_VOICES)", retryable=False)
-    found = (path.stem for path in folder.glob("*.onnx") if Path(f"{path}.json").is_file())
-    voices = tuple(sorted(found))
-    if not voices:
-        problem = f"there is no NAME.onnx with NAME.onnx.json in {folder}"
-        raise ProviderError(problem, retryable=False)
-    return folder, voices
-
-
-def find_kokoro(model: Path | None, voices: Path | None) -> tuple[Path, Path]:
-    """The files of the model. Raises ProviderError that says what is missing."""
-    _find("kokoro_onnx", "kokoro", "pip install strowger[kokoro]")
-    if model is None or voices is None:
-        raise ProviderError(
-            "kokoro_model and kokoro_voices name no files"
-            " (STROWGER_KOKORO_MODEL, STROWGER_KOKORO_VOICES)",
-            retryable=False,
-        )
-    for file in (model, voices):
-        if not file.is_file():
-            raise ProviderError(f"there is no file {file}", retryable=False)
-    return model, voices
-
-
-def _find(package: str, name: str, install: str) -> str:
-    """The folder that holds a package."""
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ProviderError(f"{name} is not installed: {install}", retryable=False)
-    return str(Path(spec.origin).parents[1])
 
 
 class WhisperEars:
     """SpeechToText by faster-whisper: a turn is heard when the callee pauses."""
 
     def __init__(self, model: Path, *, size: int = 1, python: str = sys.executable) -> None:
-        folder = _find("faster_whisper", "whisper", "pip install strowger[whisper]")
+        folder = folder_of("faster_whisper", "whisper", "whisper")
         command = python_child(
             python, "strowger.providers.whisper_child", str(model), folders=[folder]
         )
@@ -195,7 +142,7 @@ class ModelVoice:
 def piper_voice(folder: Path | None, *, python: str = sys.executable) -> ModelVoice:
     """Raises ProviderError that says what is missing."""
     folder, voices = find_piper(folder)
-    package = _find("piper", "piper", "pip install strowger[piper]")
+    package = folder_of("piper", "piper", "piper")
     command = python_child(python, "strowger.providers.piper_child", str(folder), folders=[package])
     by_language: dict[str, str] = {}
     for name in voices:  # such as en_US-joe-medium
@@ -208,7 +155,7 @@ def kokoro_voice(
 ) -> ModelVoice:
     """Raises ProviderError that says what is missing."""
     model, voices = find_kokoro(model, voices)
-    package = _find("kokoro_onnx", "kokoro", "pip install strowger[kokoro]")
+    package = folder_of("kokoro_onnx", "kokoro", "kokoro")
     files = (str(model), str(voices))
     command = python_child(python, "strowger.providers.kokoro_child", *files, folders=[package])
     return ModelVoice("kokoro", command, KOKORO_VOICES)

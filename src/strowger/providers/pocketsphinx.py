@@ -12,8 +12,6 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
 
 import structlog
 
@@ -28,15 +26,6 @@ LONGEST_TURN = 30
 """Seconds."""
 SILENCE = bytes(2 * RECOGNISER_RATE // 5)
 """A fifth of a second."""
-INSTALL = "local recognition is not installed: pip install strowger[local]"
-
-
-def find_pocketsphinx() -> str:
-    """The folder that holds the package. Raises ProviderError where there is none."""
-    spec = find_spec("pocketsphinx")
-    if spec is None or spec.origin is None:
-        raise ProviderError(INSTALL, retryable=False)
-    return str(Path(spec.origin).parents[1])
 
 
 class PocketsphinxRecogniser:

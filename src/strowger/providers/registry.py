@@ -36,15 +36,15 @@ from strowger.providers.deepgram_flux import FluxEars
 from strowger.providers.description import describe
 from strowger.providers.elevenlabs import ElevenLabsVoice
 from strowger.providers.elevenlabs_agents import ElevenLabsAgents, ElevenLabsAgentsSettings
-from strowger.providers.espeak import EspeakSpeech, find_espeak
-from strowger.providers.flite import FliteSpeech, find_flite
+from strowger.providers.espeak import EspeakSpeech
+from strowger.providers.flite import FliteSpeech
 from strowger.providers.google import Gemini
 from strowger.providers.http import HttpConnection, HttpPolicy, HttpService
+from strowger.providers.installed import find_espeak, find_flite, find_pocketsphinx, find_whisper
 from strowger.providers.livekit_bridge import PREFIX, LivekitPlugins
 from strowger.providers.local_models import (
     ModelVoice,
     WhisperEars,
-    find_whisper,
     kokoro_voice,
     piper_voice,
 )
@@ -54,7 +54,7 @@ from strowger.providers.openai_realtime_ears import RealtimeEars, RealtimeSettin
 from strowger.providers.openai_realtime_items import RealtimeConversationSettings
 from strowger.providers.openai_speech import OpenAISpeech
 from strowger.providers.openai_transcription import OpenAITranscription
-from strowger.providers.pocketsphinx import PocketsphinxRecogniser, find_pocketsphinx
+from strowger.providers.pocketsphinx import PocketsphinxRecogniser
 from strowger.providers.settings import OPENAI_URL, OpenAISettings, ProviderSettings
 from strowger.providers.soniox import SonioxEars
 from strowger.providers.streamed_dialogue import DialogueVendor, StreamedDialogues

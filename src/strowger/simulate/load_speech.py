@@ -10,7 +10,8 @@ from strowger.media.events import Codec
 from strowger.media.g711 import Samples, decode, encode
 from strowger.media.reception import FRAME
 from strowger.providers.child import ChildPolicy
-from strowger.providers.espeak import EspeakSpeech, find_espeak
+from strowger.providers.espeak import EspeakSpeech
+from strowger.providers.installed import find_espeak
 from strowger.simulate.load_measures import last_voiced, levels
 
 NOISE_LEVEL = 12.0
