@@ -274,7 +274,7 @@ def workplace(
         simulated=simulated or FakeSimulation(),
         providers=FakeProviders(),  # type: ignore[arg-type]  # its model has no use
         worker=WORKER,
-        recordings=Path("unused"),
+        recording_path=lambda workspace, call: Path("unused", workspace, call),
     )
 
 

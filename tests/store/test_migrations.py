@@ -10,6 +10,7 @@ from strowger.errors import ConfigurationError
 from strowger.model import DEFAULT_WORKSPACE
 from strowger.ports import Attempt
 from strowger.store.connect import connect, open_engine, plain
+from strowger.store.house import PostgresHouse
 from strowger.store.migrate import downgrade, migrate
 from strowger.store.outbox import PostgresOutbox
 from strowger.store.queue import settings
@@ -51,6 +52,11 @@ async def tables(url: str) -> set[str]:
 async def test_the_migrated_tables_are_those_of_the_schema(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+
+
+async def test_a_house_expects_the_newest_of_the_migrations(engine: AsyncEngine) -> None:
+    found = await PostgresHouse(engine).readiness()
+    assert found.tables == found.expected
 
 
 async def test_everything_goes_down_and_up_again(database_url: str, engine: AsyncEngine) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from strowger.app.database import POOL, database_of_child, keyring_of
-from strowger.app.given import dial_policy, provider_settings
+from strowger.app.given import dial_policy, provider_settings, recording_path
 from strowger.app.running import Ready, UntilStopped
 from strowger.config import Settings
 from strowger.errors import ConfigurationError
@@ -30,7 +30,6 @@ async def run_api(settings: Settings, ready: Ready, stopped: UntilStopped) -> No
     from strowger.api.app import HttpPolicy, create_app
     from strowger.api.services import build_services
     from strowger.calls.render import render_event_data
-    from strowger.calls.runner import recording_path
     from strowger.calls.waiting import WaitingRoom
     from strowger.observability.figures import ApiFigures, PoolState
     from strowger.observability.lag import watch_loop

@@ -1,8 +1,10 @@
 """What the parts of several processes are given of the settings."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from strowger.config import Settings
+from strowger.model import CallId, WorkspaceId
 
 if TYPE_CHECKING:
     from strowger.calls.numbers import DialPolicy
@@ -16,6 +18,11 @@ def dial_policy(settings: Settings) -> "DialPolicy":
         allow_countries=frozenset(settings.allow_countries),
         allow_sip_uris=settings.allow_sip_uris,
     )
+
+
+def recording_path(folder: Path, workspace: WorkspaceId, call: CallId) -> Path:
+    """Where workers write the recording of a call, and the API reads it."""
+    return folder / workspace / f"{call}.wav"
 
 
 def provider_settings(settings: Settings) -> "ProviderSettings":

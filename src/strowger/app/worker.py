@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from strowger.app.database import POOL, database_of_child, keyring_of
-from strowger.app.given import dial_policy, provider_settings
+from strowger.app.given import dial_policy, provider_settings, recording_path
 from strowger.app.running import Ready, UntilStopped
 from strowger.config import Settings
 from strowger.memory import settle_memory
@@ -68,7 +68,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
                 providers=providers,
                 services=providers,
                 worker=WorkerId(new_id("worker")),
-                recordings=settings.recordings,
+                recording_path=partial(recording_path, settings.recordings),
                 observer=figures,
             ),
             lines=settings.lines,

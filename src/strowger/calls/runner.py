@@ -78,7 +78,8 @@ class Workplace:
     """What calls of test keys are dialled with, and nothing else."""
     providers: WatchedProviders
     worker: WorkerId
-    recordings: Path
+    recording_path: Callable[[WorkspaceId, CallId], Path]
+    """Where the recording of a call lies."""
     bell: Bell = field(default_factory=SilentBell)
     """Rings for the worker when there is a command for one of its calls."""
     observer: CallObserver | None = None
@@ -92,11 +93,6 @@ class Workplace:
     """Where callees may be put through to."""
     clock: Callable[[], float] = time.time
     """Unix seconds."""
-
-
-def recording_path(folder: Path, workspace: WorkspaceId, call: CallId) -> Path:
-    """Where the recording of a call lies."""
-    return folder / workspace / f"{call}.wav"
 
 
 class CallRunner:
@@ -223,7 +219,7 @@ class CallRunner:
     async def _dial(self) -> AbstractAsyncContextManager[Line]:
         """A test call is never told a trunk, and goes to a telephone that knows none."""
         call, at = self._call, self._at
-        path = recording_path(at.recordings, call.workspace_id, call.id) if call.record else None
+        path = at.recording_path(call.workspace_id, call.id) if call.record else None
         if call.test:
             simulated = SimulatedDial(
                 call_id=call.id,

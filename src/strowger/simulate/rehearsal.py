@@ -214,7 +214,7 @@ class Rehearsal:
             simulated=telephone,
             providers=self._ours,
             worker=WORKER,
-            recordings=self._studio.recordings or Path(),
+            recording_path=lambda _, call: Path(self._studio.recordings or "", f"{call}.wav"),
             services=self._services(),
             toolboxes=ScriptedToolbox(self._scenario.tools),
             clock=lambda: date + loop.time() - began,

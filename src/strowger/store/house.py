@@ -1,12 +1,14 @@
 """The state of the whole house, for whoever watches it: queue, calls, workers, schema, clock."""
 
+from functools import cache
+from pathlib import Path
+
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from strowger.ports import HouseState, Readiness
 from strowger.store.connect import reading
-from strowger.store.migrate import newest_revision
 from strowger.store.queue import settings
 from strowger.store.schema import LIVE
 
@@ -29,7 +31,6 @@ READINESS = text("""
             WHERE beat_at > extract(epoch FROM clock_timestamp()) - :silent) AS workers
 """)
 CLOCK = text("SELECT extract(epoch FROM clock_timestamp())::float8")
-
 
 ALIVE_WITHIN = 10.0
 """Seconds since a worker's last sign of life; it gives one every two."""
@@ -67,3 +68,14 @@ class PostgresHouse:
         """The time at the database, in Unix seconds. Raises Unavailable."""
         async with reading(self._engine) as connection:
             return float((await connection.execute(CLOCK)).scalar_one())
+
+
+@cache
+def newest_revision() -> str:
+    """The version of the tables that this program works with.
+
+    By the names of the migrations, which are numbered: Alembic would have to load all of them, and
+    itself, only to say this.
+    """
+    versions = Path(__file__).parent / "migrations" / "versions"
+    return max(path.name.partition("_")[0] for path in versions.glob("[0-9]*_*.py"))

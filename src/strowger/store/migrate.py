@@ -2,13 +2,11 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import cache
 from pathlib import Path
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -81,12 +79,6 @@ def _config() -> Config:
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
-
-
-@cache
-def newest_revision() -> str:
-    """The version of the tables that this program works with."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
 async def _check_version(connection: AsyncConnection) -> None:
