@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 
 from strowger import __version__
@@ -25,6 +24,7 @@ from strowger.commands.options import (
     settings_of,
 )
 from strowger.errors import AlreadySaid, ConfigurationError, Unavailable
+from strowger.log_stream import load_structlog
 
 CONFIGURATION_STATUS = 2
 
@@ -389,6 +389,9 @@ def migrate(data: Data = None, database_url: Database = None, config: ConfigFile
 
 def main() -> int:
     """Exit status 0 for success, 1 for a call that did not work out, 2 for a mistake to mend."""
+    load_structlog()
+    import structlog
+
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         app(standalone_mode=True)

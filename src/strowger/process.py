@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from strowger.config import Endpoint, PortRange, Settings, TrunkAddress, load_settings
 from strowger.errors import ConfigurationError, Unavailable
+from strowger.log_stream import load_structlog
 from strowger.succession import StoppedWhileWaiting, input_ended, succeed
 from strowger.supervisor import CONFIGURATION_STATUS, MARGIN
 
@@ -98,6 +99,7 @@ def _allow_open_files() -> None:
 
 def main(arguments: list[str]) -> int:
     """Run a role to its end; the exit status says how it went."""
+    load_structlog()
     from strowger.app import api, database, worker
     from strowger.app.logs import configure_logging
     from strowger.app.running import run_loop

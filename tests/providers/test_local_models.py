@@ -9,7 +9,6 @@ import pytest
 
 from strowger.agent import TranscriberSettings, VoiceSettings
 from strowger.errors import ProviderError
-from strowger.providers.installed import find_kokoro, find_piper, find_whisper
 from strowger.providers.local_models import (
     ModelVoice,
     WhisperEars,
@@ -130,31 +129,3 @@ def test_whisper_hears_what_a_voice_says() -> None:
             await ears.close()
 
     asyncio.run(main())
-
-
-def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("strowger.providers.local_models.find_spec", lambda name: None)
-    for find, package in (
-        (lambda: find_whisper(tmp_path), "whisper"),
-        (lambda: find_piper(tmp_path), "piper"),
-        (lambda: find_kokoro(tmp_path, tmp_path), "kokoro"),
-    ):
-        with pytest.raises(ProviderError, match=rf"pip install strowger\[{package}\]"):
-            find()
-
-
-def test_files_that_are_missing_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("strowger.providers.local_models._find", lambda *_: str(tmp_path))
-    with pytest.raises(ProviderError, match="whisper_model names no folder"):
-        find_whisper(None)
-    with pytest.raises(ProviderError, match="no CTranslate2 model"):
-        find_whisper(tmp_path)
-    with pytest.raises(ProviderError, match="piper_voices names no folder"):
-        find_piper(None)
-    (tmp_path / "alone.onnx").touch()
-    with pytest.raises(ProviderError, match=r"NAME\.onnx\.json"):
-        find_piper(tmp_path)
-    with pytest.raises(ProviderError, match="name no files"):
-        find_kokoro(None, tmp_path)
-    with pytest.raises(ProviderError, match=r"there is no file .*kokoro"):
-        find_kokoro(tmp_path / "kokoro.onnx", tmp_path / "voices.bin")

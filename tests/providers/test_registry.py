@@ -32,8 +32,7 @@ def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
     def find_others(name: str) -> object:
         return None if name in packages else find(name)
 
-    monkeypatch.setattr("strowger.providers.espeak.find_spec", find_others)
-    monkeypatch.setattr("strowger.providers.pocketsphinx.find_spec", find_others)
+    monkeypatch.setattr("strowger.providers.installed.find_spec", find_others)
 
 
 def test_providers_are_found_by_name_and_made_once() -> None:

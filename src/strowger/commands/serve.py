@@ -4,8 +4,6 @@ import asyncio
 import subprocess
 import sys
 
-from rich.console import Console
-
 from strowger.config import Settings, child_environment
 from strowger.errors import AlreadySaid, ConfigurationError, leaves
 from strowger.log_stream import lossy
@@ -29,23 +27,22 @@ LONGEST_PAUSE = 5.0
 
 def serve(settings: Settings) -> int:
     """Run until Ctrl-C. Raises ConfigurationError."""
-    console = Console(file=lossy(sys.stderr), highlight=False)
     with embedded.claim(settings.data):
-        console.print("· preparing the database")
+        _say("· preparing the database")
         prepare(settings)
         try:
-            asyncio.run(_supervise(settings, console))
+            asyncio.run(_supervise(settings))
         finally:
             if settings.database_url is None:
                 embedded.stop(settings.data)
-        console.print("· stopped")
+        _say("· stopped")
     return 0
 
 
 def migrate(settings: Settings) -> int:
     """Bring the database up to date. Raises ConfigurationError."""
     prepare(settings)
-    Console(stderr=True).print("· the database is at this version")
+    _say("· the database is at this version")
     return 0
 
 
@@ -62,7 +59,7 @@ def prepare(settings: Settings) -> None:
         raise AlreadySaid("prepare")
 
 
-async def _supervise(settings: Settings, console: Console) -> None:
+async def _supervise(settings: Settings) -> None:
     roles = [Role("api", ("api",))]
     roles += [
         Role(f"worker {number}", ("worker", str(number)))
@@ -73,28 +70,28 @@ async def _supervise(settings: Settings, console: Console) -> None:
     def notice(what: Notice) -> None:
         match what:
             case ChildReady(name, message):
-                console.print(f"· {name} listens on {message}")
+                _say(f"· {name} listens on {message}")
                 if waiting:
                     waiting.discard(name)
                     if not waiting:
                         settle_memory()
-                        console.print("· ready; Ctrl-C stops")
+                        _say("· ready; Ctrl-C stops")
             case ChildEnded(name, status):
-                console.print(f"· {name} ended with status {status}; starting it again")
+                _say(f"· {name} ended with status {status}; starting it again")
 
     supervisor = Supervisor(
         encode_settings(settings), child_environment(), settings.stop_timeout + MARGIN
     )
     try:
         async with asyncio.TaskGroup() as tasks:
-            keeper = tasks.create_task(_keep_database(settings, console), name="database")
+            keeper = tasks.create_task(_keep_database(settings), name="database")
             await supervisor.run(roles, notice)
             keeper.cancel()
     except* ConfigurationError as errors:
         raise next(leaves(errors)) from None
 
 
-async def _keep_database(settings: Settings, console: Console) -> None:
+async def _keep_database(settings: Settings) -> None:
     """Start the embedded server again where it has died; everybody else connects again."""
     if settings.database_url is not None:
         return
@@ -104,12 +101,17 @@ async def _keep_database(settings: Settings, console: Console) -> None:
         if embedded.lives(settings.data):
             pause = LOOK_AFTER_DATABASE
             continue
-        console.print("· the database has ended; starting it again")
+        _say("· the database has ended; starting it again")
         try:
             # Cancelled, the thread still finishes before the process goes on to stop the server.
             await asyncio.to_thread(embedded.start, settings.data)
         except ConfigurationError as error:
-            console.print(f"· {error}")
+            _say(f"· {error}")
             pause = min(2 * pause, LONGEST_PAUSE)
         else:
-            console.print("· the database is back")
+            _say("· the database is back")
+
+
+def _say(line: str) -> None:
+    """Plainly: rich would stay in memory for as long as the server runs."""
+    lossy(sys.stderr).write(f"{line}\n")
