@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SOURCE = Path(__file__).parents[1] / "src" / "strowger"
 
 PURE = {"errors", "agent", "model", "lifecycle", "ports", "sip", "media", "conversation"}
@@ -139,16 +141,30 @@ def test_no_task_is_started_outside_a_group() -> None:
                     assert not loose, f"{path}:{node.lineno}: a task outside a group"
 
 
-def test_a_worker_loads_simulated_callees_only_for_a_test_call() -> None:
-    """What has no test calls shall not pay for them in memory."""
-    tree = ast.parse((SOURCE / "app" / "worker.py").read_text())
-    (worker,) = (
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.AsyncFunctionDef) and node.name == "run_worker"
-    )
-    loads = [ast.unparse(node) for node in worker.body if isinstance(node, ast.ImportFrom)]
+ON_DEMAND = {"_simulated_telephone", "_turn_judge"}
+"""What a worker runs only where there are test calls, or a model that judges turns."""
+
+
+@pytest.mark.parametrize(
+    ("process", "without"),
+    [
+        ("api", {"alembic", "numpy", "rich", "strowger.calls.session"}),
+        ("worker", {"alembic", "onnxruntime", "rich", "strowger.simulate"}),
+    ],
+)
+def test_an_idle_process_has_loaded_only_what_it_needs(process: str, without: set[str]) -> None:
+    """What nobody uses shall not be paid for in memory, in every process, day and night."""
+    tree = ast.parse((SOURCE / "app" / f"{process}.py").read_text())
+    loads = [
+        ast.unparse(node)
+        for function in tree.body
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        and function.name not in ON_DEMAND
+        for node in function.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
     assert len(loads) > 5
-    check = "import sys; assert 'strowger.simulate' not in sys.modules"
-    program = "\n".join(["import strowger.app.worker", *loads, check])
+    first = "from strowger.log_stream import load_structlog; load_structlog()"
+    check = f"import sys; assert not {without} & set(sys.modules), {without} & set(sys.modules)"
+    program = "\n".join([first, f"import strowger.app.{process}", *loads, check])
     subprocess.run([sys.executable, "-c", program], check=True)
