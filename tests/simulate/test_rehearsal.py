@@ -12,8 +12,10 @@ import pytest
 import structlog
 
 from strowger.conversation.journal import parse_journal
+from strowger.conversation.phrases import APOLOGY
 from strowger.conversation.replaying import replay_and_compare
 from strowger.lifecycle import EndReason
+from strowger.providers.elevenlabs import ElevenLabsSettings
 from strowger.providers.registry import ConfiguredProviders, OpenAISettings, ProviderSettings
 from strowger.simulate.company import Booking, House, bookings_of, perform, perform_all, quieten
 from strowger.simulate.over_sip import perform_over_sip
@@ -24,9 +26,10 @@ from strowger.simulate.scenario import Scenario, TransferPlan
 from strowger.simulate.scenario_files import parse_scenarios
 from strowger.simulate.workshop import Workshop
 from strowger.telephony.silero import SileroModel
-from tests.providers.vendors.behaviour import Behaviour
+from tests.providers.vendors.behaviour import Behaviour, Fault
+from tests.providers.vendors.elevenlabs_agents import ElevenLabsConversations
 from tests.providers.vendors.openai_conversation import OpenAIConversation
-from tests.providers.vendors.sockets import KEY, serving
+from tests.providers.vendors.sockets import KEY, Vendor, serving
 from tests.real_speech import speech
 from tests.simulate.telephones import persona
 
@@ -299,35 +302,54 @@ agent:
   tools: [{type: end_call, outcomes: [well]}]
 callee: {answer: {after: 0.5}, script: [{hears: [are you well], delay: 0.3, say: "Yes."}]}
 """
+KEPT = "{provider: elevenlabs, agent_id: agent_7, fallbacks: [{provider: openai}]}"
 
 
-def test_an_agent_that_a_service_speaks_for_is_rehearsed_over_real_sip() -> None:
+def held_by(wanted: str, *fakes: Vendor) -> Performance:
+    """The scenario, in real time, with these in place of OpenAI and ElevenLabs."""
     over: dict[int, Performance] = {}
     quieten()
-    fake = OpenAIConversation(
-        Behaviour(
-            turns=["Yes."],
-            replies=['Good. Goodbye.\ncall end_call {"outcome": "well"}', ""],
-            speak=speech,
-        )
-    )
 
     async def main() -> None:
-        async with serving(fake) as url:
+        async with serving(*fakes) as url:
             openai = OpenAISettings(base_url=f"{url}/v1", api_key=KEY)
-            house = House(ProviderSettings(openai=openai))
-            wanted = bookings_of([scenario(SERVICE)])
-            await perform_over_sip(wanted, house, at_once=1, on_over=over.__setitem__)
+            elevenlabs = ElevenLabsSettings(base_url=url, api_key=KEY)
+            house = House(ProviderSettings(openai=openai, elevenlabs=elevenlabs))
+            calls = bookings_of([scenario(wanted)])
+            await perform_over_sip(calls, house, at_once=1, on_over=over.__setitem__)
 
     asyncio.run(main())
     (came,) = over.values()
     assert (came.end_reason, came.outcome) == ("agent_hangup", "well")
+    assert replay_and_compare(parse_journal(came.journal)).differences == ()
+    return came
+
+
+def ends_politely() -> OpenAIConversation:
+    replies = ['Good. Goodbye.\ncall end_call {"outcome": "well"}', ""]
+    return OpenAIConversation(Behaviour(turns=["Yes."], replies=replies, speak=speech))
+
+
+def test_an_agent_that_a_service_speaks_for_is_rehearsed_over_real_sip() -> None:
+    fake = ends_politely()
+    came = held_by(SERVICE, fake)
     assert said(came)[:3] == [
         "agent: Hello, are you well?", "callee: Yes.", "agent: Good. Goodbye.",
     ]  # fmt: skip
     assert any("hears" in line and "well" in line for _, line in came.callee), came.callee
     assert not fake.refused
-    assert replay_and_compare(parse_journal(came.journal)).differences == ()
+
+
+def test_a_service_that_breaks_off_in_mid_call_is_replaced_by_one_that_is_told_of_it() -> None:
+    fake = ends_politely()
+    breaks_off = Behaviour(turns=["Yes."], faults=[Fault.CUT], speak=speech)
+    first = ElevenLabsConversations(breaks_off, audio="pcm_16000")
+    came = held_by(SERVICE.replace("{provider: openai}", KEPT), first, fake)
+    assert said(came)[:4] == [
+        "agent: Hello, are you well?", "callee: Yes.", f"agent: {APOLOGY}", "agent: Good. Goodbye.",
+    ]  # fmt: skip
+    assert fake.messages[:2] == [("assistant", "Hello, are you well?"), ("user", "Yes.")]
+    assert (len(first.visits), len(fake.visits)) == (1, 1)
 
 
 TOOLS = """
