@@ -1,5 +1,6 @@
 """Ravan's agents, tools, phone numbers and contacts, and what is between two workspaces."""
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -10,9 +11,12 @@ from strowger.api.dialects.endpoints import Standing
 from strowger.api.dialects.ravan import RAVAN
 from strowger.lifecycle import CallStatus, EndReason
 from strowger.model import DEFAULT_WORKSPACE, AgentId
+from strowger.ports import ProviderDescription
+from strowger.store.connect import joined
 from tests.dialects.conftest import Shop
 from tests.dialects.test_every_dialect import url
 from tests.dialects.test_ravan import NOBODY, TO, ask, create, data_of, grpc, own
+from tests.fakes_around import FixedCatalogue
 
 AVA = {
     "name": "Sales Assistant",
@@ -68,6 +72,21 @@ def test_an_agent_made_here_is_a_native_one(shop: Shop) -> None:
     assert agent["voicemail"] == {"action": "leave_message", "message": "Please call us back."}
     read = data_of(ask(shop, "GET", f"/api/v1/agents/{told['id']}"))
     assert read == told
+
+
+def test_names_are_looked_up_before_a_transaction_would_wait_for_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe, within = FixedCatalogue.describe, list[bool]()
+
+    async def watched(catalogue: FixedCatalogue) -> Sequence[ProviderDescription]:
+        within.append(joined())
+        return await describe(catalogue)
+
+    monkeypatch.setattr(FixedCatalogue, "describe", watched)
+    id = made(shop, voice_id="en-gb")["id"]
+    ask(shop, "PATCH", f"/api/v1/agents/{id}", {"voice_id": "en-us", "model": "gpt-4o"})
+    assert within == [False] * 4
 
 
 def test_what_clients_send_in_camel_case_makes_an_agent(shop: Shop) -> None:

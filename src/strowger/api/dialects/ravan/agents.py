@@ -5,13 +5,21 @@ What both know is read from the native agent; the rest is kept and comes back as
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter
 from starlette.responses import Response
 
-from strowger.agent import AgentDefinition, Analysis, Limits, TurnTaking, VoicemailPolicy
+from strowger.agent import (
+    AgentDefinition,
+    Analysis,
+    Limits,
+    ModelSettings,
+    TurnTaking,
+    VoicemailPolicy,
+    VoiceSettings,
+)
 from strowger.api.dialects.bodies import wire_names
 from strowger.api.dialects.changing import changing, rewritten
 from strowger.api.dialects.endpoints import Asked
@@ -142,9 +150,10 @@ async def create(asked: Asked) -> Response:
     name = str(given.get("name") or given.get("agent_name") or NAMELESS)
     if not given.get("prompt") and not given.get("begin_message"):
         given["prompt"] = PROMPTLESS
+    named = await _named(asked, given)
     async with asked.services.records.together():
         tools = await natives(asked, given.get("selected_tools"))
-        definition = await _changed(asked, AgentDefinition(name=name, tools=tools), given)
+        definition = _changed(AgentDefinition(name=name, tools=tools), given, named)
         with wire_names(WORDS):
             agent = await asked.services.agents.create(asked.workspace, definition)
             kept = {**DEFAULTS, **UNSEEN, TOOL_NAMES: [tool.name for tool in tools]}
@@ -171,12 +180,13 @@ async def list_agents(asked: Asked) -> Response:
 async def update(asked: Asked) -> Response:
     """PATCH, or PUT as the guides have it: the fields given are replaced."""
     given, id = _told(await given_in(asked, FIELDS)), _id(asked)
+    named = await _named(asked, given)
     async with changing(asked, NAME):
         agent = await asked.services.agents.get(asked.workspace, id)
         kept = await _kept(asked, id)
         detects = given.get("enable_voicemail_detection", kept["enable_voicemail_detection"])
-        definition = await _changed(
-            asked, agent.definition, {**given, "enable_voicemail_detection": detects}
+        definition = _changed(
+            agent.definition, {**given, "enable_voicemail_detection": detects}, named
         )
         with wire_names(WORDS):
             if "selected_tools" in given:
@@ -299,15 +309,29 @@ async def _retooled(asked: Asked, old: AgentDefinition, kept: Wire) -> tuple[Age
     return replace(old, tools=others + tools), {**kept, TOOL_NAMES: names}
 
 
-async def _changed(asked: Asked, old: AgentDefinition, given: Wire) -> AgentDefinition:
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the names that are given stand for here."""
+
+    model: ModelSettings | None
+    voice: VoiceSettings | None
+
+
+async def _named(asked: Asked, given: Wire) -> Named:
+    """Looked up before a transaction waits for it."""
+    return Named(
+        model=await model_named(asked, given["model"]) if "model" in given else None,
+        voice=await voice_named(asked, given["voice_id"]) if "voice_id" in given else None,
+    )
+
+
+def _changed(old: AgentDefinition, given: Wire, named: Named) -> AgentDefinition:
     """The definition with what is given in place of what was."""
     model, voice = old.model, old.voice
-    if "voice_id" in given:
-        chosen = await voice_named(asked, given["voice_id"])
-        voice = replace(voice, provider=chosen.provider, voice_id=chosen.voice_id)
-    if "model" in given:
-        named = await model_named(asked, given["model"])
-        model = replace(model, provider=named.provider, model=named.model)
+    if named.voice is not None:
+        voice = replace(voice, provider=named.voice.provider, voice_id=named.voice.voice_id)
+    if named.model is not None:
+        model = replace(model, provider=named.model.provider, model=named.model.model)
     if "temperature" in given:
         model = replace(model, temperature=given["temperature"])
     return replace(
