@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 export PYTHONUTF8 := 1
 
-.PHONY: help setup demo test fuzz peers check format lock bench-latency bench-lines bench-api bench-turns bench-peers peer-locks crash-test journals bad-providers clean
+.PHONY: help setup demo test test-livekit fuzz peers check format lock bench-latency bench-lines bench-api bench-turns bench-peers peer-locks crash-test journals bad-providers clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,17 @@ TEST_PROCESSES ?= 3
 test: $(VENV)/.dev peers ## Run the whole test suite
 	@PYTHONASYNCIODEBUG=1 $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
+# livekit-agents brings a model licence that binds who installs it: never into $(VENV).
+.livekit/.installed: requirements/livekit.txt pyproject.toml | $(VENV)/.uv
+	@echo "· installing livekit's plugins into .livekit"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .livekit
+	@$(BIN)/uv pip install --quiet --python .livekit/bin/python --require-hashes -r $<
+	@$(BIN)/uv pip install --quiet --python .livekit/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-livekit: .livekit/.installed ## The bridge to livekit's plugins, with some of these installed (mind their licence)
+	@PYTHONASYNCIODEBUG=1 .livekit/bin/pytest tests/providers/test_livekit_bridge.py tests/providers/test_livekit_vendors.py $(PYTEST)
+
 fuzz: $(VENV)/.dev ## Ask the API fifty times as much by its document as the test suite does
 	@STROWGER_FUZZ_EXAMPLES=300 $(BIN)/pytest tests/api/test_openapi_fuzz.py $(PYTEST)
 
@@ -70,6 +81,7 @@ lock: $(VENV)/.uv ## Renew requirements/*.txt from pyproject.toml
 	$(LOCK) --output-file requirements/base.txt
 	$(LOCK) --extra local --output-file requirements/local.txt
 	$(LOCK) --extra local --group dev --output-file requirements/dev.txt
+	$(LOCK) --extra local --extra livekit-plugins --group dev requirements/livekit.in --output-file requirements/livekit.txt
 	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 		--no-header --no-annotate --no-emit-index-url - --output-file requirements/uv.txt
 
@@ -110,4 +122,4 @@ bad-providers: $(VENV)/.dev ## Hold 1000 calls whose providers fail at random: C
 	@STROWGER_TEST_CALLS=$(or $(CALLS),1000) $(BIN)/pytest -q tests/calls/test_bad_providers.py
 
 clean: ## Remove the environment and what runs left behind
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis demo-data
+	rm -rf $(VENV) .livekit .mypy_cache .pytest_cache .ruff_cache .hypothesis demo-data

@@ -3,6 +3,7 @@
 Imports livekit, so only who has looked whether it is installed may import this.
 """
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,31 @@ TONE = (8000 * np.sin(np.arange(24000) * 0.05)).astype("<i2").tobytes()
 
 class Stream(stt.RecognizeStream):  # type: ignore[misc]
     async def _run(self) -> None:
-        heard = 0
+        self._stt.streams += 1
+        heard = before = 0
         said = stt.SpeechEventType
         async for piece in self._input_ch:
             if isinstance(piece, self._FlushSentinel):
                 if self._stt.fails == "hang":
                     continue
-                words = [TimedString("hello", start_time=0.1, end_time=0.4)]
-                best = stt.SpeechData(language="en", text=f"heard {heard}", words=words)
+                began = before / 16000
+                words = [TimedString("hello", start_time=began + 0.1, end_time=began + 0.4)]
+                text = f"heard {heard - before}"
+                best = stt.SpeechData(
+                    language="en", text=text, words=words, start_time=began, end_time=began + 0.4
+                )
+                before = heard
                 self._event_ch.send_nowait(
                     stt.SpeechEvent(type=said.FINAL_TRANSCRIPT, alternatives=[best])
                 )
+                if self._stt.fails == "repeats":
+                    await asyncio.sleep(0.01)
+                    self._event_ch.send_nowait(
+                        stt.SpeechEvent(type=said.FINAL_TRANSCRIPT, alternatives=[best])
+                    )
                 self._event_ch.send_nowait(stt.SpeechEvent(type=said.END_OF_SPEECH))
+                if self._stt.fails == "leaves":
+                    return
                 continue
             if self._stt.fails == "close":
                 raise APIConnectionError("it broke off")
@@ -47,6 +61,7 @@ class STT(stt.STT):  # type: ignore[misc]
         )
         self.fails = model
         self.session = http_session
+        self.streams = 0
 
     async def _recognize_impl(self, buffer: Any, **_: Any) -> Any:
         best = stt.SpeechData(language="en", text=f"whole {buffer.sample_rate}")

@@ -45,7 +45,8 @@ class Client:
 
     async def delta(self, text: str, finish_reason: str | None = None) -> None:
         choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish_reason}
-        await self.event({"object": "chat.completion.chunk", "choices": [choice]})
+        about = {"id": "chatcmpl-1", "created": 1, "model": "m"}
+        await self.event({"object": "chat.completion.chunk", **about, "choices": [choice]})
 
     async def end(self) -> None:
         self._writer.write(b"0\r\n\r\n")

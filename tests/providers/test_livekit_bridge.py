@@ -5,8 +5,8 @@ livekit-agents is not among the development dependencies: its model licence bind
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -15,7 +15,7 @@ import pytest
 from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
 from strowger.conversation.dialogue import Message, OfferedTool, Role, ToolCall
 from strowger.errors import ProviderError
-from strowger.ports import ReplyEnd, ReplyText, Word
+from strowger.ports import Recognised, ReplyEnd, ReplyText, SpeechToText, Word
 from strowger.providers.livekit_bridge import LivekitPlugins
 from strowger.providers.livekit_plugins import plugin_class
 
@@ -44,11 +44,12 @@ def run(test: Coroutine[None, None, None]) -> None:
 async def bridge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LivekitPlugins]:
     fake = import_module("tests.providers.livekit_fake")
     monkeypatch.setitem(sys.modules, "livekit.plugins.fake", fake)
-    plugins = LivekitPlugins()
-    try:
-        yield plugins
-    finally:
-        await plugins.close()
+    async with asyncio.TaskGroup() as tasks:
+        plugins = LivekitPlugins(tasks)
+        try:
+            yield plugins
+        finally:
+            await plugins.close()
 
 
 @needs_livekit
@@ -68,6 +69,108 @@ def test_a_plugin_hears_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
                 assert results[0].text == "hea" and not results[0].final
                 assert results[-1].text.startswith("heard ")
                 assert results[-1].words == (Word("hello", 0.1, 0.4),)
+
+    run(test())
+
+
+async def heard(ears: SpeechToText, settings: TranscriberSettings) -> list[Recognised]:
+    """The results of a turn of a second."""
+    results = []
+    async with ears.recognise(settings, language="en-US", phrases=()) as turn:
+        await turn.send(bytes(16000))
+        await turn.flush()
+        async for result in turn.results():
+            results.append(result)
+            if result.final:
+                break
+    return results
+
+
+@needs_livekit
+@pytest.mark.parametrize("model", ["good", "repeats"])
+def test_turns_go_over_one_stream_and_hear_nothing_of_the_ones_before(
+    monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    async def test() -> None:
+        async with bridge(monkeypatch) as plugins:
+            ears, settings = plugins.ears("livekit/fake"), TranscriberSettings(model=model)
+            turns = []
+            for _ in range(3):
+                turns.append((await heard(ears, settings))[-1])
+                await asyncio.sleep(0.02)
+            assert turns[0].text == turns[1].text == turns[2].text
+            for turn in turns:
+                (word,) = turn.words
+                assert (word.start, word.end) == pytest.approx((0.1, 0.4)), "by the turn's time"
+            plugin = plugins.plugin("livekit/fake", "STT", model=model, language="en")
+            assert plugin.streams == plugins.streams.open == 1
+
+    run(test())
+
+
+@needs_livekit
+def test_a_stream_made_ready_is_the_one_that_the_turn_goes_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test() -> None:
+        async with bridge(monkeypatch) as plugins:
+            ears, settings = plugins.ears("livekit/fake"), TranscriberSettings()
+            for _ in range(2):
+                await ears.warm(settings, language="en-US")
+            assert plugins.streams.open == 1
+            await heard(ears, settings)
+            assert plugins.streams.open == 1
+
+    run(test())
+
+
+@needs_livekit
+def test_a_stream_that_ended_between_two_turns_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test() -> None:
+        async with bridge(monkeypatch) as plugins:
+            ears, settings = plugins.ears("livekit/fake"), TranscriberSettings(model="leaves")
+            for _ in range(2):
+                assert (await heard(ears, settings))[-1].text.startswith("heard ")
+                await asyncio.sleep(0.02)
+
+    run(test())
+
+
+@needs_livekit
+def test_a_turn_that_is_left_early_takes_its_stream_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test() -> None:
+        async with bridge(monkeypatch) as plugins:
+            ears = plugins.ears("livekit/fake")
+            async with ears.recognise(TranscriberSettings(), language="en-US", phrases=()) as turn:
+                await turn.send(bytes(16000))
+            while plugins.streams.open:
+                await asyncio.sleep(0)
+
+    run(test())
+
+
+@needs_livekit
+@pytest.mark.parametrize("model", ["good", "close", "hang"])
+def test_nothing_is_left_of_a_call_once_the_plugins_are_closed(
+    monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    async def test() -> None:
+        before = asyncio.all_tasks()
+        async with bridge(monkeypatch) as plugins:
+            ears = plugins.ears("livekit/fake")
+            with suppress(ProviderError):
+                await heard(ears, TranscriberSettings(model=model))
+            speech = plugins.voice("livekit/fake").speak("Hello", VoiceSettings(), language="en")
+            assert isinstance(speech, AsyncGenerator)
+            await anext(speech)
+            await speech.aclose()
+            session = plugins.plugin("livekit/fake", "STT", model=model, language="en").session
+        assert asyncio.all_tasks() == before
+        assert session.closed
 
     run(test())
 

@@ -8,7 +8,8 @@ key where its own documents say, mostly in the environment.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -41,9 +42,12 @@ from strowger.providers.livekit_plugins import (
     mono,
     one_attempt,
     plugin_class,
+    prewarm,
+    takes_session,
     timed,
     wide,
 )
+from strowger.providers.livekit_streams import PluginStream, PluginStreams
 from strowger.providers.streamed_ears import UNSURE
 from strowger.providers.turn import WholeTurn
 
@@ -59,6 +63,15 @@ LONGEST_TURN = 60
 
 class LivekitPlugins(Plugins):
     """Makes providers of plugins."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        """`tasks` is where recognisers' streams are read in."""
+        super().__init__()
+        self.streams = PluginStreams(tasks)
+
+    async def close(self) -> None:
+        await self.streams.close()
+        await super().close()
 
     def ears(self, name: str) -> SpeechToText:
         """Raises ProviderError where the plugin is not installed or hears nothing."""
@@ -82,37 +95,43 @@ class LivekitPlugins(Plugins):
 class LivekitEars:
     """SpeechToText by a plugin's `STT`."""
 
+    metered = True
+    """Services charge for the time a stream is open, as far as is known here."""
+
     def __init__(self, name: str, plugins: LivekitPlugins) -> None:
-        self.metered = False  # mostly; what a plugin's service charges for is not known here
         self._name = name
         self._plugins = plugins
 
     async def warm(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
     ) -> None:
-        """Plugins connect when they are asked."""
+        with suppress(ProviderError):  # the first turn will say it
+            plugin = self._plugin(settings, language)
+            if plugin.capabilities.streaming:
+                self._plugins.streams.warm(self._name, plugin)
 
     @asynccontextmanager
     async def recognise(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
     ) -> AsyncIterator[Recognition]:
-        plugin = self._plugins.plugin(
+        plugin = self._plugin(settings, language)
+        if plugin.capabilities.streaming:
+            async with self._plugins.streams.lease(self._name, plugin) as stream:
+                yield LivekitTurn(self._name, stream)
+            return
+        turn = WholeTurn(partial(self._transcribe, plugin), longest=LONGEST_TURN)
+        try:
+            yield turn
+        finally:
+            turn.close()
+
+    def _plugin(self, settings: TranscriberSettings, language: str) -> Plugin:
+        return self._plugins.plugin(
             self._name, "STT", model=settings.model, language=language_of(language)
         )
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(bound_session(plugin))
-            if not plugin.capabilities.streaming:
-                turn = WholeTurn(partial(self._transcribe, plugin), longest=LONGEST_TURN)
-                stack.callback(turn.close)
-                yield turn
-                return
-            async with blaming(self._name):
-                stream = plugin.stream(conn_options=one_attempt())
-            stack.push_async_callback(stream.aclose)
-            yield LivekitTurn(self._name, stream)
 
     async def _transcribe(self, plugin: Plugin, pcm: bytes) -> Recognised:
-        async with blaming(self._name):
+        async with bound_session(plugin), blaming(self._name):
             event = await plugin.recognize(
                 audio_frame(wide(pcm), EAR_RATE), conn_options=one_attempt()
             )
@@ -121,11 +140,12 @@ class LivekitEars:
 
 
 class LivekitTurn:
-    """One turn on a plugin's stream."""
+    """One turn on a plugin's stream, which may have carried others."""
 
-    def __init__(self, name: str, stream: Any) -> None:
+    def __init__(self, name: str, stream: PluginStream) -> None:
         self._name = name
         self._stream = stream
+        self._began = stream.seconds
         self._resampler = Resampler(LINE_RATE, EAR_RATE)
         self._finals: list[str] = []
         self._words: list[Word] = []
@@ -136,14 +156,13 @@ class LivekitTurn:
 
     async def send(self, pcm: bytes) -> None:
         self._sent += len(pcm) // 2
-        self._due = None
+        self._due, self._stream.at_rest = None, False
         if loud := self._resampler.process(pcm):
-            await self._push(loud)
+            await self._stream.push(loud)
 
     async def flush(self) -> None:
-        await self._push(PAUSE)
-        async with blaming(self._name):
-            self._stream.flush()
+        await self._stream.push(PAUSE)
+        await self._stream.flush()
         self._due = asyncio.get_running_loop().time() + SETTLE
         if self._waiting is not None and not self._waiting.expired():
             self._waiting.reschedule(self._due)
@@ -151,48 +170,57 @@ class LivekitTurn:
     async def results(self) -> AsyncIterator[Recognised]:
         while True:
             try:
-                async with blaming(self._name), asyncio.timeout_at(self._due) as self._waiting:
-                    event = await anext(self._stream, None)
-            except ProviderError as error:
-                if not isinstance(error.__cause__, TimeoutError):
-                    raise
+                async with asyncio.timeout_at(self._due) as self._waiting:
+                    event = await self._stream.next_event()
+            except TimeoutError:
                 self._due = None
                 if not self._heard and self._sent > UNSURE:
                     problem = f"{self._name} did not answer within {SETTLE:g} s"
                     raise ProviderError(problem, retryable=True) from None
-                self._sent = 0
-                yield self._result("", final=True)
+                yield self._settled()
                 continue
             finally:
                 self._waiting = None
-            if event is None:
-                raise ProviderError(f"{self._name} ended its stream", retryable=True)
             if (result := self._take(event)) is not None:
                 yield result
 
-    async def _push(self, pcm: bytes) -> None:
-        async with blaming(self._name):
-            self._stream.push_frame(audio_frame(pcm, EAR_RATE))
-
     def _take(self, event: Any) -> Recognised | None:
-        self._heard = True
         best = event.alternatives[0] if event.alternatives else None
+        if best is not None and 0.0 < best.end_time <= self._began:
+            return None  # of a turn before
         match str(event.type.value):
             case "final_transcript" if best is not None:
+                self._heard = True
                 if best.text.strip():
                     self._finals.append(best.text.strip())
-                self._words += timed(best.words or ())
-                asked, self._due = self._due is not None, None
-                return self._result("", final=asked)
+                self._words += [word for word in timed(best.words or ()) if word.end > self._began]
+                return self._result("") if self._due is None else self._settled()
             case "interim_transcript" | "preflight_transcript" if best is not None:
-                return self._result(best.text.strip(), final=False)
-            case "end_of_speech":
-                return self._result("", final=False, sign=TurnSign.OVER)
+                self._heard = True
+                return self._result(best.text.strip())
+            case "start_of_speech":
+                self._heard = True
+            case "end_of_speech" if self._heard:
+                return self._result("", sign=TurnSign.OVER)
         return None
 
-    def _result(self, open: str, *, final: bool, sign: TurnSign | None = None) -> Recognised:
+    def _settled(self) -> Recognised:
+        """All that was sent has been heard."""
+        self._due, self._sent, self._stream.at_rest = None, 0, True
+        return replace(self._result(""), final=True)
+
+    def _result(self, open: str, *, sign: TurnSign | None = None) -> Recognised:
         text = " ".join([*self._finals, *([open] if open else [])])
-        return Recognised(text, final=final, words=tuple(self._words), sign=sign)
+        return Recognised(text, final=False, words=self._placed(), sign=sign)
+
+    def _placed(self) -> tuple[Word, ...]:
+        """The words by the turn's own time; none where the plugin counts by another clock."""
+        if self._words and self._words[-1].end > self._stream.seconds + 1.0:
+            return ()
+        return tuple(
+            replace(word, start=max(0.0, word.start - self._began), end=word.end - self._began)
+            for word in self._words
+        )
 
 
 # ── speech ───────────────────────────────────────────────────────────────────────────────────
@@ -206,19 +234,13 @@ class LivekitVoice:
         self._plugins = plugins
 
     async def warm(self, settings: VoiceSettings, *, language: str) -> None:
-        """Plugins connect when they are asked."""
+        with suppress(ProviderError):  # the next text will say it
+            await prewarm(self._name, self._plugin(settings, language))
 
     async def speak(
         self, text: str, settings: VoiceSettings, *, language: str
     ) -> AsyncIterator[bytes | Word]:
-        plugin = self._plugins.plugin(
-            self._name,
-            "TTS",
-            model=settings.model,
-            voice=settings.voice_id,
-            language=language_of(language),
-            speed=settings.speed if settings.speed != 1.0 else None,
-        )
+        plugin = self._plugin(settings, language)
         resampler: Resampler | None = None
         spoke = False
         async with bound_session(plugin), aclosing(self._frames(plugin, text)) as frames:
@@ -236,14 +258,33 @@ class LivekitVoice:
         if not spoke:
             raise ProviderError(f"{self._name} sent no sound", retryable=True)
 
+    def _plugin(self, settings: VoiceSettings, language: str) -> Plugin:
+        return self._plugins.plugin(
+            self._name,
+            "TTS",
+            model=settings.model,
+            voice=settings.voice_id,
+            language=language_of(language),
+            speed=settings.speed if settings.speed != 1.0 else None,
+        )
+
     async def _frames(self, plugin: Plugin, text: str) -> AsyncGenerator[Any, None]:
         async with blaming(self._name):
-            stream = plugin.synthesize(text, conn_options=one_attempt())
+            if plugin.capabilities.streaming and takes_session(plugin):
+                stream = plugin.stream(conn_options=one_attempt())
+                stream.push_text(text)
+                stream.end_input()
+            else:
+                stream = plugin.synthesize(text, conn_options=one_attempt())
+            whole = False
             try:
                 async for audio in stream:
                     yield audio.frame
+                whole = True
             finally:
                 await stream.aclose()
+                if not whole:  # some give a connection up with the text: the next shall have one
+                    await prewarm(self._name, plugin)
 
 
 # ── models ───────────────────────────────────────────────────────────────────────────────────
@@ -257,7 +298,8 @@ class LivekitModel:
         self._plugins = plugins
 
     async def warm(self, settings: ModelSettings) -> None:
-        """Plugins connect when they are asked."""
+        with suppress(ProviderError):  # the next reply will say it
+            await prewarm(self._name, self._plugin(settings))
 
     async def reply(
         self,
@@ -266,9 +308,7 @@ class LivekitModel:
         *,
         tools: Sequence[OfferedTool] = (),
     ) -> AsyncIterator[ReplyPart]:
-        plugin = self._plugins.plugin(
-            self._name, "LLM", model=settings.model, temperature=settings.temperature
-        )
+        plugin = self._plugin(settings)
         end, empty = ReplyEnd(), True
         async with bound_session(plugin), aclosing(self._chunks(plugin, dialogue, tools)) as chunks:
             async for chunk in chunks:
@@ -289,6 +329,11 @@ class LivekitModel:
         if empty:
             raise ProviderError(f"{self._name} replied without any text", retryable=True)
         yield end
+
+    def _plugin(self, settings: ModelSettings) -> Plugin:
+        return self._plugins.plugin(
+            self._name, "LLM", model=settings.model, temperature=settings.temperature
+        )
 
     async def _chunks(
         self, plugin: Plugin, dialogue: Sequence[Message], tools: Sequence[OfferedTool]

@@ -23,6 +23,8 @@ from strowger.ports import LINE_RATE, Word
 NAME = re.compile(r"livekit/([a-z][a-z0-9_]{0,40})")
 EAR_RATE = 16000
 """What most recognisers want; others convert it."""
+KEPT_FOR = 60.0
+"""Seconds that a connection nobody uses is kept."""
 INSTALL = "pip install strowger[livekit-plugins] livekit-plugins-{}"
 
 # livekit brings its own types, which are not there where it is not installed.
@@ -47,6 +49,8 @@ class Plugins:
         for plugin in self._made.values():
             with contextlib.suppress(Exception):  # what a plugin does at its end is no concern
                 await plugin.aclose()
+            with contextlib.suppress(Exception):  # some forget the client they have made
+                await plugin._client.close()
         if self._session is not None:
             await self._session.close()
 
@@ -69,7 +73,11 @@ class Plugins:
 
     def _http_session(self) -> object:
         if self._session is None:
-            self._session = import_module("aiohttp").ClientSession()
+            aiohttp = import_module("aiohttp")
+            # A websocket counts as a connection for as long as it is open: how many calls there
+            # are is limited elsewhere.
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_FOR)
+            self._session = aiohttp.ClientSession(connector=connector)
         return self._session
 
 
@@ -115,10 +123,23 @@ def one_attempt() -> object:
     return import_module("livekit.agents").APIConnectOptions(max_retry=0, timeout=5.0)
 
 
+def takes_session(plugin: Plugin) -> bool:
+    """It asks over the HTTP session that it was given, which outlives what it is asked for."""
+    return "http_session" in inspect.signature(type(plugin)).parameters
+
+
+async def prewarm(name: str, plugin: Plugin) -> None:
+    """Have the plugin connect, beside, where it keeps connections. Raises ProviderError."""
+    has_client = "client" in inspect.signature(type(plugin)).parameters
+    if takes_session(plugin) or has_client:
+        async with blaming(name):
+            plugin.prewarm()
+
+
 @asynccontextmanager
 async def bound_session(plugin: Plugin) -> AsyncIterator[None]:
     """An HTTP session for plugins that take none and look for one around them."""
-    if "http_session" in inspect.signature(type(plugin)).parameters:
+    if takes_session(plugin):
         yield
         return
     async with import_module("livekit.agents.utils.http_context").open():

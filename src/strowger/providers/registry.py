@@ -194,7 +194,7 @@ class ConfiguredProviders:
 
     def _plugins(self) -> LivekitPlugins:
         if self._livekit is None:
-            self._livekit = LivekitPlugins()
+            self._livekit = LivekitPlugins(self._beside("livekit"))
             self._opened.push_async_callback(self._livekit.close)
         return self._livekit
 
@@ -334,9 +334,13 @@ class ConfiguredProviders:
 
     def _run_beside(self, run: Callable[[], Coroutine[None, None, None]], name: str) -> None:
         """Until the context is left."""
+        task = self._beside(name).create_task(run(), name=f"pool {name}")
+        self._opened.callback(task.cancel)
+
+    def _beside(self, name: str) -> asyncio.TaskGroup:
         if self._tasks is None:
             raise ProviderError(f"{name} is asked for outside of its context", retryable=False)
-        self._opened.callback(self._tasks.create_task(run(), name=f"pool {name}").cancel)
+        return self._tasks
 
 
 def configured(name: str, key: str | None) -> str:

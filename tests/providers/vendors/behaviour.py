@@ -115,7 +115,8 @@ class Ear(Protocol):
 class Hearing:
     """What one connection hears, turn by turn."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, rate: int = RATE) -> None:
+        self._rate = rate
         self.seconds = self.began = 0.0
         """Of sound: all, and before the present turn."""
         self._behaviour = behaviour
@@ -130,7 +131,7 @@ class Hearing:
         begins = self._script is None
         if self._script is None:
             self._script = self._behaviour.next_turn().split()
-        self.seconds += len(pcm) / 2 / RATE
+        self.seconds += len(pcm) / 2 / self._rate
         if self._ear is not None:
             self._ear.feed(pcm)
         return begins
@@ -166,6 +167,10 @@ def with_fault(pcm: bytes, fault: Fault | None) -> bytes:
         noise = np.random.default_rng(0).integers(-20000, 20000, len(samples))
         return noise.astype("<i2").tobytes()
     return pcm
+
+
+def wide(pcm: bytes) -> bytes:
+    return np.repeat(np.frombuffer(pcm, "<i2"), 3).tobytes()
 
 
 def is_voiced(pcm: bytes) -> bool:

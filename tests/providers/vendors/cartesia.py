@@ -6,13 +6,18 @@ https://docs.cartesia.ai/api-reference/tts/websocket
 import asyncio
 import json
 from base64 import b64encode
+from collections.abc import Callable
 from functools import partial
 
 from websockets.http11 import Request
 
-from tests.providers.vendors.behaviour import RATE, Fault, spoken_words, with_fault
+from tests.providers.vendors.behaviour import RATE, Fault, spoken_words, wide, with_fault
 from tests.providers.vendors.deepgram import ulaw
 from tests.providers.vendors.sockets import Client, Vendor
+
+Form = tuple[Callable[[bytes], bytes], int]
+FORMS: dict[str, Form] = {"pcm_mulaw": (ulaw, RATE), "pcm_s16le": (wide, 48000)}
+"""How each encoding is made of PCM, and how many bytes a second has."""
 
 
 class Cartesia(Vendor):
@@ -22,8 +27,11 @@ class Cartesia(Vendor):
         return request.headers.get("X-API-Key")
 
     async def serve(self, client: Client) -> None:
-        assert client.visit.headers["cartesia-version"]
+        visit = client.visit
+        assert visit.headers.get("cartesia-version") or visit.query["cartesia_version"]
         speaking: dict[str, asyncio.Task[None]] = {}
+        begun: dict[str, str] = {}
+        """Texts of which more is announced."""
         async for frame in client.frames():
             message = json.loads(frame)
             context = message["context_id"]
@@ -32,12 +40,17 @@ class Cartesia(Vendor):
                     speaking[context].cancel()
                 continue
             form = message["output_format"]
-            assert form == {"container": "raw", "encoding": "pcm_mulaw", "sample_rate": RATE}
+            asked = form["container"], form["encoding"], form["sample_rate"]
+            assert asked in {("raw", "pcm_mulaw", RATE), ("raw", "pcm_s16le", 3 * RATE)}
             assert message["voice"]["mode"] == "id" and message["add_timestamps"]
-            text = message["transcript"]
-            speaking[context] = client.beside(partial(self._speak, client, text, context))
+            text = begun.pop(context, "") + message["transcript"]
+            if message.get("continue"):
+                begun[context] = text
+                continue
+            speak = partial(self._speak, client, text.strip(), context, FORMS[form["encoding"]])
+            speaking[context] = client.beside(speak)
 
-    async def _speak(self, client: Client, text: str, context: str) -> None:
+    async def _speak(self, client: Client, text: str, context: str, form: Form) -> None:
         behaviour = self.behaviour
         fault = behaviour.next_fault()
         await asyncio.sleep(behaviour.first_sound)
@@ -48,8 +61,9 @@ class Cartesia(Vendor):
             )  # fmt: skip
             return
         common = {"status_code": 206, "context_id": context}
-        sound = ulaw(with_fault(behaviour.speak(text), fault))
-        step = round(behaviour.chunk * RATE)
+        encode, per_second = form
+        sound = encode(with_fault(behaviour.speak(text), fault))
+        step = round(behaviour.chunk * RATE) * per_second // RATE
         for start in range(0, len(sound), step):
             if start and await client.suffer(fault):
                 return

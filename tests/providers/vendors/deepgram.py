@@ -53,7 +53,8 @@ class DeepgramNova(_Deepgram):
 
     async def serve(self, client: Client) -> None:
         behaviour = self.behaviour
-        hearing, told = Hearing(behaviour), 0.0
+        rate = int(client.visit.query["sample_rate"])
+        hearing, told = Hearing(behaviour, rate), 0.0
         fault: Fault | None = None
         while True:
             try:

@@ -11,11 +11,13 @@ from functools import partial
 
 from websockets.http11 import Request
 
-from tests.providers.vendors.behaviour import RATE, Fault, SpokenWord, with_fault
+from tests.providers.vendors.behaviour import RATE, Fault, SpokenWord, wide, with_fault
 from tests.providers.vendors.deepgram import ulaw
 from tests.providers.vendors.sockets import Client, Vendor
 
 MOST_CONTEXTS = 5
+FORMS = {"ulaw_8000": (ulaw, RATE), "pcm_24000": (wide, 48000)}
+"""How each form that sound is asked for in is made of PCM, and how many bytes a second has."""
 
 
 class ElevenLabs(Vendor):
@@ -25,54 +27,89 @@ class ElevenLabs(Vendor):
         return request.headers.get("xi-api-key")
 
     async def serve(self, client: Client) -> None:
-        assert client.visit.query["output_format"] == "ulaw_8000"
-        texts: dict[str, str] = {}
-        speaking: dict[str, asyncio.Task[None]] = {}
+        assert client.visit.query["output_format"] in FORMS
+        contexts: dict[str, _Context] = {}
         async for frame in client.frames():
             message = json.loads(frame)
             if message.get("close_socket"):
                 await client.close()
                 return
-            context = message["context_id"]
+            name = message["context_id"]
             if message.get("close_context"):
                 # What was flushed before is still spoken; a second one calls it off.
-                if texts.pop(context, None) is None and context in speaking:
-                    speaking.pop(context).cancel()
+                context = contexts[name]
+                if context.closed and context.speaking is not None:
+                    context.speaking.cancel()
+                context.close()
                 continue
-            if context not in texts:
+            if name not in contexts:
                 assert message["text"].endswith(" "), "a context begins with a space"
-                live = [task for task in speaking.values() if not task.done()]
+                live = [each for each in contexts.values() if not each.over]
                 if len(live) >= MOST_CONTEXTS:
                     await client.send(message="too many contexts", error="max", code=1008)
                     await client.close(1008, "Maximum simultaneous contexts exceeded (5)")
                     return
-            texts[context] = texts.get(context, "") + message.get("text", "")
-            if message.get("flush"):
-                text, texts[context] = texts[context].strip(), ""
-                speaking[context] = client.beside(partial(self._speak, client, text, context))
+                contexts[name] = _Context()
+            context = contexts[name]
+            context.text += message.get("text", "")
+            if message.get("flush") and (text := context.text.strip()):
+                context.text = ""
+                context.flushed.put_nowait(text)
+                if context.speaking is None:
+                    context.speaking = client.beside(partial(self._talk, client, context, name))
 
-    async def _speak(self, client: Client, text: str, context: str) -> None:
+    async def _talk(self, client: Client, context: "_Context", name: str) -> None:
+        """One text of a context after the other, until it is closed."""
+        while (text := await context.flushed.get()) is not None:
+            if not await self._speak(client, text, name):
+                return
+        context.over = True
+        await client.send(isFinal=True, contextId=name)
+
+    async def _speak(self, client: Client, text: str, context: str) -> bool:
+        """Whether all went well."""
         behaviour = self.behaviour
         fault = behaviour.next_fault()
         await asyncio.sleep(behaviour.first_sound)
         if fault is Fault.ERROR:
             await client.send(message="quota exceeded", error="quota_exceeded", code=1008)
             await client.close(1008, "quota exceeded")
-            return
+            return False
         pcm = behaviour.speak(text)
-        sound = ulaw(with_fault(pcm, fault))
-        step = round(behaviour.chunk * RATE)
+        encode, per_second = FORMS[client.visit.query["output_format"]]
+        sound = encode(with_fault(pcm, fault))
+        step = round(behaviour.chunk * RATE) * per_second // RATE
         for start in range(0, len(sound), step):
             if start and await client.suffer(fault):
-                return
+                return False
+            begins, ends = start / per_second, (start + step) / per_second
+            times = alignment(behaviour.timing(text), begins, ends)
             await client.send(
                 audio=b64encode(sound[start : start + step]).decode(),
-                alignment=alignment(behaviour.timing(text), start / RATE, (start + step) / RATE),
-                normalizedAlignment=None,
+                alignment=times,
+                normalizedAlignment=times,
                 contextId=context,
             )
             await asyncio.sleep(behaviour.chunk * behaviour.real_time)
-        await client.send(isFinal=True, contextId=context)
+        return True
+
+
+class _Context:
+    """What is asked for in one context."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        """What was not flushed yet."""
+        self.flushed: asyncio.Queue[str | None] = asyncio.Queue()
+        self.speaking: asyncio.Task[None] | None = None
+        self.closed = self.over = False
+
+    def close(self) -> None:
+        """Nothing is said in it any more but what was flushed."""
+        if self.closed or self.speaking is None:
+            self.over = True
+        self.closed = True
+        self.flushed.put_nowait(None)
 
 
 def alignment(words: Iterator[SpokenWord], begins: float, ends: float) -> dict[str, object] | None:
