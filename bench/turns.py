@@ -23,8 +23,9 @@ from bench.turn_callee import Callee
 from bench.turn_subject import Report, Task
 from strowger.app.running import run_loop
 from strowger.commands.bench_report import load_average, machine
-from strowger.config import child_environment
+from strowger.config import Settings, child_environment
 from strowger.errors import Unavailable
+from strowger.precedence import take_precedence
 from strowger.simulate.load import open_load
 from strowger.simulate.load_measures import Figures
 from strowger.simulate.load_speech import Clip, clip, noise, speech
@@ -162,6 +163,7 @@ async def subject(task: Task) -> Report:
         sys.executable, "-m", "bench.turn_subject",
         stdin=PIPE, stdout=PIPE, env=child_environment(),
     )  # fmt: skip
+    take_precedence(Settings().worker_niceness, process=process.pid)  # as a worker does
     try:
         async with asyncio.timeout(STARTING + task.seconds):
             told, _ = await process.communicate(json.dumps(asdict(task)).encode() + b"\n")

@@ -49,7 +49,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": {"errors"},
 }  # fmt: skip
 ROOT = {
-    "app", "cli", "commands", "log_stream", "memory", "process", "succession", "supervisor",
+    "app", "cli", "commands", "log_stream", "memory", "precedence", "process", "succession",
+    "supervisor",
     "__init__", "__main__",
 }  # fmt: skip
 """The composition root may import everything."""

@@ -57,6 +57,7 @@ def test_every_setting_is_read_from_each_source(tmp_path: Path) -> None:
         "database_url": "postgresql://me:word@db:5432/strowger",
         "secret_keys": "key1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
         "workers": "2",
+        "worker_niceness": "-5",
         "lines": "7",
         "sip": "[::1]:5080",
         "public_address": "203.0.113.7",

@@ -32,8 +32,9 @@ from bench.turns import (
 )
 from strowger.app.running import run_loop
 from strowger.commands.bench_report import load_average, machine
-from strowger.config import child_environment
+from strowger.config import Settings, child_environment
 from strowger.errors import Unavailable
+from strowger.precedence import take_precedence
 from strowger.simulate.load_measures import Figures
 from strowger.simulate.load_speech import Clip, clip, noise, speech
 
@@ -101,6 +102,7 @@ async def peer(
         str(python), "-m", PEERS[who], stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=ROOT,
         env={**child_environment(), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
     )  # fmt: skip
+    take_precedence(Settings().worker_niceness, process=process.pid)  # as Strowger's worker
     task = {
         "calls": calls, "seconds": seconds, "sockets": providers.sockets, "chat": providers.chat,
         "folder": str(folder),

@@ -109,6 +109,8 @@ def main(arguments: list[str]) -> int:
     settings = decode_settings(_first_line())
     _allow_open_files()
     configure_logging(settings, role if role != "worker" else f"worker {number}")
+    if role == "worker":
+        worker.come_first(settings)
     roles: dict[str, Callable[[], Coroutine[None, None, None]]] = {
         "prepare": lambda: database.prepare(settings, _say_ready),
         "api": lambda: api.run_api(settings, _say_ready, _until_told_to_stop),

@@ -1,6 +1,7 @@
 """Each check of the doctor, well and ill, with what it advises."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -226,6 +227,29 @@ def test_timers_that_come_late_are_a_problem(
     assert "10 of 10 timers" in (look(checks.timers, settings(tmp_path)).problem or "")
 
 
+def test_calls_come_before_other_programs_where_the_system_lets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def lets(_: int, __: int, niceness: int) -> None:
+        asked.append(niceness)
+
+    def lets_not(_: int, __: int, niceness: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "getpriority", lambda _, __: 0)
+    monkeypatch.setattr(os, "setpriority", lets)
+    assert "before other programs" in look(checks.precedence, settings(tmp_path)).what
+    assert asked == [-10, 0], "what was asked for is given back"
+    monkeypatch.setattr(os, "setpriority", lets_not)
+    found = look(checks.precedence, settings(tmp_path))
+    assert "LimitNICE" in found.what
+    assert found.problem is None, "calls work without"
+    usual = look(checks.precedence, settings(tmp_path, worker_niceness="0"))
+    assert "no precedence" in usual.what
+
+
 def test_whatever_a_check_cannot_bear_is_said_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,4 +268,4 @@ def test_whatever_a_check_cannot_bear_is_said_and_the_others_go_on(
     assert "✗ the moon is down" in said
     assert "✓ all is well" in said
     assert run(well) == 0
-    assert len(CHECKS) == 12
+    assert len(CHECKS) == 13

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from strowger.errors import ProviderError
+from strowger.precedence import take_precedence
 from strowger.providers.child import ChildPolicy, ChildPool, python_child
 
 COMMAND = python_child(
@@ -74,6 +75,21 @@ def test_the_same_process_serves_until_it_is_closed_and_then_is_gone() -> None:
         assert not alive(int(first))
         with pytest.raises(ProviderError, match="closed"):
             await ask(pool, "pid")
+
+    run(test())
+
+
+def test_a_child_does_not_take_the_precedence_of_its_worker() -> None:
+    async def test() -> None:
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        if not take_precedence(-5):
+            pytest.skip("only root may take precedence here")
+        try:
+            async with pool_of() as pool:
+                pid = int(await ask(pool, "pid"))
+                assert os.getpriority(os.PRIO_PROCESS, pid) == 0
+        finally:
+            take_precedence(own)
 
     run(test())
 

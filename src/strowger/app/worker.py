@@ -8,12 +8,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from strowger.app.database import POOL, database_of_child, keyring_of
 from strowger.app.given import dial_policy, provider_settings, recording_path
 from strowger.app.running import Ready, UntilStopped
 from strowger.config import Settings
 from strowger.memory import settle_memory
 from strowger.model import WorkerId
+from strowger.precedence import LIMIT, take_precedence
+
+log = structlog.get_logger()
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,6 +26,12 @@ if TYPE_CHECKING:
     from strowger.observability.figures import MediaTotals
     from strowger.ports import Providers, Secrets, SimulatedTelephone, Toolboxes, TurnJudge
     from strowger.telephony.telephone import SipTelephone, TelephoneSettings
+
+
+def come_first(settings: Settings) -> None:
+    """To be asked before any thread is started, as threads have the precedence of their starter."""
+    if not take_precedence(settings.worker_niceness):
+        log.info("worker.no_precedence", niceness=settings.worker_niceness, permitted_by=LIMIT)
 
 
 async def run_worker(settings: Settings, number: int, ready: Ready, stopped: UntilStopped) -> None:

@@ -29,10 +29,11 @@ from strowger.commands.bench_report import (
     machine,
 )
 from strowger.commands.bench_subject import LatencyReport, LinesReport, Task
-from strowger.config import child_environment
+from strowger.config import Settings, child_environment
 from strowger.errors import StrowgerError, Unavailable
 from strowger.media.g711 import Samples
 from strowger.ports import LINE_RATE
+from strowger.precedence import take_precedence
 from strowger.simulate.load import Load, open_load
 from strowger.simulate.load_measures import punctuality
 from strowger.simulate.load_scripts import Caller, Exchange, Talker
@@ -143,6 +144,7 @@ async def _subject(task: Task) -> dict[str, Any]:
         sys.executable, "-m", "strowger.commands.bench_subject",
         stdin=PIPE, stdout=PIPE, env=child_environment(),
     )  # fmt: skip
+    take_precedence(Settings().worker_niceness, process=process.pid)  # as a worker does
     try:
         async with asyncio.timeout(STARTING_SECONDS + task.seconds):
             told, _ = await process.communicate(json.dumps(asdict(task)).encode() + b"\n")

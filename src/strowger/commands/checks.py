@@ -1,6 +1,7 @@
 """What `strowger doctor` looks at, one function each: what is found, and what to do about it."""
 
 import asyncio
+import os
 import socket
 import tempfile
 import time
@@ -17,6 +18,7 @@ from strowger.app.given import provider_settings
 from strowger.config import Settings
 from strowger.errors import ConfigurationError
 from strowger.ports import Readiness, pcm_of
+from strowger.precedence import LIMIT, take_precedence
 from strowger.providers.probing import probe
 from strowger.providers.registry import ConfiguredProviders
 from strowger.store import embedded
@@ -268,6 +270,17 @@ async def local_speech(settings: Settings) -> Finding:
 async def voice_detection(settings: Settings) -> Finding:
     SileroModel()
     return Finding("voice detection model loads")
+
+
+async def precedence(settings: Settings) -> Finding:
+    """Asked of this thread, which gives it back."""
+    wanted, usual = settings.worker_niceness, os.getpriority(os.PRIO_PROCESS, 0)
+    if wanted >= usual:
+        return Finding(f"calls take no precedence over other programs (niceness {wanted})")
+    if not take_precedence(wanted):
+        return Finding(f"calls may wait for other programs: niceness {wanted} takes {LIMIT}")
+    take_precedence(usual)
+    return Finding(f"calls come before other programs (niceness {wanted})")
 
 
 async def timers(settings: Settings) -> Finding:

@@ -26,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     checks.openai,
     checks.services,
     checks.voice_detection,
+    checks.precedence,
     checks.timers,
 )
 

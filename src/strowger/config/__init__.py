@@ -96,6 +96,13 @@ class Settings(ProviderKeys):
     lines: int = setting(
         100, read_integer(1, 10_000), "Calls one worker conducts at the same time.", form="COUNT"
     )
+    worker_niceness: int = setting(
+        -10,
+        read_integer(-20, 19),
+        "Precedence of workers for the processor where the system lets: lower comes first, 0 is"
+        " as everybody else.",
+        form="NUMBER",
+    )
     sip: Endpoint = setting(  # noqa: RUF009
         Endpoint("127.0.0.1", 5060),
         read_endpoint,

@@ -85,9 +85,11 @@ def read_text(value: object) -> str:
 
 
 def read_integer(least: int, greatest: int) -> Callable[[object], int]:
+    form = r"-?[0-9]{1,9}" if least < 0 else r"[0-9]{1,9}"
+
     def read(value: object) -> int:
         text = str(value).strip()
-        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", text):
+        if isinstance(value, bool) or not re.fullmatch(form, text):
             raise ValueError(f"expected a whole number from {least} to {greatest}")
         if not least <= int(text) <= greatest:
             raise ValueError(f"expected {least} to {greatest}, got {text}")

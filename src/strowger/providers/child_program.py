@@ -93,6 +93,8 @@ class Pipe:
 
 def serve(handle: Handler) -> None:
     """Answer requests from standard input on standard output until the parent is gone."""
+    if os.getpriority(os.PRIO_PROCESS, 0) < 0:  # the parent's precedence is for its packets
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
     pipe = Pipe(os.dup(0), os.dup(1))
     os.dup2(2, 1)  # what a library prints must not get between the frames
     try:
