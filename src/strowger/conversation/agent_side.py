@@ -31,9 +31,7 @@ from strowger.conversation.events import (
     UtteranceEnded,
 )
 from strowger.conversation.farewell import LastPhrases
-from strowger.conversation.responder import Responder, Response
-from strowger.conversation.speech import AgentSpeech
-from strowger.conversation.tool_desk import (
+from strowger.conversation.orders import (
     Goodbye,
     HandOver,
     Keys,
@@ -42,8 +40,10 @@ from strowger.conversation.tool_desk import (
     Refusal,
     Request,
     TakeWay,
-    ToolDesk,
 )
+from strowger.conversation.responder import Responder, Response
+from strowger.conversation.speech import AgentSpeech
+from strowger.conversation.tool_desk import ToolDesk
 from strowger.conversation.transcript import AgentTurn, Transcript, Utterance
 from strowger.conversation.turn import Floor, TurnMachine
 from strowger.lifecycle import EndReason

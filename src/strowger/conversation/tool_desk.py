@@ -5,106 +5,34 @@ there, arguments that do not fit and targets of its own invention are answered t
 errors. Each use is asked of the shell once, and never again.
 """
 
-import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import islice
-from typing import TypeVar, assert_never
 
-from strowger.agent import (
-    DigitsTool,
-    EndCallTool,
-    HandoffTarget,
-    HandoffTool,
-    HttpTool,
-    McpTool,
-    Progress,
-    Tool,
-    TransferTarget,
-    TransferTool,
-    VoicemailTool,
-)
-from strowger.conversation import phrases
+from strowger.agent import McpTool, Progress, Tool
 from strowger.conversation.dialogue import OfferedTool, ToolCall
 from strowger.conversation.events import FoundTool, ToolRequested
 from strowger.conversation.json_schema import mismatches
+from strowger.conversation.offering import described, object_schema, parsed, schema_of
+from strowger.conversation.orders import (
+    Order,
+    PutThrough,
+    Refusal,
+    Request,
+    TakeWay,
+    order_of,
+    patience_of,
+)
 from strowger.conversation.transcript import ToolUse
 
 LONGEST_RESULT = 16_384
 """Characters of an answer that the model is shown."""
-LONGEST_DIGITS = 32
-KEYS = frozenset("0123456789*#")
 LONGEST_DESCRIPTION = 1024
 """Characters of an MCP tool's; services refuse longer ones."""
 _UNNAMEABLE = re.compile(r"[^a-zA-Z0-9_-]")
 """What may be in an MCP tool's name, and not in that of a model's function."""
 MOST_MCP_TOOLS = 100
-HANDOFF_DEADLINE = 5.0
-LONGEST_BRIEFING = 500
-BRIEFING: Mapping[str, object] = {
-    "type": "string",
-    "maxLength": LONGEST_BRIEFING,
-    "description": "What is said to who answers before the caller is put through: one sentence"
-    " or two about who it is and what it is about.",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """An HTTP tool or one of an MCP server is to be used."""
-
-    tool: HttpTool | McpTool
-    remote: str
-    """For an MCP server: which of its tools."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    digits: str
-
-
-@dataclass(frozen=True, slots=True)
-class Goodbye:
-    """The call is to end once what is being said was heard."""
-
-    tool: EndCallTool | VoicemailTool
-    outcome: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PutThrough:
-    """The callee is to be put through once what is being said was heard."""
-
-    tool: TransferTool
-    target: TransferTarget
-    briefing: str | None
-    """What who answers is told before; None where nobody is asked before."""
-
-
-@dataclass(frozen=True, slots=True)
-class HandOver:
-    target: HandoffTarget
-
-
-@dataclass(frozen=True, slots=True)
-class TakeWay:
-    """The conversation goes on another way once what is being said was heard."""
-
-    way: str
-    arguments: Mapping[str, object]
-
-
-Order = Request | Keys | Goodbye | PutThrough | HandOver | TakeWay
-"""What a tool call comes to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A tool call that comes to nothing, and what the model is told about it."""
-
-    message: str
 
 
 class ToolDesk:
@@ -171,14 +99,14 @@ class ToolDesk:
 
     def offered(self) -> tuple[OfferedTool, ...]:
         own = [
-            OfferedTool(name=tool.name, description=_described(tool), parameters=_schema(tool))
+            OfferedTool(name=tool.name, description=described(tool), parameters=schema_of(tool))
             for tool in self._tools.values()
         ]
         found = [
             OfferedTool(
                 name=name,
                 description=tool.description[:LONGEST_DESCRIPTION],
-                parameters=_object_schema(tool.parameters),
+                parameters=object_schema(tool.parameters),
             )
             for name, (_, tool) in self._found.items()
         ]
@@ -203,24 +131,24 @@ class ToolDesk:
         if own is None and found is None:
             known = ", ".join(tool.name for tool in self.offered()) or "none"
             return Refusal(f"there is no tool {call.name!r}; there are: {known}")
-        arguments = _parsed(call.arguments)
+        arguments = parsed(call.arguments)
         if arguments is None:
             return Refusal("the arguments are not a JSON object")
         if own is not None:
-            schema = _schema(own)
+            schema = schema_of(own)
         else:
             assert found is not None
-            schema = _object_schema(found[1].parameters)
+            schema = object_schema(found[1].parameters)
         problems = list(islice(mismatches(arguments, schema), 5))
         if problems:
             return Refusal("; ".join(problems))
         if own is not None:
-            return _order(own, arguments)
+            return order_of(own, arguments)
         assert found is not None
         return Request(found[0], found[1].name)
 
     def _judge_way(self, call: ToolRequested) -> Order | Refusal:
-        arguments = _parsed(call.arguments)
+        arguments = parsed(call.arguments)
         if arguments is None:
             return Refusal("the arguments are not a JSON object")
         problems = list(islice(mismatches(arguments, self._ways[call.name].parameters), 5))
@@ -229,7 +157,7 @@ class ToolDesk:
     def begin(self, event: ToolRequested, order: Order | Refusal, *, now: float) -> ToolUse:
         """Take down a use; it runs until `finish`, or is over at once where it was refused."""
         self._uses += 1
-        deadline, progress = _patience(order)
+        deadline, progress = patience_of(order)
         known = event.id in self._ids or not event.id
         call = ToolCall(
             f"{event.id}_{self._uses}" if known else event.id, event.name, event.arguments
@@ -300,121 +228,3 @@ class ToolDesk:
     def report(self) -> None:
         """The model is being told everything."""
         self._unreported = []
-
-
-def _patience(order: Order | Refusal) -> tuple[float, Progress | None]:
-    match order:
-        case Request(tool):
-            return tool.deadline, tool.progress
-        case PutThrough(tool):
-            return tool.deadline, tool.progress
-        case HandOver():
-            return HANDOFF_DEADLINE, Progress()
-        case _:
-            return 0.0, None
-
-
-def _parsed(text: str) -> dict[str, object] | None:
-    try:
-        value = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _object_schema(text: str) -> dict[str, object]:
-    """The schema of an MCP tool's arguments; one that is of no object would have models' services
-    refuse every request."""
-    schema = _parsed(text)
-    if schema is None or schema.get("type", "object") != "object":
-        return {"type": "object", "properties": {}}
-    return {"type": "object", "properties": {}, **schema}
-
-
-def _order(tool: Tool, arguments: Mapping[str, object]) -> Order | Refusal:
-    """From arguments that fit their schema."""
-    match tool:
-        case HttpTool():
-            return Request(tool, "")
-        case TransferTool():
-            return _put_through(tool, arguments)
-        case HandoffTool():
-            return HandOver(_named(tool.agents, arguments["agent"]))
-        case EndCallTool():
-            outcome = arguments.get("outcome")
-            return Goodbye(tool, outcome if isinstance(outcome, str) else None)
-        case VoicemailTool():
-            return Goodbye(tool)
-        case DigitsTool():
-            digits = str(arguments["digits"])
-            return Keys(digits) if set(digits) <= KEYS else Refusal("expected 0 to 9, * and #")
-        case McpTool():
-            return Refusal("not a tool by itself")
-        case _:
-            assert_never(tool)
-
-
-def _put_through(tool: TransferTool, arguments: Mapping[str, object]) -> PutThrough:
-    target = _named(tool.targets, arguments["target"])
-    briefing = str(arguments.get("briefing") or "").strip() or phrases.SOMEBODY_FOR_YOU
-    return PutThrough(tool, target, briefing if target.attended else None)
-
-
-T = TypeVar("T", TransferTarget, HandoffTarget)
-
-
-def _named(targets: Sequence[T], name: object) -> T:
-    """The schema lets no other name through."""
-    return next(target for target in targets if target.name == name)
-
-
-def _schema(tool: Tool) -> Mapping[str, object]:
-    match tool:
-        case HttpTool():
-            return tool.parameters
-        case TransferTool():
-            chosen = _choice("target", [target.name for target in tool.targets])
-            attended = any(target.attended for target in tool.targets)
-            return _with_property(chosen, "briefing", BRIEFING) if attended else chosen
-        case HandoffTool():
-            return _choice("agent", [target.name for target in tool.agents])
-        case EndCallTool(outcomes=outcomes) if outcomes:
-            return _choice("outcome", list(outcomes))
-        case DigitsTool():
-            digits = {"type": "string", "minLength": 1, "maxLength": LONGEST_DIGITS}
-            return {"type": "object", "properties": {"digits": digits}, "required": ["digits"]}
-        case EndCallTool() | VoicemailTool() | McpTool():
-            return {"type": "object", "properties": {}}
-        case _:
-            assert_never(tool)
-
-
-def _choice(name: str, values: Sequence[str]) -> Mapping[str, object]:
-    chosen = {"type": "string", "enum": list(values)}
-    return {"type": "object", "properties": {name: chosen}, "required": [name]}
-
-
-def _with_property(
-    schema: Mapping[str, object], name: str, property: Mapping[str, object]
-) -> Mapping[str, object]:
-    """The schema of an object with one more that may be left out."""
-    known = schema["properties"]
-    assert isinstance(known, Mapping)
-    return {**schema, "properties": {**known, name: property}}
-
-
-def _described(tool: Tool) -> str:
-    """With what the model needs to know to choose a target."""
-    return "\n".join([tool.description, *_targets(tool)]) if not isinstance(tool, McpTool) else ""
-
-
-def _targets(tool: Tool) -> Iterator[str]:
-    if isinstance(tool, TransferTool):
-        targets: Sequence[TransferTarget | HandoffTarget] = tool.targets
-    elif isinstance(tool, HandoffTool):
-        targets = tool.agents
-    else:
-        return
-    for target in targets:
-        if target.description:
-            yield f"{target.name}: {target.description}"

@@ -16,9 +16,7 @@ from strowger.conversation.events import (
     ToolRequested,
     UseTool,
 )
-from strowger.conversation.speech_to_speech.events import AnswerTool, Inform, SpokenEffect
-from strowger.conversation.speech_to_speech.record import Record
-from strowger.conversation.tool_desk import (
+from strowger.conversation.orders import (
     Goodbye,
     HandOver,
     Keys,
@@ -27,8 +25,10 @@ from strowger.conversation.tool_desk import (
     Refusal,
     Request,
     TakeWay,
-    ToolDesk,
 )
+from strowger.conversation.speech_to_speech.events import AnswerTool, Inform, SpokenEffect
+from strowger.conversation.speech_to_speech.record import Record
+from strowger.conversation.tool_desk import ToolDesk
 from strowger.conversation.transcript import ToolUse
 
 MOST_ROUNDS = 8

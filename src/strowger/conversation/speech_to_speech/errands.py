@@ -7,6 +7,15 @@ from typing import assert_never
 
 from strowger.agent import AgentDefinition
 from strowger.conversation.events import StopSpeaking, ToolFinished, ToolRequested
+from strowger.conversation.orders import (
+    Goodbye,
+    HandOver,
+    Keys,
+    PutThrough,
+    Refusal,
+    Request,
+    TakeWay,
+)
 from strowger.conversation.speech_to_speech.asking import Asking
 from strowger.conversation.speech_to_speech.ending import STALL, Ending
 from strowger.conversation.speech_to_speech.events import (
@@ -19,15 +28,6 @@ from strowger.conversation.speech_to_speech.events import (
 from strowger.conversation.speech_to_speech.serving import Serving
 from strowger.conversation.speech_to_speech.situation import Situation
 from strowger.conversation.template import render_speech
-from strowger.conversation.tool_desk import (
-    Goodbye,
-    HandOver,
-    Keys,
-    PutThrough,
-    Refusal,
-    Request,
-    TakeWay,
-)
 from strowger.lifecycle import EndReason
 
 
