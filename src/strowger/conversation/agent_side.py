@@ -5,51 +5,31 @@ Does what it is told by the conversation, which decides; keeps the transcript of
 
 from dataclasses import fields, replace
 
-from strowger.agent import (
-    AgentDefinition,
-    Expectation,
-    Progress,
-    TurnOverride,
-    TurnTaking,
-    VoicemailPolicy,
-)
+from strowger.agent import AgentDefinition, Expectation, TurnOverride, TurnTaking
 from strowger.conversation import phrases
 from strowger.conversation.answers import phrases_for
 from strowger.conversation.dialogue import Message, OfferedTool, Role
+from strowger.conversation.errands import Errands
 from strowger.conversation.events import (
     Become,
     DropTool,
     Effect,
-    FetchAgent,
     FindTools,
     HangUp,
     Listen,
-    SendDigits,
     ToolRequested,
-    Transfer,
-    UseTool,
     UtteranceEnded,
 )
 from strowger.conversation.farewell import LastPhrases
-from strowger.conversation.orders import (
-    Goodbye,
-    HandOver,
-    Keys,
-    Order,
-    PutThrough,
-    Refusal,
-    Request,
-    TakeWay,
-)
+from strowger.conversation.orders import TakeWay
 from strowger.conversation.responder import Responder, Response
 from strowger.conversation.speech import AgentSpeech
 from strowger.conversation.tool_desk import ToolDesk
 from strowger.conversation.transcript import AgentTurn, Transcript, Utterance
 from strowger.conversation.turn import Floor, TurnMachine
+from strowger.conversation.waiting import Waiting
 from strowger.lifecycle import EndReason
 
-WORKING = Progress(after=3.0, every=4.0)
-"""What is said where the model goes from one tool to the next without a word."""
 MOST_ROUNDS = 8
 """Replies of the model's to one turn of the callee's; in the last of them it has no tools."""
 
@@ -58,43 +38,26 @@ class AgentSide:
     """What the agent says and does, one turn at a time."""
 
     def __init__(
-        self,
-        turns: TurnMachine,
-        definition: AgentDefinition,
-        responder: Responder,
+        self, turns: TurnMachine, definition: AgentDefinition, responder: Responder
     ) -> None:
         self.speech = AgentSpeech(definition.limits.provider_deadline)
         self.transcript = Transcript()
         self.desk = ToolDesk(definition.tools)
         self.listening = 0
         """The number of the callee's turn that is recognised now or next."""
-        self.closing: EndReason | None = None
-        """The agent is saying goodbye; this will have been the reason."""
+        self.errands = Errands(self.speech, self.desk, self.transcript)
         self.ended = False
-        self.outcome: str | None = None
-        """What the model says that the call came to."""
         self._turns = turns
         self._expect: Expectation | None = None
         self._to_say: list[str] = []
         """Asked for by the customer while the callee had the floor."""
         self._rounds = 0
         """Replies asked of the model since the callee last spoke."""
-        self._put_through: tuple[int, PutThrough] | None = None
-        """A transfer that waits until what is being said was heard: the use, and where to."""
-        self._fillers = 0
-        """Said since there was last something else to say."""
-        self._filler_at = 0.0
-        self._waited_for = 0.0
-        """Since when the callee has waited for what the agent says now."""
-        self._filled = 0
-        """Fillers said in place of the model, in the whole call."""
-        self._filled_turn: AgentTurn | None = None
         self._taking = definition.turn_taking
-        self._way: TakeWay | None = None
-        """Chosen by the model: taken once what is being said was heard."""
+        self._waiting = Waiting(self.speech, self.desk, turns, self._taking)
         self._last_phrases = LastPhrases(())
-        self._voicemail = VoicemailPolicy()
-        self._responder = responder
+        self.responder = responder
+        """Of the agent that has the call now."""
         self._take(definition, responder)
 
     def become(self, definition: AgentDefinition, responder: Responder) -> list[Effect]:
@@ -107,11 +70,11 @@ class AgentSide:
         return [Become(definition), *self.find_tools()]
 
     def _take(self, definition: AgentDefinition, responder: Responder) -> None:
-        self._responder = responder
-        self._way = None
+        self.responder = responder
+        self.errands.way = None
+        self.errands.voicemail = definition.voicemail
         self._last_phrases = LastPhrases(definition.end_call_phrases)
-        self._voicemail = definition.voicemail
-        self._taking = definition.turn_taking
+        self._taking = self._waiting.taking = definition.turn_taking
 
     def find_tools(self) -> list[Effect]:
         return [FindTools(server) for server in self.desk.servers]
@@ -119,8 +82,8 @@ class AgentSide:
     def perform(self, response: Response, turn: AgentTurn, *, now: float) -> list[Effect]:
         """Take the agent's next turn."""
         self._expect = response.expect
-        self._rounds, self._fillers, self._way = 0, 0, None
-        self._waited_for = now
+        self._rounds, self.errands.way = 0, None
+        self._waiting.begin(now=now)
         self._turns.taking = _overridden(self._taking, response.turn_taking)
         self._turns.expect(response.expect)
         effects, _ = self.speech.stop()
@@ -132,9 +95,9 @@ class AgentSide:
         for text in texts:
             effects += self.speech.say(text, now=now)
         if response.generate:
-            effects += self._generate(dialogue, now=now)
+            effects += self.generate(dialogue, now=now)
         if response.ends:
-            self.closing = EndReason.AGENT_HANGUP
+            self.errands.closing = EndReason.AGENT_HANGUP
         return effects + self.when_silent(now=now)
 
     def draft(self, text: str) -> list[Effect]:
@@ -146,7 +109,7 @@ class AgentSide:
         return self._draft(self.transcript.continued_by(text))
 
     def _draft(self, dialogue: tuple[Message, ...]) -> list[Effect]:
-        told = (*self._responder.instructions(), *dialogue)
+        told = (*self.responder.instructions(), *dialogue)
         return self.speech.draft(dialogue[-1].text, told, self._offered())
 
     def perform_draft(
@@ -160,7 +123,8 @@ class AgentSide:
         if adopted is None:
             return None
         self._expect = None
-        self._rounds, self._fillers, self._waited_for = 1, 0, now
+        self._rounds = 1
+        self._waiting.begin(now=now)
         self.desk.report()
         self._turns.expect(None)
         effects: list[Effect] = [self.listen()]
@@ -197,7 +161,7 @@ class AgentSide:
         for text in said:
             effects += self.speech.say(text, now=now)
         if released.lost:  # what it had asked for as well, it will ask for again
-            return effects + self._generate(self.transcript.dialogue(), now=now)
+            return effects + self.generate(self.transcript.dialogue(), now=now)
         for request in released.tools:
             effects += self.tool_requested(request, now=now)
         if released.finished:
@@ -221,7 +185,7 @@ class AgentSide:
 
     def say_unasked(self, text: str, *, now: float) -> list[Effect]:
         """Say it now, or as soon as the callee is done."""
-        if self.closing is not None:
+        if self.errands.closing is not None:
             return []
         if self.speech.held:
             self._to_say.append(text)
@@ -248,19 +212,15 @@ class AgentSide:
             return []
         turn = self.speech.turn
         turn.open = False
-        if self.closing is not None:
-            return self.hang_up(self.closing, now=now)
-        if self._put_through is not None:
-            (use, order), self._put_through = self._put_through, None
-            return (
-                [Transfer(use, order.target.to, order.briefing)]
-                if self.desk.restart(use, now=now)
-                else []
-            )
+        ahead = self.errands
+        if ahead.closing is not None:
+            return self.hang_up(ahead.closing, now=now)
+        if ahead.put_through is not None:
+            return ahead.transfer(now=now)
         if self.desk.running:
             return []
-        if self._way is not None:
-            way, self._way = self._way, None
+        if ahead.way is not None:
+            way, ahead.way = ahead.way, None
             return self._take_way(way, now=now)
         if self.desk.unreported:
             if self._rounds < MOST_ROUNDS:
@@ -276,53 +236,7 @@ class AgentSide:
     # ── tools ────────────────────────────────────────────────────────────────────────────────
 
     def tool_requested(self, event: ToolRequested, *, now: float) -> list[Effect]:
-        """Have a tool used, or take down why not; one of another reply is not wanted any more."""
-        if self.speech.drafts(event.reply):
-            self.speech.note_in_draft(event)
-        if not self.speech.writes(event.reply) or self.speech.hold_tool(event):
-            return []
-        self.speech.tool_requested(now=now)
-        order = self.desk.judge(event)
-        if self._rounds >= MOST_ROUNDS and not isinstance(order, Refusal):
-            order = Refusal("that is enough for now: speak to the callee")
-        leaves = self.closing or self._put_through or self._way
-        if isinstance(order, Goodbye | PutThrough | TakeWay) and leaves:
-            order = Refusal("something else was asked for first")
-        use = self.desk.begin(event, order, now=now)
-        self.transcript.add(use)
-        return self._carry_out(order, use.number, event.arguments, now=now)
-
-    def _carry_out(
-        self, order: Order | Refusal, use: int, arguments: str, *, now: float
-    ) -> list[Effect]:
-        match order:
-            case Refusal():
-                return []
-            case Request(tool, remote):
-                return [UseTool(use, tool, remote, arguments)]
-            case Keys(digits):
-                self.desk.finish(use, "pressed", ok=True, now=now)
-                return [SendDigits(digits)]
-            case HandOver(target):
-                return [FetchAgent(use, target.agent_id)]
-            case TakeWay():
-                self.desk.finish(use, "it goes on from here", ok=True, now=now)
-                self._way = order
-                return []
-            case PutThrough(tool):
-                self._put_through = use, order
-                return self.speech.say(tool.message, now=now)
-            case Goodbye(tool, outcome):
-                self.desk.finish(use, "the call ends", ok=True, now=now)
-                if outcome is not None:
-                    self.outcome = outcome
-                if tool.type == "end_call":
-                    self.closing = EndReason.AGENT_HANGUP
-                    return self.speech.say(tool.message, now=now)
-                self.closing = EndReason.VOICEMAIL
-                message = self._voicemail
-                leaves = message.action == "leave_message"
-                return self.speech.say(message.message, now=now) if leaves else []
+        return self.errands.requested(event, enough=self._rounds >= MOST_ROUNDS, now=now)
 
     def tool_finished(self, use: int, result: str, *, ok: bool, now: float) -> list[Effect]:
         """A reply that was begun early knows nothing of it: it is begun anew."""
@@ -344,56 +258,15 @@ class AgentSide:
             return self._go_on(now=now)
         return []  # the callee speaks: the model is told when it answers
 
-    def interrupted(self, *, now: float) -> None:
-        """The callee has the floor: what was to follow the agent's words does not."""
-        self._way = None
-        if self._put_through is not None:
-            (use, _), self._put_through = self._put_through, None
-            self.desk.finish(use, "the callee spoke before that", ok=False, now=now)
-
     @property
     def filler_deadline(self) -> float | None:
-        """When the agent has been silent for so long over a tool that it says so."""
-        progress, quiet_since = self.desk.progress, self.speech.quiet_since
-        if self.closing is not None or self._turns.floor is not Floor.AGENT:
-            return None
-        if progress is None:
-            return self._model_filler_deadline()
-        if quiet_since is None or not progress.texts:
-            return None
-        began = self._waited_for
-        if self._rounds <= 1:
-            began = max(self.desk.running_since, began)
-        since = max(quiet_since, began, self._filler_at)
-        return since + (progress.every if self._fillers else progress.after)
+        """When the callee has waited for so long that the agent says something meanwhile."""
+        return None if self.errands.closing is not None else self._waiting.deadline(self._rounds)
 
     def say_filler(self, *, now: float) -> list[Effect]:
-        progress = self.desk.progress
-        if progress is None and self._rounds > 1:
-            progress = WORKING
-        if progress is None:  # it is the model that takes its time
-            text = self._taking.fillers[min(self._filled, len(self._taking.fillers) - 1)]
-            self._filled += 1
-            self._filled_turn = self.speech.turn
-            return self.speech.say(text, now=now)
-        text = progress.texts[min(self._fillers, len(progress.texts) - 1)]
-        self._fillers += 1
-        self._filler_at = now
         if not self.speech.turn.open:
             self._begin(AgentTurn(words_at=now))
-        return self.speech.say(text, now=now)
-
-    def _model_filler_deadline(self) -> float | None:
-        """Once a turn, while nothing of the reply is there."""
-        turn, quiet_since = self.speech.turn, self.speech.quiet_since
-        if self._rounds > 1 and quiet_since is not None and self.speech.generating:
-            since = max(quiet_since, self._waited_for, self._filler_at)
-            return since + (WORKING.every if self._fillers else WORKING.after)
-        if not self._taking.fillers or not self.speech.generating or turn.utterances:
-            return None
-        if turn is self._filled_turn:
-            return None
-        return turn.words_at + self._taking.filler_delay if turn.cause is not None else None
+        return self._waiting.say(self._rounds, now=now)
 
     def _go_on(self, *, now: float) -> list[Effect]:
         """Have the model speak to what has come of its tools."""
@@ -403,7 +276,7 @@ class AgentSide:
             turn = replace(turn, cause=before.cause, words_at=before.words_at)
         dialogue = self.transcript.dialogue()
         self._begin(turn)
-        return self._generate(dialogue, now=now)
+        return self.generate(dialogue, now=now)
 
     def _take_way(self, way: TakeWay, *, now: float) -> list[Effect]:
         """Go on as the flow says there; as one turn where nothing was said before."""
@@ -412,66 +285,30 @@ class AgentSide:
         if not before.utterances:
             turn = replace(turn, cause=before.cause, words_at=before.words_at)
         rounds = self._rounds
-        effects = self.perform(self._responder.follow(way.way, way.arguments), turn, now=now)
+        effects = self.perform(self.responder.follow(way.way, way.arguments), turn, now=now)
         self._rounds += rounds  # a model that goes in circles is stopped like any other
         return effects
 
     def _offered(self) -> tuple[OfferedTool, ...]:
-        self.desk.stand_at(self._responder.ways, self._responder.tools)
+        self.desk.stand_at(self.responder.ways, self.responder.tools)
         return self.desk.offered()
 
-    def _generate(self, dialogue: tuple[Message, ...], *, now: float) -> list[Effect]:
+    def generate(self, dialogue: tuple[Message, ...], *, now: float) -> list[Effect]:
+        """Have the model write on from this dialogue."""
         self._rounds += 1
         self.desk.report()
         offered = self._offered()
         tools = offered if self._rounds < MOST_ROUNDS else ()
-        instructions = self._responder.instructions()
+        instructions = self.responder.instructions()
         return self.speech.generate((*instructions, *dialogue), tools, now=now)
 
-    # ── what goes wrong, and the end ─────────────────────────────────────────────────────────
-
-    def generate_again(self, *, now: float) -> list[Effect]:
-        """Apologise, and have the model go on from what it has said."""
-        dialogue = self.transcript.dialogue()
-        apology = self.speech.say(phrases.APOLOGY, now=now)
-        return apology + self._generate(dialogue, now=now)
-
-    def speak_again(self, *, now: float) -> list[Effect]:
-        """Apologise in the fallback voice, and try the agent's own once more."""
-        effects, unheard = self.speech.silence()
-        effects += self.speech.say_in_fallback_voice(phrases.APOLOGY, now=now)
-        for text in unheard:
-            effects += self.speech.say(text, now=now)
-        return effects
-
-    def speak_otherwise(self, *, now: float) -> list[Effect]:
-        """Say what was not heard, and what follows, in the fallback voice."""
-        effects, unheard = self.speech.silence()
-        self.speech.spare_own_voice(now=now)
-        for text in unheard:
-            effects += self.speech.say(text, now=now)
-        return effects
+    # ── the end ──────────────────────────────────────────────────────────────────────────────
 
     def close(self, reason: EndReason, goodbye: str, *, now: float) -> list[Effect]:
         """Drop everything, say goodbye, and hang up once it was heard."""
         effects, _ = self.speech.stop()
-        self._begin_goodbye(reason, now=now)
+        self.begin_goodbye(reason, now=now)
         return effects + self.speech.say(goodbye, now=now)
-
-    def give_up_speaking(self, *, now: float) -> list[Effect]:
-        """The other voice has failed as well: say goodbye, if that can be heard."""
-        effects, _ = self.speech.stop()
-        self._begin_goodbye(EndReason.PROVIDER_FAILED, now=now)
-        return effects + self.speech.say_in_fallback_voice(phrases.LAST_APOLOGY, now=now)
-
-    def goodbye_failed(self, reason: EndReason, *, now: float) -> list[Effect]:
-        """Try the other voice, and then let it be."""
-        if self.speech.in_fallback_voice():
-            return self.hang_up(reason, now=now)
-        effects, unheard = self.speech.silence()
-        for text in unheard:
-            effects += self.speech.say_in_fallback_voice(text, now=now)
-        return effects
 
     def hang_up(self, reason: EndReason, *, now: float) -> list[Effect]:
         self.ended = True
@@ -479,18 +316,19 @@ class AgentSide:
         self.desk.break_off(now=now)
         return [HangUp(reason.value)]
 
-    def _begin(self, turn: AgentTurn) -> None:
-        self.speech.turn.open = False
-        self.speech.turn = turn
-        self.transcript.add(turn)
-
-    def _begin_goodbye(self, reason: EndReason, *, now: float) -> None:
-        self.closing = reason
+    def begin_goodbye(self, reason: EndReason, *, now: float) -> None:
+        """The agent's last turn; `reason` will have been the call's."""
+        self.errands.closing = reason
         self._begin(AgentTurn(words_at=now))
 
     def said_goodbye(self, turn: AgentTurn) -> bool:
         """Whether a phrase was heard that ends the call."""
         return self._last_phrases.are_in(turn.whole_text())
+
+    def _begin(self, turn: AgentTurn) -> None:
+        self.speech.turn.open = False
+        self.speech.turn = turn
+        self.transcript.add(turn)
 
 
 def _overridden(taking: TurnTaking, override: TurnOverride | None) -> TurnTaking:
