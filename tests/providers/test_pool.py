@@ -199,6 +199,15 @@ def test_a_silent_connection_is_kept_alive_in_use_and_out_of_it() -> None:
     run(test())
 
 
+def test_a_service_that_counts_pings_is_pinged_as_often_as_it_wants() -> None:
+    async def test() -> None:
+        async with pool(COLD, ping_every=0.05) as (sockets, dial, _), sockets.lease(dial) as held:
+            while not held.socket._connection.latency:  # known from the first pong on
+                await asyncio.sleep(0.01)
+
+    run(test())
+
+
 def test_what_nobody_uses_is_let_go() -> None:
     async def test() -> None:
         brief = replace(COLD, idle_for=0.0, hot_for=0.0)

@@ -1,6 +1,7 @@
 """Streaming recognition against fakes of each vendor's protocol, on loopback."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -17,12 +18,12 @@ from strowger.providers.deepgram_flux import FluxEars
 from strowger.providers.openai_realtime_ears import RealtimeEars, RealtimeSettings
 from strowger.providers.soniox import SonioxEars, SonioxSettings
 from strowger.providers.streamed_ears import EarPolicy, EarVendor, StreamedEars, StreamedTurn
-from strowger.providers.websocket import Connector, SocketPolicy
+from strowger.providers.websocket import Connector, SocketPolicy, VendorFailed
 from tests.providers.vendors.assemblyai import AssemblyAI
-from tests.providers.vendors.behaviour import Behaviour, Fault, speech_like
+from tests.providers.vendors.behaviour import Behaviour, Fault, Hearing, speech_like
 from tests.providers.vendors.deepgram import DeepgramFlux, DeepgramNova
 from tests.providers.vendors.openai_realtime import OpenAIRealtime
-from tests.providers.vendors.sockets import KEY, Vendor, serving
+from tests.providers.vendors.sockets import KEY, Client, Vendor, serving
 from tests.providers.vendors.soniox import Soniox
 
 SPEECH = speech_like("these are some words to be heard in all")
@@ -328,6 +329,72 @@ def test_every_fault_is_an_error_that_another_try_may_mend(name: str, fault: Fau
             assert (await on.hear()).text == "yes please", "the next turn has a new connection"
 
     run(test())
+
+
+class Sparing(DeepgramNova):
+    """Ends each segment by itself at the pause, as endpointing does, and does not answer a
+    `Finalize` that comes when hardly anything is left; `tells` is whether it does the former."""
+
+    def __init__(self, *, tells: bool) -> None:
+        super().__init__(QUICK)
+        self._tells = tells
+
+    async def serve(self, client: Client) -> None:
+        hearing, told = Hearing(replace(QUICK, turns=["yes please"])), False
+        async for frame in client.frames():
+            if isinstance(frame, bytes):
+                hearing.feed(frame)
+                if not told and len(hearing.words(over=False)) == 2:
+                    told = True
+                    await self._tell(client, hearing, final=self._tells, by_itself=True)
+
+
+def test_deepgram_need_not_answer_where_hardly_anything_is_left() -> None:
+    async def test() -> None:
+        fake = Sparing(tells=True)
+        async with serving(fake) as url, asyncio.TaskGroup() as tasks:
+            ears = StreamedEars(vendor_of("deepgram", url), Connector(SOCKETS), PATIENT)
+            running = tasks.create_task(ears.pool.run())
+            assert (await Stage(ears, fake).hear(SPEECH[:12800])).text == "yes please"
+            running.cancel()
+
+    run(test())
+
+
+def test_words_that_deepgram_told_of_and_does_not_finish_are_not_given_up() -> None:
+    async def test() -> None:
+        fake = Sparing(tells=False)
+        async with serving(fake) as url, asyncio.TaskGroup() as tasks:
+            ears = StreamedEars(vendor_of("deepgram", url), Connector(SOCKETS), IMPATIENT)
+            running = tasks.create_task(ears.pool.run())
+            with pytest.raises(ProviderError, match="did not answer"):
+                await Stage(ears, fake).hear(SPEECH[:12800])
+            running.cancel()
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "mends"),
+    [
+        ("assemblyai", {"type": "Error", "error_code": 1008, "error": "no credit"}, False),
+        ("assemblyai", {"type": "Error", "error_code": 3008, "error": "3 hours"}, True),
+        ("assemblyai", {"type": "Error", "error_code": 3009, "error": "too many"}, True),
+        ("openai-realtime", {"type": "error", "error": {
+            "type": "invalid_request_error", "code": "session_expired", "message": "60 minutes",
+        }}, True),
+        ("openai-realtime", {"type": "error", "error": {
+            "type": "invalid_request_error", "code": "invalid_value", "message": "no such model",
+        }}, False),
+    ],
+)  # fmt: skip
+def test_an_error_that_another_connection_mends_is_told_from_one_that_none_does(
+    name: str, message: dict[str, object], mends: bool
+) -> None:
+    session = vendor_of(name, "http://127.0.0.1:1").new_session()
+    with pytest.raises(VendorFailed) as failure:
+        session.receive(json.dumps(message))
+    assert failure.value.retryable is mends
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -104,6 +104,13 @@ def test_a_text_becomes_sound_for_the_line(name: str) -> None:
     run(test())
 
 
+def test_a_model_that_elevenlabs_does_not_stream_is_said_so_before_it_blames_the_key() -> None:
+    vendor = ElevenLabsVoice(ElevenLabsSettings(api_key=KEY))
+    with pytest.raises(ProviderError, match="does not stream its model eleven_v3") as failure:
+        vendor.dial(VoiceSettings(model="eleven_v3"), "en-US")
+    assert not failure.value.retryable
+
+
 @pytest.mark.parametrize("name", ["elevenlabs", "cartesia"])
 def test_a_voice_that_knows_when_its_words_are_spoken_says_so(name: str) -> None:
     async def test() -> None:

@@ -32,6 +32,10 @@ ENGLISH, MULTILINGUAL = "universal-streaming-english", "universal-streaming-mult
 SHORTEST = 2 * LINE_RATE * 50 // 1000
 LONGEST = 2 * LINE_RATE * 1000 // 1000
 """Bytes of one message of audio."""
+UNAUTHORIZED = 1008
+"""The key is wrong, or the account is out of credit or disabled.
+
+https://www.assemblyai.com/docs/streaming/common-session-errors-and-closures"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +126,9 @@ class AssemblyAISession:
         self._heard.settle()
         return self._heard.result(final=True)
 
+    def may_be_all(self, silence: float) -> bool:
+        return self._heard.may_be_all(silence)
+
     def leave(self) -> Sequence[Frame]:
         return ()
 
@@ -132,7 +139,8 @@ class AssemblyAISession:
     def receive(self, frame: Frame) -> Recognised | None:
         message = read_json(frame)
         if "error" in message:
-            raise VendorFailed(str(message["error"])[:300], retryable=True)
+            fatal = message.get("error_code") == UNAUTHORIZED
+            raise VendorFailed(str(message["error"])[:300], retryable=not fatal)
         return self._turn(message) if message.get("type") == "Turn" else None
 
     def _turn(self, message: Message) -> Recognised | None:
@@ -146,8 +154,9 @@ class AssemblyAISession:
         if order <= self._order or (words and words[-1].end <= self._heard.began):
             return None  # told before, or formatted only, or of the turn before
         if not over:
-            spoken = " ".join(word.text for word in words)
-            return self._heard.result(spoken or text, words, final=False)
+            spoken = " ".join(word.text for word in words) or text
+            self._heard.guess(spoken)
+            return self._heard.result(spoken, words, final=False)
         self._order = order
         asked = self._heard.wanted is not None
         until = words[-1].end if words else self._heard.covered

@@ -56,7 +56,9 @@ class DeepgramEars:
 
     name = "deepgram"
     fills_pauses = False
-    may_stay_silent = False
+    may_stay_silent = True
+    """https://developers.deepgram.com/docs/finalize: no answer is sure where hardly any sound is
+    left to be heard."""
     metered = False
     vocabulary = KEYTERMS
 
@@ -114,7 +116,11 @@ class DeepgramSession:
         return (to_json(type="Finalize"),)
 
     def so_far(self) -> Recognised:
+        self._heard.settle()
         return self._heard.result(final=True)
+
+    def may_be_all(self, silence: float) -> bool:
+        return self._heard.may_be_all(silence)
 
     def leave(self) -> Sequence[Frame]:
         return ()
@@ -146,6 +152,7 @@ class DeepgramSession:
         if until <= self._heard.began:
             return None  # of the turn before
         if not message.get("is_final"):
+            self._heard.guess(text)
             return self._heard.result(text, words, final=False)
         self._heard.stand(text, words, until=until)
         if message.get("from_finalize") and self._heard.wanted is not None:

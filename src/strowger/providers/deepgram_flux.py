@@ -25,6 +25,9 @@ from strowger.providers.websocket import (
 )
 
 EAGER_THRESHOLD = "0.5"
+PING_EVERY = 5.0
+"""Seconds. Flux takes no KeepAlive message, and closes what is silent:
+https://github.com/deepgram/deepgram-python-sdk/issues/649"""
 MULTILINGUAL = "flux-general-multi"
 SIGNS = {
     "EagerEndOfTurn": TurnSign.PERHAPS_OVER,
@@ -65,6 +68,7 @@ class FluxEars:
             name=self.name,
             url=socket_url(self._settings.base_url, "v2/listen", query, name=self.name),
             headers=self._settings.headers(),
+            ping_every=PING_EVERY,
             farewell=to_json(type="CloseStream"),
             secret=self._settings.api_key,
         )
@@ -98,6 +102,9 @@ class FluxSession:
 
     def so_far(self) -> Recognised:
         return self._heard.result(final=True)
+
+    def may_be_all(self, silence: float) -> bool:
+        return self._heard.may_be_all(silence)
 
     def leave(self) -> Sequence[Frame]:
         if not self._open:

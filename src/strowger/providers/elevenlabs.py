@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from strowger.agent import VoiceSettings
+from strowger.errors import ProviderError
 from strowger.media.events import Codec
 from strowger.ports import LINE_RATE, Word
 from strowger.providers.heard import number
@@ -32,7 +33,9 @@ URL = "https://api.elevenlabs.io"
 DEFAULT_MODEL = "eleven_flash_v2_5"
 DEFAULT_VOICE = "21m00Tcm4TlvDq8ikWAM"
 SLOWEST, FASTEST = 0.7, 1.2
-TAKES_LANGUAGE = ("eleven_flash_v2_5", "eleven_turbo_v2_5", "eleven_v3")
+TAKES_LANGUAGE = ("eleven_flash_v2_5", "eleven_turbo_v2_5")
+NOT_STREAMED = {"eleven_v3"}
+"""https://elevenlabs.io/docs/cookbooks/multi-context-web-socket: refused like a wrong key."""
 FATAL_CODES = {1008, 4001, 4003}
 
 
@@ -61,6 +64,9 @@ class ElevenLabsVoice:
     def dial(self, settings: VoiceSettings, language: str) -> Dial:
         voice = quote(settings.voice_id or self._settings.voice, safe="")
         model = settings.model or self._settings.model
+        if model in NOT_STREAMED:
+            problem = f"{self.name} does not stream its model {model}: take {DEFAULT_MODEL}"
+            raise ProviderError(problem, retryable=False)
         query = [
             ("model_id", model),
             ("output_format", "ulaw_8000"),

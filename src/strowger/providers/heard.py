@@ -21,12 +21,14 @@ class Heard:
     """As far as it was heard."""
     wanted: float | None = None
     """As far as a final result was asked for and has not come."""
+    _open: bool = False
+    """Words were told that may still change."""
     _texts: list[str] = field(default_factory=list)
     _words: list[Word] = field(default_factory=list)
 
     def begin(self) -> None:
         self.began = self.covered = self.sent
-        self.wanted = None
+        self.wanted, self._open = None, False
         self._texts, self._words = [], []
 
     def took(self, pcm: bytes) -> None:
@@ -40,6 +42,10 @@ class Heard:
     def settled(self) -> bool:
         return self.wanted is None and self.covered >= self.sent - SLACK
 
+    def may_be_all(self, silence: float) -> bool:
+        """No word is open, and so many seconds or less were sent that no result covers."""
+        return not self._open and self.sent - self.covered <= silence
+
     def settle(self) -> None:
         """All that was asked for is in the words that stand."""
         self.reach(self.sent if self.wanted is None else self.wanted)
@@ -49,11 +55,16 @@ class Heard:
         """As far as this it was heard."""
         self.covered = max(self.covered, until)
 
+    def guess(self, text: str) -> None:
+        """These words may still change."""
+        self._open = self._open or bool(text.strip())
+
     def stand(self, text: str, words: Sequence[Word], *, until: float) -> None:
         """These words will not change any more."""
         if text.strip():
             self._texts.append(text.strip())
         self._words += [self._placed(word) for word in words]
+        self._open = False
         self.reach(until)
 
     def answered(self) -> bool:

@@ -31,6 +31,8 @@ from strowger.providers.websocket import (
 SHORTEST = 0.1
 """Seconds that have to be committed at least."""
 LONGEST_PROMPT = 600
+EXPIRED = "session_expired"
+"""After 60 minutes, whatever is going on; another connection has as long again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,9 @@ class RealtimeSession:
     def so_far(self) -> Recognised:
         return self._heard.result(" ".join(self._texts.values()), final=True)
 
+    def may_be_all(self, silence: float) -> bool:
+        return self._heard.may_be_all(silence)
+
     def leave(self) -> Sequence[Frame]:
         return ()
 
@@ -140,7 +145,8 @@ class RealtimeSession:
                 return self._transcribed(kind.rpartition(".")[2], item, message)
             case {"type": "error", "error": dict(error)}:
                 problem = str(error.get("message"))[:300]
-                raise VendorFailed(problem, retryable=error.get("type") == "server_error")
+                mends = error.get("type") == "server_error" or error.get("code") == EXPIRED
+                raise VendorFailed(problem, retryable=mends)
             case {"type": str()}:
                 return None
         raise Garbage("sent a message without a type")

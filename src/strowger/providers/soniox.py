@@ -118,6 +118,9 @@ class SonioxSession:
     def so_far(self) -> Recognised:
         return self._heard.result(*said(self._final), final=True)
 
+    def may_be_all(self, silence: float) -> bool:
+        return self._heard.may_be_all(silence)
+
     def leave(self) -> Sequence[Frame]:
         return ()
 

@@ -23,8 +23,12 @@ FILL_EVERY = 0.1
 FILL_FOR = 6.0
 """Seconds of a pause that are filled; by then the longest turn has been called over."""
 SILENCE = bytes(2 * round(FILL_EVERY * LINE_RATE))
-UNSURE = round(1.3 * LINE_RATE)
-"""Samples of a turn, the 0.3 s before the voice included, in which there may be no word at all."""
+WORDLESS = 1.3
+"""Seconds of a turn, the 0.3 s before the voice included, in which there may be no word at all."""
+UNSURE = round(WORDLESS * LINE_RATE)
+"""The same in samples."""
+HARDLY_ANY = 0.3
+"""Seconds of sound that may well be nothing but the pause after the last word."""
 
 
 class EarSession(Protocol):
@@ -44,6 +48,9 @@ class EarSession(Protocol):
 
     def so_far(self) -> Recognised:
         """All that was heard of the turn, as final."""
+
+    def may_be_all(self, silence: float) -> bool:
+        """Whether nothing is missing if the last so many seconds were silent."""
 
     def leave(self) -> Sequence[Frame]:
         """The turn is over for us: what makes the connection ready for another."""
@@ -72,6 +79,8 @@ class EarVendor(Protocol):
 class EarPolicy:
     answer_within: float = 2.5
     """Seconds from a flush to the final result."""
+    silence_within: float = 0.7
+    """The same where an answer may stay out, as there is hardly anything left to be heard."""
 
 
 class StreamedEars:
@@ -126,8 +135,6 @@ class StreamedTurn:
         self._answer_due: float | None = None
         self._fill_due: float | None = None
         self._fill_until = 0.0
-        self._sent = 0
-        """Samples since the turn began, or since the last final result."""
         self._ready: list[Recognised] = []
         self._text = ""
         """What was told last: vendors repeat themselves."""
@@ -136,7 +143,6 @@ class StreamedTurn:
 
     async def send(self, pcm: bytes) -> None:
         self._fill_due = None
-        self._sent += len(pcm) // 2
         await self._pass_on(self._session.audio(pcm))
 
     async def flush(self) -> None:
@@ -146,6 +152,7 @@ class StreamedTurn:
             self._ready.append(self._session.so_far())
         else:
             self._answer_due = now + self._policy.answer_within
+            self._expect_silence()
         if self._vendor.fills_pauses:
             self._fill_due = now + FILL_EVERY
             self._fill_until = now + FILL_FOR
@@ -156,7 +163,7 @@ class StreamedTurn:
             while self._ready:
                 result = self._ready.pop(0)
                 if result.final:
-                    self._answer_due, self._sent = None, 0
+                    self._answer_due = None
                 yield result
             frame = await self._next_frame()
             if frame is None:
@@ -169,6 +176,7 @@ class StreamedTurn:
                 raise self._socket.dial.error(
                     f"failed: {failed}", retryable=failed.retryable
                 ) from None
+            self._expect_silence()
             if heard is not None and (heard.final or heard.sign or heard.text != self._text):
                 self._text = heard.text
                 self._ready.append(heard)
@@ -182,6 +190,14 @@ class StreamedTurn:
         except ProviderError:  # nobody needs it any more: it is let go
             return
         self._held.at_rest = self._session.settled
+
+    def _expect_silence(self) -> None:
+        """Wait less long for an answer that may stay out."""
+        if self._answer_due is None or not self._vendor.may_stay_silent:
+            return
+        if self._session.may_be_all(HARDLY_ANY):
+            soon = self._loop.time() + self._policy.silence_within
+            self._answer_due = min(self._answer_due, soon)
 
     async def _pass_on(self, frames: Sequence[Frame]) -> None:
         if frames:
@@ -212,7 +228,7 @@ class StreamedTurn:
             self._ready.append(self._session.so_far())
 
     async def _may_have_heard_nothing(self) -> bool:
-        patient = self._vendor.may_stay_silent and self._sent < UNSURE
+        patient = self._vendor.may_stay_silent and self._session.may_be_all(WORDLESS)
         return patient and await self._socket.answers()
 
     def _wake(self) -> None:

@@ -64,6 +64,8 @@ class Dial:
     keep_alive: Frame | None = None
     """What keeps a silent connection open, sent each `keep_alive_every` seconds."""
     keep_alive_every: float = 4.0
+    ping_every: float = 20.0
+    """Seconds between two pings, which are all that some services count as a sign of life."""
     farewell: Frame | None = None
     """What ends a connection politely, before it is closed."""
     metered: bool = False
@@ -189,6 +191,7 @@ class Connector:
                     compression=None,  # sound does not shrink, and small JSON hardly
                     open_timeout=None,
                     close_timeout=policy.close,
+                    ping_interval=dial.ping_every,
                     max_size=policy.largest,
                     proxy=None,
                     ssl=self._context() if dial.url.startswith("wss:") else None,

@@ -94,7 +94,9 @@ class DeepgramNova(_Deepgram):
                     await client.close(1008, "DATA-0000")
                     return
 
-    async def _tell(self, client: Client, hearing: Hearing, *, final: bool) -> None:
+    async def _tell(
+        self, client: Client, hearing: Hearing, *, final: bool, by_itself: bool = False
+    ) -> None:
         words = hearing.words(over=final)
         best = {
             "transcript": " ".join(word for word, *_ in words),
@@ -107,8 +109,8 @@ class DeepgramNova(_Deepgram):
             start=round(hearing.began, 3),
             duration=round(hearing.seconds - hearing.began, 3),
             is_final=final,
-            speech_final=False,
-            from_finalize=final,
+            speech_final=by_itself,
+            from_finalize=final and not by_itself,
             channel={"alternatives": [best]},
             metadata={"request_id": "r"},
         )
