@@ -1,30 +1,34 @@
-"""What an operator writes down of an agent. See `definition` and `tools`."""
+"""What an operator writes down of an agent. See `definition`."""
 
 from strowger.agent.definition import (
     AgentDefinition,
     Analysis,
+    Limits,
+    TurnTaking,
+    VoicemailPolicy,
+)
+from strowger.agent.flow import (
     Anywhere,
     AskNode,
     BranchNode,
     Condition,
     EndNode,
     Expectation,
-    Fallback,
     Flow,
-    Limits,
-    ModelSettings,
     Node,
     Phrases,
     SayNode,
     SetNode,
     TalkNode,
-    TranscriberSettings,
     TurnOverride,
-    TurnTaking,
-    VoiceFallback,
-    VoicemailPolicy,
-    VoiceSettings,
     Way,
+)
+from strowger.agent.providers import (
+    Fallback,
+    ModelSettings,
+    TranscriberSettings,
+    VoiceFallback,
+    VoiceSettings,
 )
 from strowger.agent.speech_to_speech import SpeechToSpeechFallback, SpeechToSpeechSettings
 from strowger.agent.tools import (
