@@ -72,14 +72,47 @@ class Witness:
 
 def test_a_call_that_begins_with_a_fallback_hears_what_another_found_wrong() -> None:
     shared, witness = Health(ProviderKind.LANGUAGE_MODEL), Witness()
-    shared.failed("a", BROKEN, now=0.0, next="b")
+    one, two = Candidate("a", None), Candidate("b", None)
+    shared.failed(one, BROKEN, now=0.0, next=two)
     mine = shared.watched(witness)
-    candidates = [Candidate("a", None), Candidate("b", None)]
-    assert [each.name for each in mine.ordered(candidates, now=1.0)] == ["b", "a"]
-    mine.answered("b", 0.1)
-    mine.answered("a", 0.1)
-    shared.answered("b", 0.1)  # another call's
+    assert mine.ordered([one, two], now=1.0) == [two, one]
+    mine.answered(two, 0.1)
+    mine.answered(one, 0.1)
+    shared.answered(two, 0.1)  # another call's
     assert witness.seen == [("b", {"a": "it broke"}), ("a", {})]
+
+
+def test_another_model_of_the_same_provider_is_another_one() -> None:
+    async def test() -> None:
+        class Service(Mind):
+            """Has the one model only."""
+
+            async def reply(
+                self,
+                dialogue: Sequence[Message],
+                settings: ModelSettings,
+                *,
+                tools: Sequence[OfferedTool] = (),
+            ) -> AsyncIterator[ReplyPart]:
+                asked.append(settings.model)
+                if settings.model != "small":
+                    raise BROKEN
+                yield ReplyText("Hello.")
+                yield ReplyEnd()
+
+        asked: list[str | None] = []
+        witness = Witness()
+        health = Health(ProviderKind.LANGUAGE_MODEL).watched(witness)
+        settings = ModelSettings(
+            provider="a", model="large", fallbacks=(Fallback(provider="a", model="small"),)
+        )
+        model = FallbackModel("a", {"a": Service(())}.__getitem__, health)
+        for _ in range(2):
+            assert await reply(model, settings) == [ReplyText("Hello."), ReplyEnd()]
+        assert asked == ["large", "small", "small"], "the second reply is spared the first try"
+        assert witness.seen == [("a (small)", {"a": "it broke"})] * 2
+
+    run(test())
 
 
 # ── recognisers ──────────────────────────────────────────────────────────────────────────────
@@ -433,6 +466,6 @@ def test_a_reply_that_breaks_off_after_a_word_is_a_failure() -> None:
 def test_who_failed_is_asked_first_again_after_a_while() -> None:
     health = Health(ProviderKind.LANGUAGE_MODEL)
     both = [Candidate("a", 1), Candidate("b", 2)]
-    health.failed("a", BROKEN, now=100.0, next="b")
+    health.failed(both[0], BROKEN, now=100.0, next=both[1])
     assert [each.name for each in health.ordered(both, now=100.0)] == ["b", "a"]
     assert [each.name for each in health.ordered(both, now=100.1 + AVOIDED_FOR)] == ["a", "b"]

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
 from strowger.conversation.events import ProviderKind
 from strowger.errors import ProviderError
 from strowger.ports import ProviderObserver, ProviderWatch
@@ -19,6 +20,9 @@ AVOIDED_FOR = 20.0
 """Seconds after a failure in which others are asked first."""
 
 Settings = TypeVar("Settings")
+Asked = TypeVar("Asked", TranscriberSettings, ModelSettings, VoiceSettings)
+Key = tuple[str, str | None, str | None]
+"""A provider, its model and its voice: one of these may fail where another answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,31 @@ class Candidate(Generic[Settings]):
 
     name: str
     settings: Settings
+    shown: str = ""
+    """What it is called to the call's customer, where the name alone says too little."""
+
+    @property
+    def key(self) -> Key:
+        asked = self.settings
+        model = getattr(asked, "model", None)
+        return self.name, model, asked.voice_id if isinstance(asked, VoiceSettings) else None
+
+
+def candidates(name: str, settings: Asked, *, tries: int = 1) -> list[Candidate[Asked]]:
+    """The provider of that name, and those that its settings fall back to. One that nobody could
+    take over from is asked so often itself."""
+    found = [Candidate(name, replace(settings, fallbacks=()))]
+    for fallback in settings.fallbacks:
+        asked = fallback.instead_of(settings)
+        again = any(each.name == asked.provider for each in found)
+        shown = f"{asked.provider} ({_variant(asked)})" if again else ""
+        found.append(Candidate(asked.provider, asked, shown))
+    return found * tries if len(found) == 1 else found
+
+
+def _variant(asked: TranscriberSettings | ModelSettings | VoiceSettings) -> str:
+    voice = asked.voice_id if isinstance(asked, VoiceSettings) else None
+    return ", ".join(part for part in (asked.model, voice) if part) or "its default"
 
 
 @dataclass(slots=True)
@@ -37,7 +66,7 @@ class Health:
     observer: ProviderObserver | None = None
     watch: ProviderWatch | None = None
     """Of the one call that this is the view of."""
-    _failures: dict[str, "_Failure"] = field(default_factory=dict)
+    _failures: dict[Key, "_Failure"] = field(default_factory=dict)
     """The last of those that have not answered since."""
 
     def watched(self, by: ProviderWatch) -> "Health":
@@ -48,31 +77,44 @@ class Health:
         self, candidates: Sequence[Candidate[Settings]], *, now: float
     ) -> list[Candidate[Settings]]:
         """Those that failed lately at the end, else as they are given."""
-        return sorted(candidates, key=lambda each: self._avoids(each.name, now))
+        return sorted(candidates, key=lambda each: self._avoids(each.key, now))
 
-    def answered(self, name: str, seconds: float) -> None:
-        self._failures.pop(name, None)
+    def answered(self, candidate: Candidate[Settings], seconds: float) -> None:
+        self._failures.pop(candidate.key, None)
         if self.watch is not None:
-            problems = {failed: last.problem for failed, last in self._failures.items()}
-            self.watch.provider_used(self.kind, name, problems)
+            problems = {last.shown: last.problem for last in self._failures.values()}
+            self.watch.provider_used(self.kind, candidate.shown or candidate.name, problems)
         if self.observer is not None:
-            self.observer.provider_answered(self.kind, name, seconds)
+            self.observer.provider_answered(self.kind, candidate.name, seconds)
 
-    def failed(self, name: str, error: ProviderError, *, now: float, next: str | None) -> None:
-        self._failures[name] = _Failure(str(error), now + AVOIDED_FOR)
+    def failed(
+        self,
+        candidate: Candidate[Settings],
+        error: ProviderError,
+        *,
+        now: float,
+        next: Candidate[Settings] | None,
+    ) -> None:
+        name, shown = candidate.name, candidate.shown or candidate.name
+        self._failures[candidate.key] = _Failure(shown, str(error), now + AVOIDED_FOR)
         structlog.get_logger().warning(
-            "provider.failed", kind=self.kind.value, provider=name, problem=str(error), next=next
+            "provider.failed",
+            kind=self.kind.value,
+            provider=shown,
+            problem=str(error),
+            next=None if next is None else next.shown or next.name,
         )
         if self.observer is not None:
             self.observer.provider_failed(self.kind, name)
 
-    def _avoids(self, name: str, now: float) -> bool:
-        last = self._failures.get(name)
+    def _avoids(self, key: Key, now: float) -> bool:
+        last = self._failures.get(key)
         return last is not None and last.avoided_until > now
 
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
+    shown: str
     problem: str
     avoided_until: float
 

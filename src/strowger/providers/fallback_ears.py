@@ -6,12 +6,11 @@ The sound of the turn is kept, so that who takes over hears it from its beginnin
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
 
 from strowger.agent import TranscriberSettings
 from strowger.errors import ProviderError
 from strowger.ports import LINE_RATE, Recognised, Recognition, SpeechToText
-from strowger.providers.candidates import Candidate, Clock, Health, too_late
+from strowger.providers.candidates import Candidate, Clock, Health, candidates, too_late
 
 LARGEST_TURN = 2 * LINE_RATE * 60
 """Bytes of a turn that are kept for who takes over: a minute's end."""
@@ -66,13 +65,8 @@ class FallbackEars:
             await turn.close()
 
     def _ordered(self, settings: TranscriberSettings) -> list[Ears]:
-        own = replace(settings, fallbacks=())
-        fallbacks = [
-            Candidate(each.provider, each.instead_of(settings)) for each in settings.fallbacks
-        ]
-        tries = 1 if fallbacks else self._tries
         now = asyncio.get_running_loop().time()
-        return self._health.ordered([Candidate(self._name, own)] * tries + fallbacks, now=now)
+        return self._health.ordered(candidates(self._name, settings, tries=self._tries), now=now)
 
 
 class FallbackTurn:
@@ -86,7 +80,7 @@ class FallbackTurn:
         self._health = health
         self._within = within
         self._stack = AsyncExitStack()
-        self._name = ""
+        self._present = self._left[0]
         self._ears: Recognition | None = None
         self._pcm = bytearray()
         self._passed_on = 0
@@ -122,7 +116,7 @@ class FallbackTurn:
                 results = self._ears.results()
                 while (result := await self._next(results)) is not None:
                     if result.final and self._asked is not None:
-                        self._health.answered(self._name, self._asked.seconds)
+                        self._health.answered(self._present, self._asked.seconds)
                         self._asked = None
                     yield result
             except ProviderError as error:
@@ -134,13 +128,13 @@ class FallbackTurn:
         """Let the next who can hear the turn, from its beginning. Raises the last one's error."""
         while self._ears is None:
             candidate = self._left.pop(0)
-            self._name = candidate.name
+            self._present = candidate
             try:
                 async with asyncio.timeout(self._within if self._left else None):
                     ears = await self._begin(candidate, self._stack)
                     await self._replay(ears)
             except TimeoutError:
-                await self._give_up(too_late(self._name, self._within))
+                await self._give_up(too_late(self._present.name, self._within))
             except ProviderError as error:
                 await self._give_up(error)
 
@@ -164,9 +158,9 @@ class FallbackTurn:
 
     async def _give_up(self, error: ProviderError) -> None:
         """Take leave of the present recogniser. Raises its error where no other is left."""
-        following = self._left[0].name if self._left else None
+        following = self._left[0] if self._left else None
         now = asyncio.get_running_loop().time()
-        self._health.failed(self._name, error, now=now, next=following)
+        self._health.failed(self._present, error, now=now, next=following)
         self._ears = self._broken = None
         await self._stack.aclose()
         if not self._left:
@@ -180,7 +174,7 @@ class FallbackTurn:
             async with asyncio.timeout_at(self._due()) as self._waiting:
                 return await anext(results, None)
         except TimeoutError:
-            raise self._broken or too_late(self._name, self._within) from None
+            raise self._broken or too_late(self._present.name, self._within) from None
         finally:
             self._waiting = None
 

@@ -7,13 +7,12 @@ later is a failure.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import replace
 
 from strowger.agent import ModelSettings
 from strowger.conversation.dialogue import Message, OfferedTool
 from strowger.errors import ProviderError
 from strowger.ports import LanguageModel, ReplyPart
-from strowger.providers.candidates import Candidate, Clock, Health, too_late
+from strowger.providers.candidates import Candidate, Clock, Health, candidates, too_late
 from strowger.providers.in_time import in_time
 
 
@@ -47,7 +46,7 @@ class FallbackModel:
                 async with aclosing(in_time(reply, within)) as pieces:
                     async for piece in pieces:
                         if not spoke:
-                            self._health.answered(candidate.name, clock.seconds)
+                            self._health.answered(candidate, clock.seconds)
                         spoke = True
                         yield piece
                 return
@@ -57,15 +56,11 @@ class FallbackModel:
                 error = failure
             if spoke:
                 left = []
-            following = left[0].name if left else None
-            self._health.failed(candidate.name, error, now=clock.now, next=following)
+            following = left[0] if left else None
+            self._health.failed(candidate, error, now=clock.now, next=following)
             if not left:
                 raise error
 
     def _ordered(self, settings: ModelSettings) -> list[Candidate[ModelSettings]]:
-        own = replace(settings, fallbacks=())
-        fallbacks = [
-            Candidate(each.provider, each.instead_of(settings)) for each in settings.fallbacks
-        ]
         now = asyncio.get_running_loop().time()
-        return self._health.ordered([Candidate(self._name, own), *fallbacks], now=now)
+        return self._health.ordered(candidates(self._name, settings), now=now)

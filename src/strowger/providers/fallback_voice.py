@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from strowger.agent import VoiceSettings
 from strowger.errors import ProviderError
 from strowger.ports import LINE_RATE, TextToSpeech, Word
-from strowger.providers.candidates import Candidate, Clock, Health, too_late
+from strowger.providers.candidates import Candidate, Clock, Health, candidates, too_late
 from strowger.providers.in_time import in_time
 
 SECONDS_PER_CHARACTER = 0.065
@@ -50,15 +50,15 @@ class FallbackVoice:
                 async with aclosing(in_time(speech, within)) as pieces:
                     async for piece in pieces:
                         if isinstance(piece, bytes) and spoken.size == began:
-                            self._health.answered(candidate.name, clock.seconds)
+                            self._health.answered(candidate, clock.seconds)
                         yield spoken.take(piece)
                 return
             except TimeoutError:
                 error = too_late(candidate.name, settings.fallback_after)
             except ProviderError as failure:
                 error = failure
-            following = left[0].name if left else None
-            self._health.failed(candidate.name, error, now=clock.now, next=following)
+            following = left[0] if left else None
+            self._health.failed(candidate, error, now=clock.now, next=following)
             if not left:
                 raise error
             spoken.end_part()
@@ -66,13 +66,8 @@ class FallbackVoice:
                 return
 
     def _ordered(self, settings: VoiceSettings) -> list[Candidate[VoiceSettings]]:
-        own = replace(settings, fallbacks=())
-        fallbacks = [
-            Candidate(each.provider, each.instead_of(settings)) for each in settings.fallbacks
-        ]
-        tries = 1 if fallbacks else self._tries
         now = asyncio.get_running_loop().time()
-        return self._health.ordered([Candidate(self._name, own)] * tries + fallbacks, now=now)
+        return self._health.ordered(candidates(self._name, settings, tries=self._tries), now=now)
 
 
 @dataclass(slots=True)

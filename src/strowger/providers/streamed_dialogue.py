@@ -15,7 +15,7 @@ from typing import Protocol
 from strowger.conversation.speech_to_speech.events import Brief, ToService
 from strowger.errors import ProviderError, leaves
 from strowger.ports import DialogueEvent
-from strowger.providers.candidates import Health
+from strowger.providers.candidates import Candidate, Health
 from strowger.providers.websocket import Connector, Dial, Frame, Garbage, Socket, VendorFailed
 
 
@@ -93,7 +93,7 @@ class StreamedDialogues:
                 yield dialogue
         except* ProviderError as errors:  # plain, or in a group of who uses the dialogue
             failure, now = next(leaves(errors)), asyncio.get_running_loop().time()
-            self._health.failed(self._vendor.name, failure, now=now, next=None)
+            self._health.failed(Candidate(self._vendor.name, None), failure, now=now, next=None)
             raise failure from None
 
     @asynccontextmanager
@@ -106,7 +106,7 @@ class StreamedDialogues:
         try:
             dialogue = StreamedDialogue(self._vendor, socket, session)
             await dialogue.get_ready(self._policy.ready_within)
-            self._health.answered(self._vendor.name, loop.time() - began)
+            self._health.answered(Candidate(self._vendor.name, None), loop.time() - began)
             yield dialogue
         except BaseException:  # whatever broke it off, a call that ends included: no farewell
             socket.abort()
