@@ -16,9 +16,9 @@ from strowger.media.engine import TICK, Engine
 from strowger.media.events import BeginUtterance, Codec, OpenLine
 from strowger.media.g711 import encode
 from strowger.media.voice import SpeechModel
+from strowger.telephony.clock import PHASES
 from strowger.telephony.silero import SileroModel
 
-PHASES = 4
 STEPS = ("transmit", "receive", "process", "write")
 
 

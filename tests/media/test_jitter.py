@@ -364,3 +364,46 @@ def test_frames_that_come_in_pieces_keep_every_sample_that_came(seed: int) -> No
         alone = ~missing & ~np.roll(missing, 40, axis=1)
         alone[:, :40] = False
         assert np.array_equal(frame[alone], came[alone])
+
+
+PACKETS = st.tuples(
+    st.sampled_from([0, 1, 1, 1, 1, 1, 2, 3, -1, -4, 900, 5000]),  # by how many the number moves on
+    st.sampled_from([0, 0, 0, 0, 0, 160, -160, 80, 7000, 1 << 31]),  # and the timestamp beside it
+    st.sampled_from([7, 7, 7, 7, 7, 7, 8]),
+    st.sampled_from([160, 160, 160, 240, 80, 1]),
+    st.integers(0, 3),  # ticks that pass before it
+)
+
+
+@given(st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF), st.lists(PACKETS, max_size=60))
+def test_the_short_way_of_a_packet_that_is_next_ends_where_the_long_one_does(
+    sequence: int, timestamp: int, packets: list[tuple[int, int, int, int, int]]
+) -> None:
+    short, long, clock, followed = Reception(), Reception(), 0, 0
+    for number, (moves, jumps, ssrc, length, ticks) in enumerate(packets):
+        clock += ticks * FRAME
+        now = clock / 8000 + number * 0.0003
+        packet = MediaPacket(sequence, timestamp, ssrc, bytes(length), ULAW)
+        long.take(packet, clock=clock, now=now)
+        if short.follow(sequence, timestamp, ssrc, length, clock=clock, now=now):
+            followed += 1
+        else:
+            short.take(packet, clock=clock, now=now)
+        for name in Reception.__slots__:
+            assert getattr(short, name) == getattr(long, name), name
+        sequence = sequence + moves & 0xFFFF
+        timestamp = timestamp + moves * length + jumps & 0xFFFFFFFF
+    assert followed <= len(packets)
+
+
+def test_an_ordinary_stream_goes_the_short_way_but_for_its_first_packet() -> None:
+    reception, short = Reception(), 0
+    for number in range(500):
+        clock, now = number * FRAME, number * TICK
+        header = 65_400 + number & 0xFFFF, 0xFFFFFF00 + number * FRAME & 0xFFFFFFFF, 7
+        if reception.follow(*header, FRAME, clock=clock, now=now):
+            short += 1
+        else:
+            reception.take(MediaPacket(*header, bytes(FRAME), ULAW), clock=clock, now=now)
+    assert short == 499
+    assert (reception.unique, reception.lost, reception.late) == (500, 0, 0)

@@ -3,6 +3,7 @@
 Whatever the operator has to change is said in one line, with exit status 2.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -203,6 +204,8 @@ def migrate(data: Data = None, database_url: Database = None, config: ConfigFile
 
 def main() -> int:
     """Exit status 0 for success, 1 for a call that did not work out, 2 for a mistake to mend."""
+    # Before numpy is loaded: its threads would fight over the cores that calls need.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     load_structlog()
     import structlog
 

@@ -59,6 +59,20 @@ class JitterBuffer:
         self._kinds[line] = MISSING
         self.offsets[line] = 0
 
+    def follow(
+        self, line: int, reception: Reception, header: tuple[int, int, int], payload: bytes,
+        kind: int, *, clock: int, now: float,
+    ) -> bool:  # fmt: skip
+        """Put the next packet where it belongs; False where this is another: see `insert`.
+
+        `header` is its sequence number, timestamp and SSRC.
+        """
+        length = len(payload)
+        if not reception.follow(*header, length, clock=clock, now=now):
+            return False
+        self._write(line, reception.position, payload, kind)
+        return True
+
     def insert(
         self, line: int, reception: Reception, packet: MediaPacket, *, clock: int, now: float
     ) -> None:
@@ -72,14 +86,14 @@ class JitterBuffer:
             held, reception.held = reception.held, None
             if held is not None:
                 ahead = packet.timestamp - held.timestamp & 0xFFFFFFFF
-                self._write(line, reception.position - ahead, held)
+                self._write(line, reception.position - ahead, held.payload, held.kind)
         if reception.offset != offset or verdict is Verdict.RESTART:
             self.offsets[line] = reception.offset
         late = clock + reception.offset - reception.position
         if late > 0:  # its head has missed its moment; behind the playout nothing may be left
-            self._write(line, reception.position + late, packet, start=late)
+            self._write(line, reception.position + late, packet.payload[late:], packet.kind)
         else:
-            self._write(line, reception.position, packet)
+            self._write(line, reception.position, packet.payload, packet.kind)
 
     def silence_ahead(self, line: int, clock: int) -> int:
         """How many samples from the next frame on are still, or missing; whole frames."""
@@ -107,12 +121,11 @@ class JitterBuffer:
         pcm = DECODER.take(kinds.astype(np.uint16) << 8 | codes)
         return pcm, kinds == MISSING
 
-    def _write(self, line: int, position: int, packet: MediaPacket, *, start: int = 0) -> None:
-        payload = packet.payload if start == 0 else packet.payload[start:]
+    def _write(self, line: int, position: int, payload: bytes, kind: int) -> None:
         length = len(payload)
         place = position & SIZE - 1
         begin = line * SIZE + place
-        marks = MARKS[packet.kind]
+        marks = MARKS[kind]
         if place + length <= SIZE:
             self._code_bytes[begin : begin + length] = payload
             self._kind_bytes[begin : begin + length] = marks[:length]

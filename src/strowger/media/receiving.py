@@ -125,8 +125,10 @@ class Receiver:
         reception.received += 1
         kind = inbound.kinds.get(second & 0x7F)
         if kind is not None and 0 < len(payload) <= LONGEST_PAYLOAD:
-            media = MediaPacket(sequence, timestamp, ssrc, payload, kind)
-            self._buffer.insert(line, reception, media, clock=clock, now=now)
+            buffer, header = self._buffer, (sequence, timestamp, ssrc)
+            if not buffer.follow(line, reception, header, payload, kind, clock=clock, now=now):
+                media = MediaPacket(*header, payload, kind)
+                buffer.insert(line, reception, media, clock=clock, now=now)
             return None
         reception.count(sequence)
         if second & 0x7F in inbound.digit_types:

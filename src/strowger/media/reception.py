@@ -105,6 +105,26 @@ class Reception:
         """Extended as RFC 3550 section 6.4.1 wants it in reports."""
         return max(0, self._highest)
 
+    def follow(
+        self, sequence: int, timestamp: int, ssrc: int, length: int, *, clock: int, now: float
+    ) -> bool:
+        """`take` of what nearly always comes: the next packet, in its place and in time.
+
+        False for any other, which is for `take` to judge; nothing is noted of it here.
+        """
+        position = self.position + length
+        if ssrc != self.ssrc or sequence != self._highest + 1 & 0xFFFF:
+            return False
+        spare = position - clock - self.offset
+        if timestamp != position & 0xFFFFFFFF or not 0 <= spare < WINDOW:
+            return False
+        self._highest += 1
+        self._seen = (self._seen << 1 | 1) & REMEMBERED
+        self.unique += 1
+        self._time(position, spare, now)
+        self._play(position, length, spare, now)
+        return True
+
     def take(self, packet: MediaPacket, *, clock: int, now: float) -> Verdict:
         """Judge a packet with audio."""
         position = self.position + _apart(packet.timestamp, self.position)
@@ -118,20 +138,13 @@ class Reception:
             self.unique += 1
         elif not self.count(packet.sequence):
             return Verdict.DROP
-        transit = now * RATE - position  # jitter: RFC 3550 section 6.4.1
-        self.jitter += (abs(transit - self._transit) - self.jitter) / 16
-        self._transit = transit
-        self._least_spare = min(self._least_spare, spare)
+        self._time(position, spare, now)
         length = len(packet.payload)
         if spare < 0 and in_order:
             spare += self._deepen(-spare)
         if spare <= -length:
             return self._too_late(packet, clock=clock, now=now)
-        self._late_since = None
-        self.held = None
-        self._spare += (spare - self._spare) / 16
-        self.position = position
-        self._arrivals.append((position, length, now))
+        self._play(position, length, spare, now)
         return Verdict.PLAY
 
     def count(self, sequence: int) -> bool:
@@ -191,6 +204,18 @@ class Reception:
             if start <= position < start + length:
                 return at
         return None
+
+    def _time(self, position: int, spare: int, now: float) -> None:
+        transit = now * RATE - position  # jitter: RFC 3550 section 6.4.1
+        self.jitter += (abs(transit - self._transit) - self.jitter) / 16
+        self._transit = transit
+        self._least_spare = min(self._least_spare, spare)
+
+    def _play(self, position: int, length: int, spare: int, now: float) -> None:
+        self._late_since = self.held = None
+        self._spare += (spare - self._spare) / 16
+        self.position = position
+        self._arrivals.append((position, length, now))
 
     def _deepen(self, lateness: int) -> int:
         """Let everything from now on wait longer; by how many samples, 0 where that is too long."""

@@ -7,7 +7,7 @@ then on the kernel drops what comes from anywhere else.
 
 import select
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from strowger.errors import ConfigurationError, Unavailable
@@ -31,7 +31,8 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._waiting: frozenset[int] = frozenset()
+        self.waiting: frozenset[int] = frozenset()
+        """The file descriptors of those that had something to read when they were looked at."""
 
     def watch(self, rtp: socket.socket) -> None:
         """Until it is closed."""
@@ -39,11 +40,8 @@ class Arrivals:
 
     def look(self) -> bool:
         """Note which have something to read now; False where none has."""
-        self._waiting = frozenset(fd for fd, _ in self._epoll.poll(0))
-        return bool(self._waiting)
-
-    def waits(self, rtp: socket.socket) -> bool:
-        return rtp.fileno() in self._waiting
+        self.waiting = frozenset([fd for fd, _ in self._epoll.poll(0)])
+        return bool(self.waiting)
 
     def close(self) -> None:
         self._epoll.close()
@@ -118,6 +116,7 @@ class LineSockets:
         self._pool = pool
         self._rtp, self._rtcp, self.port = pool.open_pair()
         self._arrivals = pool.arrivals
+        self._fileno = self._rtp.fileno()
         if self._arrivals is not None:
             self._arrivals.watch(self._rtp)
         self._remote: Address | None = None
@@ -159,15 +158,15 @@ class LineSockets:
         except OSError:
             return
 
-    def received(self) -> list[bytes]:
+    def received(self) -> Sequence[bytes]:
         """What has come: all of it, or the first of it where arrivals are watched."""
-        packets: list[bytes] = []
         if self._arrivals is None:
             most = DRAIN_LIMIT
-        elif self._arrivals.waits(self._rtp):
+        elif self._fileno in self._arrivals.waiting:
             most = 1
         else:
-            return packets
+            return ()
+        packets: list[bytes] = []
         # What is not the peer's does not count: before it is known, strangers could hold it up.
         for _ in range(DRAIN_LIMIT):
             try:
@@ -199,6 +198,7 @@ class LineSockets:
 
     def close(self) -> None:
         self._rtp.close()
+        self._fileno = -1
         self._rtcp.close()
         self._pool.give_back(self.port)
 
@@ -219,6 +219,7 @@ class LineSockets:
     def _reopen(self) -> None:
         """Let go of the peer, and of what has come from it: only a new socket has no peer."""
         self._rtp.close()
+        self._fileno = -1
         self._latched = False
         self._strangers = 0
         try:
@@ -226,5 +227,6 @@ class LineSockets:
         except OSError as error:
             problem = f"RTP port {self.port} could not be opened again: {error.strerror}"
             raise Unavailable(problem) from error
+        self._fileno = self._rtp.fileno()
         if self._arrivals is not None:
             self._arrivals.watch(self._rtp)
