@@ -3,7 +3,6 @@
 Whatever the operator has to change is said in one line, with exit status 2.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +24,7 @@ from strowger.commands.options import (
     Workers,
     settings_of,
 )
+from strowger.config import calculate_with_one_thread
 from strowger.errors import AlreadySaid, ConfigurationError, Unavailable
 from strowger.log_stream import load_structlog
 
@@ -204,8 +204,7 @@ def migrate(data: Data = None, database_url: Database = None, config: ConfigFile
 
 def main() -> int:
     """Exit status 0 for success, 1 for a call that did not work out, 2 for a mistake to mend."""
-    # Before numpy is loaded: its threads would fight over the cores that calls need.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    calculate_with_one_thread()
     load_structlog()
     import structlog
 

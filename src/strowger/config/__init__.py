@@ -61,6 +61,9 @@ FILE_NAME = "strowger.toml"
 FILE_VARIABLE = "STROWGER_CONFIG"
 
 
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(ProviderKeys):
     """Everything an operator can set. Paths are as given, durations seconds."""
@@ -273,8 +276,13 @@ def child_environment() -> dict[str, str]:
     """
     ours = {variable_of(name) for name in SETTINGS} | {FILE_VARIABLE}
     rest = {name: value for name, value in os.environ.items() if name not in ours}
-    quiet = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-    return {**rest, **quiet}
+    return {**rest, **ONE_THREAD, "MALLOC_ARENA_MAX": "2"}
+
+
+def calculate_with_one_thread() -> None:
+    """The same for this process, to be asked before numpy is loaded; what is set already stays."""
+    for name, value in ONE_THREAD.items():
+        os.environ.setdefault(name, value)
 
 
 def load_settings(
