@@ -541,6 +541,21 @@ def test_a_call_that_is_refused_says_how(
     assert result.error == refusal.reason
 
 
+def test_a_call_that_a_provider_ends_tells_what_it_failed_with() -> None:
+    async def hold() -> CallResult:
+        call = replace(CALL, agent=ASKING)
+        store, providers = FakeStore(call), FakeProviders()
+        providers.voice = FakeVoice(problem="no credit at http://ann:secret@voice.example")
+        at = replace(workplace(store, FakeTelephone()), providers=providers)  # type: ignore[arg-type]
+        async with asyncio.timeout(10):
+            await CallRunner(call, at).run()
+        return store.results[call.id]
+
+    result = asyncio.run(hold())
+    assert result.end_reason is EndReason.PROVIDER_FAILED
+    assert result.error == "no credit at http://voice.example"
+
+
 def test_an_error_nobody_foresaw_still_ends_the_call() -> None:
     _, result = asyncio.run(run(FakeTelephone(ZeroDivisionError("a defect"))))
     assert (result.status, result.end_reason) == (CallStatus.FAILED, EndReason.INTERNAL_ERROR)

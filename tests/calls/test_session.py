@@ -12,6 +12,7 @@ from strowger.agent import (
     TranscriberSettings,
     VoiceSettings,
 )
+from strowger.calls.failures import Failures
 from strowger.calls.listening import PREROLL, Ear
 from strowger.calls.replying import Mind
 from strowger.calls.session import CallSession, Senses
@@ -269,6 +270,17 @@ def test_a_new_turn_drops_the_words_of_the_one_before() -> None:
         assert [e.turn for e in scene.machine.heard if isinstance(e, Transcribed)] == [2]
 
     asyncio.run(main())
+
+
+def test_what_a_call_ended_with_is_what_failed_last_and_was_not_mended() -> None:
+    failures = Failures()
+    assert failures.told() is None
+    failures.note(ProviderFailed(ProviderKind.SPEECH_TO_TEXT, "deaf", True, 1))
+    failures.note(ProviderFailed(ProviderKind.LANGUAGE_MODEL, "overloaded", True, 1))
+    assert failures.told() == "deaf; overloaded"
+    failures.note(Transcribed(2, "hello", False))
+    failures.note(ProviderFailed(ProviderKind.LANGUAGE_MODEL, "no credit left", False, 2))
+    assert failures.told() == "no credit left"
 
 
 def test_a_recogniser_that_fails_is_an_event() -> None:

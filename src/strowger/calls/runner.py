@@ -24,6 +24,7 @@ from strowger.calls.numbers import DialPolicy, check_transfers_allowed
 from strowger.calls.session import CallSession, Senses
 from strowger.calls.speech_to_speech.session import SpokenSession
 from strowger.calls.speech_to_speech.standby import Standby
+from strowger.calls.switching import plain
 from strowger.calls.using import Hands
 from strowger.calls.warming import Warming
 from strowger.conversation.events import EndRequested, SayRequested
@@ -381,11 +382,12 @@ def _perform(command: CallCommand, session: CallSession | SpokenSession) -> None
         session.tell(SayRequested(command.text))
 
 
-def _problem_of(session: CallSession | SpokenSession) -> str | None:
-    """What the service failed with that held the call."""
-    if isinstance(session, CallSession):
-        return None  # there may be several, and the log has them
-    return session.problem or "the speech-to-speech service did not answer in time"
+def _problem_of(session: CallSession | SpokenSession) -> str:
+    """What the providers failed with, or the service that held the call."""
+    if session.problem is not None:
+        return plain(session.problem)
+    who = "provider" if isinstance(session, CallSession) else "speech-to-speech service"
+    return f"the {who} did not answer in time"
 
 
 def _as_uuid(call_id: str) -> str:

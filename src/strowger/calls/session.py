@@ -14,6 +14,7 @@ import structlog
 
 from strowger.agent import AgentDefinition
 from strowger.calls.deciding import INBOX_LIMIT, Deciding, Machine
+from strowger.calls.failures import Failures
 from strowger.calls.listening import Ear, Listener
 from strowger.calls.replying import Mind, Replier
 from strowger.calls.speaking import Speaker, Voice
@@ -84,12 +85,19 @@ class CallSession:
         self._senses = senses
         self._warming: asyncio.Task[None] | None = None
         self._worker = Worker(line, senses.hands, senses.voice, self.tell)
+        self._failures = Failures()
         self.hangup_cause: int | None = None
         """Q.850 cause, where the network ended the call and gave one."""
 
     def tell(self, event: Event) -> None:
         """Let the conversation know of something; also for what comes from outside the call."""
         self._inbox.put_nowait(event)
+        self._failures.note(event)
+
+    @property
+    def problem(self) -> str | None:
+        """What providers failed with, where that ended the call and they said it."""
+        return self._failures.told()
 
     def send_digits(self, digits: str) -> None:
         """Send key tones (`0-9*#A-D`) to the callee's side, in place of speech."""
