@@ -8,11 +8,13 @@ from strowger.simulate.persona import Persona, Rule, Sound, Step, WaitFor
 from strowger.simulate.player import (
     Action,
     ActionEnded,
+    AgentHungUp,
     Answered,
     DigitHeard,
     Event,
     HangUp,
     Heard,
+    Leave,
     Play,
     Player,
     Press,
@@ -309,6 +311,15 @@ def test_after_hanging_up_there_is_nothing_left_to_do() -> None:
     assert HangUp("script") in player.handle_timer(now=0.0)
     player.receive(SpeechStarted(1.0), now=1.0)
     player.receive(SpeechStopped(2.0), now=2.0)
+    assert player.next_timer() is None
+
+
+def test_when_the_agent_hangs_up_the_persona_drops_what_it_meant_to_do() -> None:
+    player = Player(persona(Step(say="Yes.", delay=0.5)))
+    player.receive(Answered(), now=0.0)
+    player.receive(SpeechStarted(1.0), now=1.0)
+    player.receive(SpeechStopped(2.0), now=2.0)
+    assert player.receive(AgentHungUp("goodbye"), now=2.1) == [Leave("goodbye")]
     assert player.next_timer() is None
 
 

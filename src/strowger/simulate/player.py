@@ -58,7 +58,13 @@ class DigitHeard:
     digit: str
 
 
-Event = Answered | SpeechStarted | SpeechStopped | Heard | ActionEnded | DigitHeard
+@dataclass(frozen=True, slots=True)
+class AgentHungUp:
+    reason: str
+    """As the line tells it."""
+
+
+Event = Answered | SpeechStarted | SpeechStopped | Heard | ActionEnded | DigitHeard | AgentHungUp
 
 
 # ── what it does ─────────────────────────────────────────────────────────────────────────────
@@ -101,7 +107,14 @@ class HangUp:
     reason: Literal["script", "patience"]
 
 
-Action = React | Say | Play | Press | StopSaying | HangUp
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The agent has hung up: there is nothing more to do."""
+
+    reason: str
+
+
+Action = React | Say | Play | Press | StopSaying | HangUp | Leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +155,7 @@ class Player:
         self._patience_ends: float | None = None
 
     def receive(self, event: Event, *, now: float) -> list[Action]:
-        """Take notice. Actions come at once only where the persona is startled."""
+        """Take notice. Nothing is done at once, but for leaving when the agent has hung up."""
         match event:
             case Answered():
                 self._patience_ends = now + self._persona.patience
@@ -165,6 +178,9 @@ class Player:
             case DigitHeard(digit):
                 self._digits += digit
                 self._digit_at = now
+            case AgentHungUp(reason):
+                self._be_over()
+                return [Leave(reason)]
             case _:
                 assert_never(event)
         return []
@@ -284,9 +300,12 @@ class Player:
         return [Play(number, what.play)]
 
     def _leave(self, reason: Literal["script", "patience"]) -> list[Action]:
+        self._be_over()
+        return [HangUp(reason)]
+
+    def _be_over(self) -> None:
         self._acting = None
         self._free_since = self._patience_ends = self._yields_at = None
-        return [HangUp(reason)]
 
 
 def words(text: str) -> list[str]:

@@ -6,10 +6,11 @@ comes when it has been said, because only then is it known whether it was said t
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import assert_never
 
+from strowger.calls.deciding import INBOX_LIMIT, Deciding
 from strowger.calls.listening import Ear, Listener
 from strowger.conversation import events as conversation
 from strowger.errors import ProviderError
@@ -31,7 +32,6 @@ from strowger.simulate.reports import (
 )
 from strowger.simulate.sounds import sound
 
-INBOX_LIMIT = 4096
 ANYTHING: tuple[str, ...] = ()
 """The agent speaks freely; what the persona waits for are keywords in that."""
 LAST_WORDS_WITHIN = 1.5
@@ -61,14 +61,6 @@ class _Acting:
     """All of it has been handed to the line."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Over:
-    """The call has ended."""
-
-    by_agent: bool
-    reason: str
-
-
 class CalleeSession:
     """Acts a persona out on one line."""
 
@@ -83,7 +75,7 @@ class CalleeSession:
         self._line = line
         self._player = Player(persona)
         self._tell = tell
-        self._inbox: asyncio.Queue[play.Event | _Over] = asyncio.Queue(maxsize=INBOX_LIMIT)
+        self._inbox: asyncio.Queue[play.Event] = asyncio.Queue(maxsize=INBOX_LIMIT)
         ear = senses.ear
         self._listener = None if ear is None else Listener(line, ear, self._take_words)
         self._turn = 0
@@ -97,6 +89,7 @@ class CalleeSession:
 
     async def run(self) -> None:
         """Act until one side hangs up."""
+        self._inbox.put_nowait(play.Answered())
         async with asyncio.TaskGroup() as tasks:
             senses = [tasks.create_task(self._follow_line(), name="line")]
             if self._listener is not None:
@@ -139,7 +132,7 @@ class CalleeSession:
                 if self._acting is not None and isinstance(self._acting.what, play.Press):
                     self._end_action(complete=True)
             case LineHungUp(reason):
-                self._inbox.put_nowait(_Over(True, reason))
+                self._inbox.put_nowait(play.AgentHungUp(reason))
             case media.PlayoutStarted() | media.MediaLost():
                 pass
             case _:
@@ -163,27 +156,19 @@ class CalleeSession:
     # ── what the persona does ────────────────────────────────────────────────────────────────
 
     async def _act(self, tasks: asyncio.TaskGroup) -> None:
-        loop = asyncio.get_running_loop()
-        self._player.receive(play.Answered(), now=loop.time())
-        while True:
-            try:
-                async with asyncio.timeout_at(self._player.next_timer()):
-                    event = await self._inbox.get()
-            except TimeoutError:
-                now = max(loop.time(), self._player.next_timer() or 0.0)
-                actions = self._player.handle_timer(now=now)
-            else:
-                if isinstance(event, _Over):
-                    await self._hear_last_words()
-                    self._tell(HungUp("agent", event.reason))
-                    return
-                self._player.receive(event, now=loop.time())
-                continue
-            for action in actions:
-                if isinstance(action, play.HangUp):
-                    self._tell(HungUp("callee", action.reason))
-                    return
-                self._apply(action, tasks)
+        with closing(Deciding(self._player, self._inbox.get)) as deciding:
+            while True:
+                for action in await deciding.next():
+                    match action:
+                        case play.HangUp(reason):
+                            self._tell(HungUp("callee", reason))
+                            return
+                        case play.Leave(reason):
+                            await self._hear_last_words()
+                            self._tell(HungUp("agent", reason))
+                            return
+                        case _:
+                            self._apply(action, tasks)
 
     async def _hear_last_words(self) -> None:
         """An agent hangs up right after its goodbye: that, too, is worth a report."""
