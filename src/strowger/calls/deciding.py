@@ -1,10 +1,22 @@
-"""How a session and its machine take turns, whichever kind of conversation it is."""
+"""What a session does whichever kind of conversation it holds.
+
+How it takes turns with its machine, and what it tells that of the line.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, assert_never
 
+from strowger.conversation.events import (
+    DigitPressed,
+    HungUp,
+    MediaLost,
+    SpeechStarted,
+    SpeechStopped,
+)
+from strowger.media import events as media
 from strowger.patience import Patience
+from strowger.ports import LineEvent, LineHungUp
 
 E = TypeVar("E")
 F = TypeVar("F")
@@ -51,3 +63,26 @@ class Deciding(Generic[E, F]):
 
     def close(self) -> None:
         self._patience.close()
+
+
+Told = SpeechStarted | SpeechStopped | DigitPressed | MediaLost | HungUp
+
+
+def told_of(event: LineEvent) -> Told | None:
+    """What happened on the line in a conversation's words; None for what concerns the sound that is
+    played, which its player tells."""
+    match event:
+        case media.SpeechStarted(_, at, _):
+            return SpeechStarted(at)
+        case media.SpeechStopped(_, at, _):
+            return SpeechStopped(at)
+        case media.DigitReceived(_, _, digit):
+            return DigitPressed(digit)
+        case media.MediaLost():
+            return MediaLost()
+        case LineHungUp():
+            return HungUp()
+        case media.PlayoutStarted() | media.PlayoutEnded() | media.DigitsSent():
+            return None
+        case _:
+            assert_never(event)

@@ -13,7 +13,7 @@ from typing import assert_never
 import structlog
 
 from strowger.agent import AgentDefinition
-from strowger.calls.deciding import INBOX_LIMIT, Deciding, Machine
+from strowger.calls.deciding import INBOX_LIMIT, Deciding, Machine, told_of
 from strowger.calls.failures import Failures
 from strowger.calls.listening import Ear, Listener
 from strowger.calls.replying import Mind, Replier
@@ -24,7 +24,6 @@ from strowger.conversation.events import (
     Answered,
     Become,
     CancelReply,
-    DigitPressed,
     DropTool,
     Effect,
     Event,
@@ -32,13 +31,9 @@ from strowger.conversation.events import (
     FindTools,
     Generate,
     HangUp,
-    HungUp,
     Listen,
-    MediaLost,
     SendDigits,
     Speak,
-    SpeechStarted,
-    SpeechStopped,
     StopSpeaking,
     Transfer,
     UseTool,
@@ -127,29 +122,22 @@ class CallSession:
             self._translate(await self._line.next_event())
 
     def _translate(self, event: LineEvent) -> None:
-        """Tell the conversation what happened on the line, in its own words."""
+        """Tell everybody what of it concerns them, the conversation last."""
         match event:
-            case media.SpeechStarted(_, at, position):
+            case media.SpeechStarted(_, _, position):
                 self._listener.speech_started(position)
-                self.tell(SpeechStarted(at))
             case media.SpeechStopped(_, at, _):
                 self._listener.speech_stopped(at)
-                self.tell(SpeechStopped(at))
-            case media.DigitReceived(_, _, digit):
-                self.tell(DigitPressed(digit))
             case media.PlayoutStarted():
                 self._speaker.playout_started(event)
             case media.PlayoutEnded():
                 self._speaker.playout_ended(event)
-            case media.MediaLost():
-                self.tell(MediaLost())
             case LineHungUp(_, hangup_cause):
                 self.hangup_cause = hangup_cause
-                self.tell(HungUp())
-            case media.DigitsSent():
-                pass
             case _:
-                assert_never(event)
+                pass
+        if (told := told_of(event)) is not None:
+            self.tell(told)
 
     async def _decide(self, tasks: asyncio.TaskGroup) -> EndReason:
         with closing(Deciding(self._machine, self._inbox.get)) as deciding:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from strowger.agent import AgentDefinition, SpeechToSpeechSettings, VoiceSettings
-from strowger.calls.deciding import INBOX_LIMIT, Deciding, Machine
+from strowger.calls.deciding import INBOX_LIMIT, Deciding, Machine, told_of
 from strowger.calls.speaking import Voice
 from strowger.calls.speech_to_speech.link import Link
 from strowger.calls.speech_to_speech.player import Player
@@ -20,17 +20,12 @@ from strowger.calls.using import Hands, Worker
 from strowger.conversation.events import (
     AgentFetched,
     Answered,
-    DigitPressed,
     DropTool,
     FetchAgent,
     FindTools,
     HangUp,
-    HungUp,
-    MediaLost,
     ProviderKind,
     SendDigits,
-    SpeechStarted,
-    SpeechStopped,
     StopSpeaking,
     Transfer,
     UseTool,
@@ -148,27 +143,18 @@ class SpokenSession:
             self._translate(await self._line.next_event())
 
     def _translate(self, event: LineEvent) -> None:
-        """Tell the conversation what happened on the line, in its own words."""
+        """Tell everybody what of it concerns them, the conversation last."""
         match event:
-            case media.SpeechStarted(_, at, _):
-                self.tell(SpeechStarted(at))
-            case media.SpeechStopped(_, at, _):
-                self.tell(SpeechStopped(at))
-            case media.DigitReceived(_, _, digit):
-                self.tell(DigitPressed(digit))
             case media.PlayoutStarted():
                 self._player.playout_started(event)
             case media.PlayoutEnded():
                 self._player.playout_ended(event)
-            case media.MediaLost():
-                self.tell(MediaLost())
             case LineHungUp(_, hangup_cause):
                 self.hangup_cause = hangup_cause
-                self.tell(HungUp())
-            case media.DigitsSent():
-                pass
             case _:
-                assert_never(event)
+                pass
+        if (told := told_of(event)) is not None:
+            self.tell(told)
 
     async def _decide(self, tasks: asyncio.TaskGroup) -> EndReason:
         with closing(Deciding(self._machine, self._happened)) as deciding:
