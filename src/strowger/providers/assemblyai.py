@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from strowger.agent import TranscriberSettings
 from strowger.ports import LINE_RATE, Recognised, TurnSign, Word
-from strowger.providers.heard import Heard, number
+from strowger.providers.heard import HearingSession, number
 from strowger.providers.vocabulary import VocabularyLimits
 from strowger.providers.websocket import (
     Dial,
@@ -85,17 +85,17 @@ class AssemblyAIEars:
         return AssemblyAISession()
 
 
-class AssemblyAISession:
+class AssemblyAISession(HearingSession):
     """EarSession: the vendor's turns come one after another; `ForceEndpoint` ends the present."""
 
     def __init__(self) -> None:
-        self._heard = Heard()
+        super().__init__()
         self._rest = b""
         self._order = -1
         """The vendor's turn that was ended last."""
 
     def begin(self) -> None:
-        self._heard.begin()
+        super().begin()
         self._rest = b""
 
     def audio(self, pcm: bytes) -> Sequence[Frame]:
@@ -121,20 +121,6 @@ class AssemblyAISession:
             self._rest = b""
         self._heard.ask()
         return [*frames, to_json(type="ForceEndpoint")]
-
-    def so_far(self) -> Recognised:
-        self._heard.settle()
-        return self._heard.result(final=True)
-
-    def may_be_all(self, silence: float) -> bool:
-        return self._heard.may_be_all(silence)
-
-    def leave(self) -> Sequence[Frame]:
-        return ()
-
-    @property
-    def settled(self) -> bool:
-        return self._heard.settled
 
     def receive(self, frame: Frame) -> Recognised | None:
         message = read_json(frame)

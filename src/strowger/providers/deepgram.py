@@ -11,7 +11,7 @@ from itertools import islice
 
 from strowger.agent import TranscriberSettings
 from strowger.ports import LINE_RATE, Recognised, TurnSign, Word
-from strowger.providers.heard import Heard, number
+from strowger.providers.heard import HearingSession, number
 from strowger.providers.vocabulary import VocabularyLimits
 from strowger.providers.websocket import (
     Dial,
@@ -96,38 +96,14 @@ class DeepgramEars:
         return DeepgramSession()
 
 
-class DeepgramSession:
+class DeepgramSession(HearingSession):
     """EarSession: results come in segments; `Finalize` ends the present one."""
-
-    def __init__(self) -> None:
-        self._heard = Heard()
-
-    def begin(self) -> None:
-        self._heard.begin()
-
-    def audio(self, pcm: bytes) -> Sequence[Frame]:
-        self._heard.took(pcm)
-        return (pcm,)
 
     def flush(self) -> Sequence[Frame]:
         if self._heard.settled:
             return ()
         self._heard.ask()
         return (to_json(type="Finalize"),)
-
-    def so_far(self) -> Recognised:
-        self._heard.settle()
-        return self._heard.result(final=True)
-
-    def may_be_all(self, silence: float) -> bool:
-        return self._heard.may_be_all(silence)
-
-    def leave(self) -> Sequence[Frame]:
-        return ()
-
-    @property
-    def settled(self) -> bool:
-        return self._heard.settled
 
     def receive(self, frame: Frame) -> Recognised | None:
         message = read_json(frame)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from strowger.agent import TranscriberSettings
 from strowger.ports import LINE_RATE, Recognised, TurnSign
 from strowger.providers.deepgram import KEYTERMS, DeepgramSettings, listed, word_of
-from strowger.providers.heard import Heard, number
+from strowger.providers.heard import HearingSession, number
 from strowger.providers.websocket import (
     Dial,
     Frame,
@@ -77,11 +77,11 @@ class FluxEars:
         return FluxSession()
 
 
-class FluxSession:
+class FluxSession(HearingSession):
     """EarSession over `TurnInfo` messages; one turn of ours may hold several of Flux's."""
 
     def __init__(self) -> None:
-        self._heard = Heard()
+        super().__init__()
         self._first = 0
         """Index of Flux's first turn that belongs to ours."""
         self._index = 0
@@ -89,12 +89,8 @@ class FluxSession:
         """Flux's present turn has words."""
 
     def begin(self) -> None:
-        self._heard.begin()
+        super().begin()
         self._open = False
-
-    def audio(self, pcm: bytes) -> Sequence[Frame]:
-        self._heard.took(pcm)
-        return (pcm,)
 
     def flush(self) -> Sequence[Frame]:
         self._heard.ask()
@@ -102,9 +98,6 @@ class FluxSession:
 
     def so_far(self) -> Recognised:
         return self._heard.result(final=True)
-
-    def may_be_all(self, silence: float) -> bool:
-        return self._heard.may_be_all(silence)
 
     def leave(self) -> Sequence[Frame]:
         if not self._open:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from strowger.ports import LINE_RATE, Recognised, TurnSign, Word
+from strowger.providers.websocket import Frame
 
 SLACK = 0.05
 """Seconds that a result may end before the audio does and still cover it."""
@@ -97,6 +98,34 @@ class Heard:
         """From the connection's time to the turn's."""
         start, end = word.start - self.began, word.end - self.began
         return Word(word.text, max(0.0, round(start, 3)), max(0.0, round(end, 3)), word.confidence)
+
+
+class HearingSession:
+    """What a vendor's `EarSession` does where its protocol asks for nothing else."""
+
+    def __init__(self) -> None:
+        self._heard = Heard()
+
+    def begin(self) -> None:
+        self._heard.begin()
+
+    def audio(self, pcm: bytes) -> Sequence[Frame]:
+        self._heard.took(pcm)
+        return (pcm,)
+
+    def so_far(self) -> Recognised:
+        self._heard.settle()
+        return self._heard.result(final=True)
+
+    def may_be_all(self, silence: float) -> bool:
+        return self._heard.may_be_all(silence)
+
+    def leave(self) -> Sequence[Frame]:
+        return ()
+
+    @property
+    def settled(self) -> bool:
+        return self._heard.settled
 
 
 def number(value: object, default: float = 0.0) -> float:

@@ -16,7 +16,7 @@ from strowger.agent import TranscriberSettings
 from strowger.media import g711
 from strowger.media.events import Codec
 from strowger.ports import LINE_RATE, Recognised
-from strowger.providers.heard import Heard
+from strowger.providers.heard import HearingSession
 from strowger.providers.vocabulary import VocabularyLimits
 from strowger.providers.websocket import (
     Dial,
@@ -86,11 +86,11 @@ class RealtimeEars:
         return RealtimeSession()
 
 
-class RealtimeSession:
+class RealtimeSession(HearingSession):
     """EarSession: each commit makes an item, whose words come in deltas and then whole."""
 
     def __init__(self) -> None:
-        self._heard = Heard()
+        super().__init__()
         self._uncommitted = 0.0
         self._committing = 0
         """Commits whose item is not known yet."""
@@ -99,7 +99,7 @@ class RealtimeSession:
         self._open: set[str] = set()
 
     def begin(self) -> None:
-        self._heard.begin()
+        super().begin()
         self._texts, self._open, self._uncommitted = {}, set(), 0.0
 
     def audio(self, pcm: bytes) -> Sequence[Frame]:
@@ -122,12 +122,6 @@ class RealtimeSession:
 
     def so_far(self) -> Recognised:
         return self._heard.result(" ".join(self._texts.values()), final=True)
-
-    def may_be_all(self, silence: float) -> bool:
-        return self._heard.may_be_all(silence)
-
-    def leave(self) -> Sequence[Frame]:
-        return ()
 
     @property
     def settled(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from strowger.agent import TranscriberSettings
 from strowger.ports import LINE_RATE, Recognised, TurnSign, Word
-from strowger.providers.heard import Heard, number
+from strowger.providers.heard import HearingSession, number
 from strowger.providers.vocabulary import VocabularyLimits
 from strowger.providers.websocket import (
     Dial,
@@ -91,22 +91,18 @@ class SonioxEars:
         return SonioxSession()
 
 
-class SonioxSession:
+class SonioxSession(HearingSession):
     """EarSession over tokens: final ones come once, the others anew with each message."""
 
     def __init__(self) -> None:
-        self._heard = Heard()
+        super().__init__()
         self._final: list[Token] = []
         self._asked = 0
         """Finalizations that were not answered yet."""
 
     def begin(self) -> None:
-        self._heard.begin()
+        super().begin()
         self._final = []
-
-    def audio(self, pcm: bytes) -> Sequence[Frame]:
-        self._heard.took(pcm)
-        return (pcm,)
 
     def flush(self) -> Sequence[Frame]:
         if self._heard.settled:
@@ -117,12 +113,6 @@ class SonioxSession:
 
     def so_far(self) -> Recognised:
         return self._heard.result(*said(self._final), final=True)
-
-    def may_be_all(self, silence: float) -> bool:
-        return self._heard.may_be_all(silence)
-
-    def leave(self) -> Sequence[Frame]:
-        return ()
 
     @property
     def settled(self) -> bool:
