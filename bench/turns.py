@@ -84,6 +84,9 @@ def main() -> int:
     arguments.add_argument("--turn-model", help="path of a Smart Turn v3 ONNX file to listen too")
     chosen = arguments.parse_args()
     open_many_files()
+    take_precedence(
+        Settings().worker_niceness
+    )  # as a worker does; the load must not be late either
     print(f"{machine()}; load average {load_average()}\n{HEADING}", flush=True)
     results = run_loop(measure(chosen.calls, chosen.seconds, chosen.turn_model))
     print(f"\n{judged(results)}\nload average {load_average()} at the end")
@@ -163,7 +166,6 @@ async def subject(task: Task) -> Report:
         sys.executable, "-m", "bench.turn_subject",
         stdin=PIPE, stdout=PIPE, env=child_environment(),
     )  # fmt: skip
-    take_precedence(Settings().worker_niceness, process=process.pid)  # as a worker does
     try:
         async with asyncio.timeout(STARTING + task.seconds):
             told, _ = await process.communicate(json.dumps(asdict(task)).encode() + b"\n")

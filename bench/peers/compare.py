@@ -52,6 +52,7 @@ def main() -> int:
     arguments.add_argument("--only", nargs="+", default=["strowger", *PEERS])
     chosen = arguments.parse_args()
     open_many_files()
+    take_precedence(Settings().worker_niceness)  # all that is compared, and the load
     print(f"{machine()}; load average {load_average()}\n{HEADING}", flush=True)
     run_loop(compare(chosen.calls, chosen.seconds, chosen.environments, chosen.only))
     print(f"load average {load_average()} at the end")
@@ -102,7 +103,6 @@ async def peer(
         str(python), "-m", PEERS[who], stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=ROOT,
         env={**child_environment(), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
     )  # fmt: skip
-    take_precedence(Settings().worker_niceness, process=process.pid)  # as Strowger's worker
     task = {
         "calls": calls, "seconds": seconds, "sockets": providers.sockets, "chat": providers.chat,
         "folder": str(folder),

@@ -5,19 +5,27 @@ A worker's packets leave every 20 ms. Where it has to wait for a turn, as all ot
 """
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 LIMIT = "LimitNICE=-10 in a systemd unit, CAP_SYS_NICE in a container"
 """What lets a process that is not root's take precedence."""
+OF_SESSION = Path("/proc/self/autogroup")
+"""Where no service manager divides the processor, Linux divides it among sessions, and niceness
+counts only within one: sched(7), autogroup."""
 
 
-def take_precedence(niceness: int, *, process: int = 0) -> bool:
-    """Let this process, or another, come before those of a higher niceness (-20 to 19; 0 is usual).
+def take_precedence(niceness: int) -> bool:
+    """Come before processes of a higher niceness (-20 to 19; 0 is usual).
 
     False where the system does not let: a lower value than before takes root, CAP_SYS_NICE or a
-    limit that says so. On Linux it is for a process's first thread, and for those started after.
+    limit that says so. It is for the calling thread, and for what that starts.
     """
     try:
-        os.setpriority(os.PRIO_PROCESS, process, niceness)
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
     except PermissionError:
         return False
+    if os.getsid(0) == os.getpid():  # the session is ours alone, as that of each worker is
+        with suppress(OSError):
+            OF_SESSION.write_text(str(niceness))
     return True

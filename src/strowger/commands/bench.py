@@ -116,6 +116,9 @@ async def measure_latency(calls: int, turns: int) -> LatencyResult:
 
 def _show(what: str, measure: Callable[[], str]) -> int:
     """Print one measurement; 1 where it could not be made."""
+    take_precedence(
+        Settings().worker_niceness
+    )  # as a worker does; the load must not be late either
     _print(f"{what} on {machine()}; load average {load_average()}")
     try:
         _print(measure())
@@ -144,7 +147,6 @@ async def _subject(task: Task) -> dict[str, Any]:
         sys.executable, "-m", "strowger.commands.bench_subject",
         stdin=PIPE, stdout=PIPE, env=child_environment(),
     )  # fmt: skip
-    take_precedence(Settings().worker_niceness, process=process.pid)  # as a worker does
     try:
         async with asyncio.timeout(STARTING_SECONDS + task.seconds):
             told, _ = await process.communicate(json.dumps(asdict(task)).encode() + b"\n")

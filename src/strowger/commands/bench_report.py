@@ -120,13 +120,14 @@ def describe_latency(result: LatencyResult) -> str:
 
 
 def machine() -> str:
-    """The processor's name and how many of it there are."""
+    """The processor's name, how many of it there are, and how this process is served by them."""
     name = platform.machine()
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             name = line.partition(":")[2].strip()
             break
-    return f"{os.cpu_count()} x {name}, Python {platform.python_version()}"
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    return f"{os.cpu_count()} x {name}, Python {platform.python_version()}, niceness {niceness}"
 
 
 def load_average() -> str:
