@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from strowger.observability.figures import MediaTotals
     from strowger.ports import Providers, Secrets, SimulatedTelephone, Toolboxes, TurnJudge
+    from strowger.providers.settings import ProviderSettings
     from strowger.telephony.telephone import SipTelephone, TelephoneSettings
 
 
@@ -59,7 +60,7 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
         stack.push_async_callback(engine.dispose)
         figures = WorkerFigures(lines=settings.lines)
         providers = await stack.enter_async_context(
-            ConfiguredProviders(provider_settings(settings), observer=figures)
+            ConfiguredProviders(_ready_to_ask(settings), observer=figures)
         )
         telephone = await stack.enter_async_context(
             open_telephone(_telephone_settings(settings, number), SileroModel())
@@ -112,6 +113,14 @@ async def run_worker(settings: Settings, number: int, ready: Ready, stopped: Unt
             await dispatcher.drain(settings.stop_timeout)
             for task in (calls, simulating, ringing, lag):
                 task.cancel()
+
+
+def _ready_to_ask(settings: Settings) -> "ProviderSettings":
+    """The providers' settings, with the client loaded that these want."""
+    given = provider_settings(settings)
+    if given.asked_over_http:
+        import aiohttp  # noqa: F401 - takes 0.4 s, which the first call is not to wait for
+    return given
 
 
 async def _analyse(url: str, engine: "AsyncEngine", settings: Settings) -> None:

@@ -92,3 +92,8 @@ class ProviderSettings:
     """Most processes that recognise speech at once; each takes some 100 MB while in use."""
     recogniser_idle: float = 300.0
     """Seconds without work after which a recogniser's process is let go."""
+
+    @property
+    def asked_over_http(self) -> bool:
+        """Whether there are services that are asked over HTTP; the others keep a websocket."""
+        return self.openai.configured or self.anthropic.configured or self.google.configured
