@@ -180,11 +180,12 @@ class FakeModel:
     def __init__(self, *pieces: str | ToolCall, problem: str | None = None) -> None:
         self._pieces = pieces
         self._problem = problem
+        self.warmed = 0
         self.asked: list[Sequence[Message]] = []
         self.offered: list[Sequence[OfferedTool]] = []
 
     async def warm(self, settings: ModelSettings) -> None:
-        """It always is."""
+        self.warmed += 1
 
     async def reply(
         self,

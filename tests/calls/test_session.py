@@ -23,6 +23,7 @@ from strowger.conversation.events import (
     AgentFetched,
     Answered,
     Become,
+    CancelReply,
     DigitPressed,
     DropTool,
     Effect,
@@ -308,6 +309,22 @@ def test_a_reply_comes_sentence_by_sentence() -> None:
             ReplySentence(3, "How are you?"),
             ReplyFinished(3),
         ]
+
+    asyncio.run(main())
+
+
+def test_a_reply_that_is_called_off_has_the_model_made_ready_for_the_next() -> None:
+    async def main() -> None:
+        model = FakeModel("Good morning.")
+        scene = Scene(
+            {
+                Answered(): [Generate(3, ()), CancelReply(3), Generate(4, ())],
+                ReplyFinished(4): HANG_UP,
+            },
+            model=model,
+        )
+        await scene.hold()
+        assert model.warmed == 1, "the first one gave way to the second"
 
     asyncio.run(main())
 

@@ -14,7 +14,7 @@ from strowger.errors import ProviderError
 from strowger.ports import ReplyEnd, ReplyPart, ReplyText
 from strowger.providers.anthropic import AnthropicMessages, AnthropicSettings
 from strowger.providers.google import NO_SIGNATURE, Gemini, GoogleSettings
-from strowger.providers.http import HttpPolicy
+from strowger.providers.http_service import HttpPolicy
 from strowger.providers.registry import ConfiguredProviders, ProviderSettings
 from strowger.providers.streamed_model import LONGEST_ARGUMENTS, ModelVendor, WrittenCalls
 from strowger.providers.websocket import Garbage, VendorFailed

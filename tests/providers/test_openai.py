@@ -1,7 +1,7 @@
 import asyncio
 import json
 import wave
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from io import BytesIO
@@ -14,7 +14,8 @@ from strowger.agent import ModelSettings, TranscriberSettings, VoiceSettings
 from strowger.conversation.dialogue import Message, OfferedTool, Role, ToolCall
 from strowger.errors import ConfigurationError, ProviderError
 from strowger.ports import Recognised, ReplyEnd, ReplyPart, ReplyText
-from strowger.providers.http import HttpConnection, HttpPolicy, HttpService
+from strowger.providers.http import HttpConnection
+from strowger.providers.http_service import HttpPolicy, HttpService
 from strowger.providers.openai_chat import OpenAIChat
 from strowger.providers.openai_speech import OpenAISpeech
 from strowger.providers.openai_transcription import OpenAITranscription, wav
@@ -131,15 +132,40 @@ def test_a_connection_made_ready_is_the_one_that_the_reply_comes_over() -> None:
         async def nothing(client: Client, _: Asked) -> None:
             await client.bare(404)
 
-        async with connected(nothing, say_hello) as (server, connection):
+        async with connected(nothing, nothing, say_hello) as (server, connection):
             model = OpenAIChat(connection, default_model="m")
             for _ in range(3):
                 await model.warm(ModelSettings())
             assert await reply(connection) == ["Hel", "lo."]
             await model.warm(ModelSettings())
             methods = [(asked.method, asked.path) for asked in server.asked]
-            assert methods == [("HEAD", "/v1/models"), ("POST", "/v1/chat/completions")]
-            assert server.connections == 1
+            assert methods == [("HEAD", "/v1/models")] * 2 + [("POST", "/v1/chat/completions")]
+            assert server.connections == 2
+
+    run(test())
+
+
+def test_after_a_reply_that_was_called_off_the_next_one_still_finds_a_connection() -> None:
+    async def test() -> None:
+        async def answer(client: Client, asked: Asked) -> None:
+            if asked.method == "HEAD":
+                await client.bare(404)
+                return
+            await client.head(200, "text/event-stream")
+            await client.delta("Hel")
+            await client.gone()
+
+        async with connected(answer) as (server, connection):
+            model = OpenAIChat(connection, default_model="m")
+            await model.warm(ModelSettings())
+            for round in range(3):
+                spares = server.connections
+                parts = model.reply(HELLO, ModelSettings())
+                assert isinstance(parts, AsyncGenerator)
+                assert await anext(parts) == ReplyText("Hel")
+                assert server.connections == spares == 2 + round, "nothing was opened for it"
+                await parts.aclose()
+                await model.warm(ModelSettings())
 
     run(test())
 
@@ -189,7 +215,7 @@ def test_what_cannot_be_made_ready_is_no_failure_and_is_tried_again() -> None:
         async with connected(silent, policy=brief) as (server, connection):
             for _ in range(2):
                 await connection.warm()
-            assert len(server.asked) == 2
+            assert len(server.asked) == 4
         service = HttpService(name="openai", base_url="http://127.0.0.1:1/v1")
         async with HttpConnection(service, brief) as nobody:
             await nobody.warm()

@@ -23,7 +23,7 @@ from strowger.model import (
     WorkerId,
 )
 from strowger.ports import LanguageModel, SpeechToText, TextToSpeech
-from strowger.providers.http import HttpPolicy
+from strowger.providers.http_service import HttpPolicy
 from strowger.providers.registry import ConfiguredProviders, ProviderSettings
 from strowger.providers.settings import OpenAISettings
 from strowger.store.analyses import PostgresAnalyses, job_for

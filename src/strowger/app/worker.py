@@ -131,7 +131,7 @@ async def _analyse(url: str, engine: "AsyncEngine", settings: Settings) -> None:
     is to end no answer is waited for, as another will ask again.
     """
     from strowger.calls.analysis import Analyst
-    from strowger.providers.http import HttpPolicy
+    from strowger.providers.http_service import HttpPolicy
     from strowger.providers.registry import ConfiguredProviders
     from strowger.store.analyses import PostgresAnalyses
     from strowger.store.jobs import JobQueue

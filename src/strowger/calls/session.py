@@ -77,7 +77,7 @@ class CallSession:
         self._listener = Listener(line, senses.ear, self.tell)
         self._speaker = Speaker(line, senses.voice, self.tell)
         self._replier = Replier(senses.mind, self.tell)
-        self._senses = senses
+        self._agent = senses.voice, senses.mind
         self._warming: asyncio.Task[None] | None = None
         self._worker = Worker(line, senses.hands, senses.voice, self.tell)
         self._failures = Failures()
@@ -107,7 +107,7 @@ class CallSession:
                 tasks.create_task(self._listener.run(), name="listener"),
                 tasks.create_task(self._speaker.run(), name="speaker"),
             ]
-            self._warm(self._senses.voice, self._senses.mind, tasks)
+            self._warm(*self._agent, tasks)
             reason = await self._decide(tasks)
             self._replier.cancel()
             self._worker.cancel()
@@ -155,6 +155,7 @@ class CallSession:
                 self._replier.generate(reply, dialogue, tools, tasks)
             case CancelReply():
                 self._replier.cancel()
+                self._warm(*self._agent, tasks)  # its connection went with it
             case Speak():
                 self._speaker.speak(effect)
             case StopSpeaking():
@@ -182,6 +183,7 @@ class CallSession:
         self._speaker.change(voice)
         self._worker.change(voice)
         self._replier.change(mind)
+        self._agent = voice, mind
         self._warm(voice, mind, tasks)
 
     def _warm(self, voice: Voice, mind: Mind | None, tasks: asyncio.TaskGroup) -> None:

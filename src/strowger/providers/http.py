@@ -7,18 +7,15 @@ come in hundreds of pieces a second: the client is aiohttp, whose parser is not 
 import asyncio
 import contextlib
 import json
-import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import httpx2
 
-from strowger.errors import ConfigurationError, ProviderError
+from strowger.errors import ProviderError
 from strowger.patience import Patience
 from strowger.providers.complaints import (
     RETRIED_STATUSES,
@@ -26,6 +23,13 @@ from strowger.providers.complaints import (
     describe,
     fault_of,
     seconds_of,
+)
+from strowger.providers.http_service import (
+    Form,
+    HttpPolicy,
+    HttpService,
+    checked_url,
+    headers_for,
 )
 
 if TYPE_CHECKING:
@@ -36,51 +40,10 @@ KEPT_FOR = 60.0
 """Seconds that a connection nobody uses is kept."""
 FRESH_FOR = 15.0
 """Seconds that a service is trusted to keep one."""
+SPARES = 2
+"""Connections that stand ready: a reply that is called off takes its own with it."""
 END_WITHIN = 0.5
 """Seconds for an answer of which nothing more is wanted to end, so that its connection is kept."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpPolicy:
-    """How long a service may take, in seconds, and how much it may say."""
-
-    connect: float = 3.0
-    first_byte: float = 8.0
-    """From the request to the first byte of the answer's body."""
-    between: float = 5.0
-    """From one piece of the answer to the next."""
-    retry_after: float = 2.0
-    """The longest wait before the one retry that a service may ask for."""
-    pause: float = 0.2
-    """Before the retry where the service does not ask for any."""
-    largest: int = 16 << 20
-    """Bytes of an answer."""
-    connections: int = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpService:
-    """Where a service is and how it is asked."""
-
-    name: str
-    """What error messages call it."""
-    base_url: str
-    api_key: str | None = field(default=None, repr=False)
-    key_header: str | None = None
-    """The header that takes the key as it is; none for `Authorization: Bearer`."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """Sent with every request."""
-    proxy: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """A request body in parts; the file is called `file`."""
-
-    fields: Mapping[str, str]
-    file: bytes
-    file_name: str
-    file_type: str
 
 
 class HttpAnswer:
@@ -142,8 +105,10 @@ class HttpConnection:
         self._proxy = service.proxy
         self._client: aiohttp.ClientSession | None = None
         self._ending: dict[aiohttp.ClientResponse, asyncio.TimerHandle] = {}
+        self._ready = 0
+        """Connections that were left or opened for the next questions, as far as is known here."""
         self._ready_at = float("-inf")
-        """When a connection was left or opened last that the next question can have."""
+        """When one was last."""
 
     async def __aenter__(self) -> "HttpConnection":
         return self
@@ -175,33 +140,43 @@ class HttpConnection:
             self._leave(answer, response)
 
     async def warm(self) -> None:
-        """Have a connection stand ready. What goes wrong here is not told."""
+        """Have connections stand ready. What goes wrong here is not told."""
+        now = asyncio.get_running_loop().time()
+        if now - self._ready_at >= FRESH_FOR:
+            self._ready = 0
+        if self._ready >= SPARES:
+            return
+        self._ready, self._ready_at = SPARES, now  # nobody else need do it meanwhile
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                # As many at once as there shall be: those that are there already are used, too.
+                name = f"warm {self._name}"
+                touched = [tasks.create_task(self._touch(), name=name) for _ in range(SPARES)]
+            self._ready = sum(each.result() for each in touched)
+        except BaseException:  # given up: who warms next finds out what there is
+            self._ready = 0
+            raise
+
+    async def _touch(self) -> bool:
+        """Whether there is a connection now that was not needed."""
         import aiohttp
 
-        now = asyncio.get_running_loop().time()
-        if now - self._ready_at < FRESH_FOR:
-            return
-        self._ready_at = now  # nobody else need do it meanwhile
-        ready = False
         try:
             async with asyncio.timeout(self.policy.connect):
                 # Whatever is answered, and be it an error: it comes over a connection that is kept.
                 response = await self._opened().head(
                     f"{self._base_url}/models", allow_redirects=False, proxy=self._proxy
                 )
-            response.release()
-            ready = True
         except (aiohttp.ClientError, TimeoutError):
-            pass
-        finally:
-            if not ready:
-                self._ready_at = float("-inf")
+            return False
+        response.release()
+        return True
 
     def _leave(self, answer: HttpAnswer, response: "aiohttp.ClientResponse") -> None:
         """With a connection that the next can have, where the answer has ended or soon will."""
         loop, ended = asyncio.get_running_loop(), response.content.at_eof()
         if ended or answer.settled:
-            self._ready_at = loop.time()
+            self._ready, self._ready_at = self._ready + 1, loop.time()
         if ended or not answer.settled:
             response.release()
         else:  # it releases itself at its end
@@ -251,6 +226,7 @@ class HttpConnection:
         import aiohttp
 
         patience = Patience()
+        self._ready = max(0, self._ready - 1)
         until = asyncio.get_running_loop().time() + self.policy.first_byte
         try:
             with patience.until(until):
@@ -361,36 +337,3 @@ def _breakages() -> tuple[type[Exception], ...]:
     import aiohttp
 
     return aiohttp.ClientConnectionError, aiohttp.ClientPayloadError
-
-
-def headers_for(service: HttpService) -> dict[str, str]:
-    """What every request says. Raises ConfigurationError for a key that cannot be right."""
-    headers = {"accept-encoding": "identity", "user-agent": "strowger", **dict(service.headers)}
-    if service.api_key:
-        if not re.fullmatch(r"[!-~]+", service.api_key):
-            raise ConfigurationError(f"the API key of {service.name} has a character no key has")
-        if service.key_header is not None:
-            headers[service.key_header] = service.api_key
-        else:
-            headers["authorization"] = f"Bearer {service.api_key}"
-    return headers
-
-
-def checked_url(service: HttpService) -> str:
-    """Where the service is, without a slash at the end. Raises ConfigurationError."""
-    try:
-        parts = urlsplit(service.base_url)
-        port = parts.port
-        (parts.hostname or "").encode("idna")
-    except ValueError as error:
-        raise ConfigurationError(f"base_url of {service.name}: {error}") from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
-        raise ConfigurationError(
-            f"base_url of {service.name}: expected http(s)://host/…, got {service.base_url!r}"
-        )
-    if parts.username is not None and "authorization" in headers_for(service):
-        raise ConfigurationError(
-            f"base_url of {service.name}: a user and password go where the API key does:"
-            " only one of them can be sent"
-        )
-    return service.base_url.rstrip("/")

@@ -7,7 +7,8 @@ from functools import partial
 
 from strowger.agent import TranscriberSettings
 from strowger.ports import LINE_RATE, Recognised
-from strowger.providers.http import Form, HttpConnection
+from strowger.providers.http import HttpConnection
+from strowger.providers.http_service import Form
 from strowger.providers.turn import WholeTurn
 
 LONGEST_TURN = 120

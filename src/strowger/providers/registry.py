@@ -39,7 +39,8 @@ from strowger.providers.elevenlabs_agents import ElevenLabsAgents, ElevenLabsAge
 from strowger.providers.espeak import EspeakSpeech
 from strowger.providers.flite import FliteSpeech
 from strowger.providers.google import Gemini
-from strowger.providers.http import HttpConnection, HttpPolicy, HttpService
+from strowger.providers.http import HttpConnection
+from strowger.providers.http_service import HttpPolicy, HttpService
 from strowger.providers.installed import find_espeak, find_flite, find_pocketsphinx, find_whisper
 from strowger.providers.livekit_bridge import PREFIX, LivekitPlugins
 from strowger.providers.local_models import (

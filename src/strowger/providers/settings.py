@@ -9,7 +9,7 @@ from strowger.providers.cartesia import CartesiaSettings
 from strowger.providers.deepgram import DeepgramSettings
 from strowger.providers.elevenlabs import ElevenLabsSettings
 from strowger.providers.google import GoogleSettings
-from strowger.providers.http import HttpPolicy
+from strowger.providers.http_service import HttpPolicy
 from strowger.providers.soniox import SonioxSettings
 from strowger.providers.websocket import SocketPolicy
 

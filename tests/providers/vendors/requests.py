@@ -20,8 +20,10 @@ class HttpVendor:
         self.asked: list[Asked] = []
         self.warmed: list[Asked] = []
         """Requests that only a connection was wanted with."""
-        self.connections: set[asyncio.StreamWriter] = set()
-        """All that something was asked over."""
+        self.connections: list[asyncio.StreamWriter] = []
+        """All that something was asked over, in the order they were opened."""
+        self.asked_over: list[asyncio.StreamWriter] = []
+        """That of each of `asked`."""
 
     def key_of(self, asked: Asked) -> str | None:
         """The key in the place where the vendor looks for it."""
@@ -78,12 +80,14 @@ async def answering(
         if vendor is None:
             await client.error(404, "no such service")
             return
-        vendor.connections.add(over)
+        if over not in vendor.connections:
+            vendor.connections.append(over)
         if asked.method == "HEAD":
             vendor.warmed.append(asked)
             await client.bare(405)
             return
         vendor.asked.append(asked)
+        vendor.asked_over.append(over)
         if vendor.key_of(asked) != KEY:
             await client.error(401, "invalid x-api-key")
             return
