@@ -149,8 +149,8 @@ ON_DEMAND = {"_simulated_telephone", "_turn_judge"}
 @pytest.mark.parametrize(
     ("process", "without"),
     [
-        ("api", {"alembic", "numpy", "rich", "strowger.calls.session"}),
-        ("worker", {"alembic", "onnxruntime", "rich", "strowger.simulate"}),
+        ("api", {"aiohttp", "alembic", "numpy", "rich", "strowger.calls.session"}),
+        ("worker", {"aiohttp", "alembic", "onnxruntime", "rich", "strowger.simulate"}),
     ],
 )
 def test_an_idle_process_has_loaded_only_what_it_needs(process: str, without: set[str]) -> None:
