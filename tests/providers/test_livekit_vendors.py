@@ -224,8 +224,8 @@ def test_openai_thinks_hears_and_speaks_over_what_was_made_ready() -> None:
         async with House().opened() as house:
             model = house.plugins.model("livekit/openai")
             await model.warm(ModelSettings())
-            while not house.openai.asked:
-                await asyncio.sleep(0.01)
+            plugin = house.plugins.plugin("livekit/openai", "LLM", model=None, temperature=None)
+            await plugin._prewarm_task
             reply = model.reply([Message(Role.USER, "When?")], ModelSettings())
             text = "".join([part.text async for part in reply if isinstance(part, ReplyText)])
             assert text == "I have noted that down for you."
