@@ -3,8 +3,9 @@
 Speaks Deepgram's streaming recognition and ElevenLabs' speech with contexts over websockets at one
 port, and OpenAI's chat completions over HTTP at the next. Every delay is fixed, and counts from
 what was really sent: the final words come FINAL_AFTER the last voiced sample, whoever asks for
-them and when. `python -m bench.turn_providers FOLDER` prints both ports once it serves; FOLDER
-holds `speech`, raw PCM at 8 kHz, of which every reply is made.
+them and when; pieces have moments of their own, so that delays of this process do not add up.
+`python -m bench.turn_providers FOLDER` prints both ports once it serves; FOLDER holds `speech`, raw
+PCM at 8 kHz, of which every reply is made.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ import numpy as np
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from strowger.app.running import run_loop
 from strowger.media.events import Codec
 from strowger.media.g711 import Samples, encode
 
@@ -191,7 +193,8 @@ class Voice:
         sound = self._sound(text)
         lasts = PER_CHARACTER * len(text)
         step = max(1, round(len(sound) * CHUNK / lasts) // 2 * 2)
-        told = 0
+        told, now = 0, asyncio.get_running_loop().time
+        due = now()
         for start in range(0, len(sound), step):
             until = min(len(text), round(len(text) * (start + step) / len(sound)))
             chars = list(text[told:until])
@@ -209,7 +212,8 @@ class Voice:
                 "contextId": context,
             }
             await self._connection.send(json.dumps(message))
-            await asyncio.sleep(CHUNK_EVERY)
+            due += CHUNK_EVERY
+            await asyncio.sleep(due - now())
 
 
 def voices(speech: Samples) -> Callable[[str], Callable[[str], bytes]]:
@@ -257,13 +261,16 @@ async def reply(writer: asyncio.StreamWriter, *, usage: bool) -> None:
             **common, "choices": [{"index": 0, "delta": delta, "finish_reason": finished}],
         }))  # fmt: skip
 
+    now = asyncio.get_running_loop().time
+    asked_at = now()
     await asyncio.sleep(FIRST_TOKEN)
     writer.write(
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     )
     for index, token in enumerate(REPLY):
-        if index:
-            await asyncio.sleep(TOKEN_EVERY)
+        await asyncio.sleep(asked_at + FIRST_TOKEN + index * TOKEN_EVERY - now())
+        if writer.is_closing():
+            return  # nobody wants the rest
         choice({"role": "assistant", "content": token})
         await writer.drain()
     choice({}, "stop")
@@ -306,4 +313,4 @@ async def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    run_loop(main(Path(sys.argv[1])))
