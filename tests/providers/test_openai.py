@@ -4,6 +4,7 @@ import wave
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from email.parser import BytesParser
 from io import BytesIO
 from itertools import pairwise
 
@@ -56,8 +57,8 @@ async def speech(connection: HttpConnection) -> bytes:
     return b"".join([piece async for piece in pieces])
 
 
-async def transcript(connection: HttpConnection, pcm: bytes) -> Recognised:
-    ears = OpenAITranscription(connection, default_model="whisper")
+async def transcript(connection: HttpConnection, pcm: bytes, model: str = "whisper") -> Recognised:
+    ears = OpenAITranscription(connection, default_model=model)
     settings = TranscriberSettings(keywords=("Strowger",))
     async with ears.recognise(settings, language="en-US", phrases=("yes", "no")) as turn:
         await turn.send(pcm)
@@ -784,6 +785,35 @@ def test_a_turn_is_uploaded_as_a_wave_file_with_what_to_expect() -> None:
             assert wav(pcm) in body
             for value in (b"whisper", b"en", b"Strowger, yes, no", b'filename="turn.wav"'):
                 assert b"\r\n\r\n" + value + b"\r\n" in body or value in body
+
+    run(test())
+
+
+def test_a_model_that_takes_lists_is_told_each_keyword_by_itself() -> None:
+    async def test() -> None:
+        script = answer("application/json", json.dumps({"text": "Yes.", "languages": []}).encode())
+        async with connected(script) as (server, connection):
+            pcm = tone(0.5, 8000)
+            assert await transcript(connection, pcm, "gpt-transcribe") == Recognised(
+                "Yes.", final=True
+            )
+            kind = server.asked[0].headers["content-type"]
+            form = BytesParser().parsebytes(
+                f"content-type: {kind}\r\n\r\n".encode() + server.asked[0].body
+            )
+            told = [
+                (part.get_param("name", header="content-disposition"), part.get_payload())
+                for part in form.walk()
+                if part.get_content_type() == "text/plain"
+            ]
+            assert told == [
+                ("model", "gpt-transcribe"),
+                ("response_format", "json"),
+                ("languages[]", "en"),
+                ("keywords[]", "Strowger"),
+                ("keywords[]", "yes"),
+                ("keywords[]", "no"),
+            ]
 
     run(test())
 

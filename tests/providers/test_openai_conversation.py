@@ -116,6 +116,8 @@ async def test_it_is_told_who_the_agent_is_and_says_what_it_is_asked_to() -> Non
     assert sound_of(said) == pytest.approx(len(speech_like('Hello, "Anna".')) / 16000)
     assert isinstance(said[-2], ItemOver)
     assert fake.visits[0].query == {"model": "gpt-realtime"}
+    hearing = settings["audio"]["input"]["transcription"]  # type: ignore[index]
+    assert hearing == {"model": "gpt-transcribe", "languages": ["en"]}
 
 
 async def test_one_that_is_closed_while_nobody_listens_is_known_to_be_gone() -> None:

@@ -409,6 +409,24 @@ def test_a_wrong_key_is_nobodys_fault_but_the_operators(name: str) -> None:
     run(test())
 
 
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("gpt-live-transcribe", {"languages": ["en"], "keywords": ["Strowger"]}),
+        ("gpt-4o-transcribe", {"language": "en", "prompt": "Strowger, <i>"}),
+    ],
+)
+def test_each_of_openais_models_is_told_in_its_own_way(model: str, told: dict[str, object]) -> None:
+    async def test() -> None:
+        async with stage("openai-realtime", replace(QUICK, turns=["yes"])) as on:
+            heard = await on.hear(model=model, keywords=("Strowger", "<i>"))
+            assert heard.text == "yes"
+            assert isinstance(on.fake, OpenAIRealtime)
+            assert on.fake.hints == [{"model": model, **told}]
+
+    run(test())
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "openai-realtime"])
 def test_without_a_key_nothing_is_dialled(name: str) -> None:
     vendor = vendor_of(name, "http://127.0.0.1:1", None)

@@ -56,15 +56,15 @@ class ProviderKeys:
         form="NAME",
     )
     openai_transcription_model: str = setting(
-        "gpt-4o-mini-transcribe",
+        "gpt-transcribe",
         read_text,
-        "Recognition model of agents, where an agent names none.",
+        "Recognition model of openai, where an agent names none, and for its speech to speech.",
         form="NAME",
     )
     openai_realtime_model: str = setting(
-        "gpt-4o-mini-transcribe",
+        "gpt-live-transcribe",
         read_text,
-        "Recognition model of the provider openai-realtime, and of speech to speech with openai.",
+        "Recognition model of openai-realtime, where an agent names none.",
         form="NAME",
     )
     openai_speech_to_speech_model: str = setting(

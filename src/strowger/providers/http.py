@@ -271,7 +271,7 @@ class HttpConnection:
         headers = {}
         if isinstance(body, Form):
             data = aiohttp.FormData()
-            for name, value in body.fields.items():
+            for name, value in body.fields:
                 data.add_field(name, value.encode(errors="replace").decode())
             data.add_field("file", body.file, filename=body.file_name, content_type=body.file_type)
         else:

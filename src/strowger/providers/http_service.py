@@ -1,7 +1,7 @@
 """Where an HTTP service is, how it is asked, and how long that may take."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -45,7 +45,7 @@ class HttpService:
 class Form:
     """A request body in parts; the file is called `file`."""
 
-    fields: Mapping[str, str]
+    fields: Sequence[tuple[str, str]]
     file: bytes
     file_name: str
     file_type: str

@@ -17,6 +17,7 @@ from strowger.media import g711
 from strowger.media.events import Codec
 from strowger.ports import LINE_RATE, Recognised
 from strowger.providers.heard import HearingSession
+from strowger.providers.openai_hints import hints
 from strowger.providers.vocabulary import VocabularyLimits
 from strowger.providers.websocket import (
     Dial,
@@ -30,7 +31,6 @@ from strowger.providers.websocket import (
 
 SHORTEST = 0.1
 """Seconds that have to be committed at least."""
-LONGEST_PROMPT = 600
 EXPIRED = "session_expired"
 """After 60 minutes, whatever is going on; another connection has as long again."""
 
@@ -48,7 +48,7 @@ class RealtimeEars:
     name = "openai-realtime"
     fills_pauses = False
     vocabulary = VocabularyLimits(most=100, longest=100, total=500)
-    """As much as fits into a prompt of LONGEST_PROMPT with commas."""
+    """As much as fits into a prompt with commas."""
     may_stay_silent = False
     metered = False
 
@@ -56,12 +56,8 @@ class RealtimeEars:
         self._settings = settings
 
     def dial(self, settings: TranscriberSettings, language: str) -> Dial:
-        transcription: dict[str, object] = {
-            "model": settings.model or self._settings.model,
-            "language": language.lower().partition("-")[0],
-        }
-        if settings.keywords:
-            transcription["prompt"] = ", ".join(settings.keywords)[:LONGEST_PROMPT]
+        model = settings.model or self._settings.model
+        transcription = {"model": model, **hints(model, language, settings.keywords)}
         session = {
             "type": "transcription",
             "audio": {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from strowger.conversation.dialogue import Message, OfferedTool, Role
 from strowger.conversation.speech_to_speech.events import Brief
+from strowger.providers.openai_hints import hints
 from strowger.providers.websocket import Frame, to_json
 
 DEFAULT_MODEL = "gpt-realtime"
@@ -20,7 +21,7 @@ class RealtimeConversationSettings:
     api_key: str | None = field(default=None, repr=False)
     model: str = DEFAULT_MODEL
     voice: str = DEFAULT_VOICE
-    transcription_model: str = "gpt-4o-mini-transcribe"
+    transcription_model: str = "gpt-transcribe"
     """What tells the callee's words: the model itself hears sound."""
 
 
@@ -36,7 +37,7 @@ def session_of(brief: Brief, settings: RealtimeConversationSettings) -> Mapping[
                 "format": {"type": "audio/pcmu"},
                 "transcription": {
                     "model": settings.transcription_model,
-                    "language": brief.language.lower().partition("-")[0],
+                    **hints(settings.transcription_model, brief.language),
                 },
                 "turn_detection": {
                     "type": "server_vad",

@@ -9,14 +9,13 @@ from strowger.agent import TranscriberSettings
 from strowger.ports import LINE_RATE, Recognised
 from strowger.providers.http import HttpConnection
 from strowger.providers.http_service import Form
+from strowger.providers.openai_hints import hints
 from strowger.providers.turn import WholeTurn
 
 LONGEST_TURN = 120
 """Seconds."""
 SHORTEST = 0.1
 """Seconds; shorter audio is refused, and nobody says anything in it."""
-LONGEST_PROMPT = 600
-"""Characters; Whisper uses the last 224 tokens."""
 
 
 class OpenAITranscription:
@@ -36,20 +35,20 @@ class OpenAITranscription:
     async def recognise(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
     ) -> AsyncIterator[WholeTurn]:
-        fields = {
-            "model": settings.model or self._default_model,
-            "language": language.lower().partition("-")[0],
-            "response_format": "json",
-        }
-        if expected := ", ".join(dict.fromkeys([*settings.keywords, *phrases])):
-            fields["prompt"] = expected[:LONGEST_PROMPT]
+        model = settings.model or self._default_model
+        fields = [("model", model), ("response_format", "json")]
+        for name, hint in hints(model, language, [*settings.keywords, *phrases]).items():
+            if isinstance(hint, list):
+                fields += [(f"{name}[]", str(value)) for value in hint]
+            else:
+                fields.append((name, str(hint)))
         turn = WholeTurn(partial(self._transcribe, fields=fields), longest=LONGEST_TURN)
         try:
             yield turn
         finally:
             turn.close()
 
-    async def _transcribe(self, pcm: bytes, *, fields: dict[str, str]) -> Recognised:
+    async def _transcribe(self, pcm: bytes, *, fields: Sequence[tuple[str, str]]) -> Recognised:
         if len(pcm) < 2 * SHORTEST * LINE_RATE:
             return Recognised("", final=True)
         form = Form(fields=fields, file=wav(pcm), file_name="turn.wav", file_type="audio/wav")

@@ -292,7 +292,7 @@ class ConfiguredProviders:
             api_key=openai.api_key,
             model=openai.conversation_model,
             voice=openai.conversation_voice,
-            transcription_model=openai.realtime_model,
+            transcription_model=openai.transcription_model,
         )
         return self._dialogues(OpenAIConversations(settings))
 

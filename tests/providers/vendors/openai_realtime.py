@@ -6,16 +6,22 @@ https://developers.openai.com/api/docs/guides/realtime-transcription
 import asyncio
 import json
 from base64 import b64decode
+from collections.abc import Mapping
 from functools import partial
 
 from websockets.http11 import Request
 
-from tests.providers.vendors.behaviour import RATE, Fault
+from tests.providers.vendors.behaviour import RATE, Behaviour, Fault
 from tests.providers.vendors.sockets import Client, Vendor, bearer
 
 
 class OpenAIRealtime(Vendor):
     path = "/v1/realtime"
+
+    def __init__(self, behaviour: Behaviour | None = None) -> None:
+        super().__init__(behaviour)
+        self.hints: list[Mapping[str, object]] = []
+        """What each session was told of its model and the words to come."""
 
     def key_of(self, request: Request) -> str | None:
         return bearer(request)
@@ -30,6 +36,15 @@ class OpenAIRealtime(Vendor):
                     wanted = message["session"]
                     assert wanted["type"] == "transcription"
                     assert wanted["audio"]["input"]["format"] == {"type": "audio/pcmu"}
+                    hints = wanted["audio"]["input"]["transcription"]
+                    self.hints.append(hints)
+                    lists = hints["model"] in {"gpt-transcribe", "gpt-live-transcribe"}
+                    if lists == ("language" in hints) or lists != ("languages" in hints):
+                        await self._refuse(client, "bad language", "invalid_request_error")
+                        continue
+                    if any(set("<>\r\n") & set(term) for term in hints.get("keywords", ())):
+                        await self._refuse(client, "bad keyword", "invalid_request_error")
+                        continue
                     await client.send(type="session.updated", session=wanted)
                 case "input_audio_buffer.append":
                     appended += len(b64decode(message["audio"], validate=True)) / RATE
