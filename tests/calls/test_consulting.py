@@ -8,8 +8,8 @@ import pytest
 
 from strowger.calls import chronicle as chronicles
 from strowger.calls.chronicle import Chronicle
-from strowger.calls.consulting import second_line
-from strowger.errors import Unavailable
+from strowger.calls.consulting import SecondLine
+from strowger.errors import TransferRefused, Unavailable
 from strowger.model import CallId, WorkerId
 from tests.calls.test_runner import CALL, WORKER, FakeStore
 
@@ -49,13 +49,13 @@ def test_a_line_is_held_and_given_back_whatever_becomes_of_the_consultation() ->
     async def main() -> None:
         trunk = Trunk()
         async with kept() as chronicle:
-            async with second_line(trunk, chronicle, CALL.id, WORKER):
+            async with SecondLine(trunk, chronicle, CALL.id, WORKER).taken():
                 assert trunk.log == ["taken"]
             await chronicle.written()
             assert trunk.log == ["taken", "given back"]
 
             async def consult() -> None:
-                async with second_line(trunk, chronicle, CALL.id, WORKER):
+                async with SecondLine(trunk, chronicle, CALL.id, WORKER).taken():
                     await asyncio.Event().wait()
 
             async with asyncio.TaskGroup() as tasks:
@@ -74,7 +74,7 @@ def test_a_line_is_given_back_of_which_nobody_knows_whether_it_was_taken() -> No
         trunk.loses_answers = True
         async with kept() as chronicle:
             with pytest.raises(Unavailable):
-                async with second_line(trunk, chronicle, CALL.id, WORKER):
+                async with SecondLine(trunk, chronicle, CALL.id, WORKER).taken():
                     raise AssertionError("nobody is called")
         assert trunk.log == ["taken", "given back"]
 
@@ -90,11 +90,11 @@ def test_the_next_line_is_taken_once_the_one_before_was_given_back(
         trunk = Trunk()
         async with kept() as chronicle:
             trunk.is_away = True
-            async with second_line(trunk, chronicle, CALL.id, WORKER):
+            async with SecondLine(trunk, chronicle, CALL.id, WORKER).taken():
                 pass
 
             async def once_more() -> None:
-                async with second_line(trunk, chronicle, CALL.id, WORKER):
+                async with SecondLine(trunk, chronicle, CALL.id, WORKER).taken():
                     pass
 
             async with asyncio.TaskGroup() as tasks:
@@ -103,5 +103,22 @@ def test_the_next_line_is_taken_once_the_one_before_was_given_back(
                 assert trunk.log == ["taken"]
                 trunk.is_away = False
         assert trunk.log == 2 * ["taken", "given back"]
+
+    asyncio.run(main())
+
+
+def test_who_is_called_keeps_the_line_while_the_agent_asks_for_somebody_else_too() -> None:
+    async def main() -> None:
+        trunk = Trunk()
+        async with kept() as chronicle:
+            line = SecondLine(trunk, chronicle, CALL.id, WORKER)
+            async with line.taken():
+                with pytest.raises(TransferRefused, match="already"):
+                    async with line.taken():
+                        raise AssertionError("one is called at a time")
+                await chronicle.written()
+                assert trunk.log == ["taken"], "it would be given to another call"
+            async with line.taken():
+                assert trunk.log == ["taken", "given back", "taken"]
 
     asyncio.run(main())

@@ -26,21 +26,40 @@ HELLO_WITHIN = 2.0
 """Seconds that who answers has for a hello before the agent speaks."""
 
 
-@asynccontextmanager
-async def second_line(
-    store: CallStore, chronicle: Chronicle, call: CallId, worker: WorkerId
-) -> AsyncIterator[None]:
-    """Hold a line of a call's trunk for another call, as limits allow.
+class SecondLine:
+    """A line of a call's trunk for another call, one at a time.
 
-    Raises Unavailable where none is free, Conflict where the call is over. Given back whatever
-    comes of the taking: its answer may have been lost.
+    The database only knows of a call that it takes up two lines: of two consultations the one that
+    ends first would give away the line of the other.
     """
-    await chronicle.written()  # the one before is given back
-    try:
-        await asyncio.sleep(await store.take_line_to_consult(call, worker, now=time.time()))
-        yield
-    finally:
-        chronicle.write(partial(store.give_consulted_line_back, call))
+
+    def __init__(
+        self, store: CallStore, chronicle: Chronicle, call: CallId, worker: WorkerId
+    ) -> None:
+        self._store = store
+        self._chronicle = chronicle
+        self._call = call
+        self._worker = worker
+        self._in_use = False
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        """Hold it, as limits allow.
+
+        Raises Unavailable where none is free, Conflict where the call is over, TransferRefused
+        while it is held. Given back whatever comes of the taking: its answer may have been lost.
+        """
+        if self._in_use:
+            raise TransferRefused("somebody else is being called for the callee already")
+        self._in_use = True
+        try:
+            await self._chronicle.written()  # the one before is given back
+            take = self._store.take_line_to_consult
+            await asyncio.sleep(await take(self._call, self._worker, now=time.time()))
+            yield
+        finally:
+            self._chronicle.write(partial(self._store.give_consulted_line_back, self._call))
+            self._in_use = False
 
 
 async def put_through_attended(

@@ -17,7 +17,7 @@ from opentelemetry import trace
 from strowger.agent import AgentDefinition, Scalar
 from strowger.calls import outcome
 from strowger.calls.chronicle import Chronicle
-from strowger.calls.consulting import second_line
+from strowger.calls.consulting import SecondLine
 from strowger.calls.equipping import Equipment, Equipper
 from strowger.calls.kept import KeptConversation, KeptSpokenConversation
 from strowger.calls.numbers import DialPolicy, check_transfers_allowed
@@ -330,9 +330,9 @@ class CallRunner:
                 call_id=self._call.id,
                 note=self._note_tool_use,
                 fetch_agent=self._fetch_agent,
-                second_line=partial(
-                    second_line, self._at.store, self._chronicle, self._call.id, self._at.worker
-                ),
+                second_line=SecondLine(
+                    self._at.store, self._chronicle, self._call.id, self._at.worker
+                ).taken,
             )
 
     async def _note_tool_use(self, use: int, name: str, arguments: str) -> bool:

@@ -49,7 +49,8 @@ class Hands:
     fetch_agent: Callable[[str], Awaitable[AgentDefinition]]
     """By its id. Raises RequestError (not found, not allowed) or Unavailable."""
     second_line: Callable[[], AbstractAsyncContextManager[None]]
-    """Holds a line of the call's trunk for another call. Raises Unavailable where none is free."""
+    """Holds a line of the call's trunk for another call, one at a time. Raises Unavailable where
+    none is free, TransferRefused while it is held."""
 
 
 class Worker:
