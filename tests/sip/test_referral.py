@@ -7,10 +7,11 @@ from strowger.sip.events import ReferAccepted, ReferEnded, Referred, SessionId
 from strowger.sip.referral import LONGEST_SILENCE, NEWS_WITHIN, NEXT_WITHIN, ON_ITS_WAY
 from strowger.sip.transaction import TIMEOUT
 from tests.sip.far_end import FarEnd
-from tests.sip.network import ANSWER, CALLER, invitation, tokens
+from tests.sip.network import ANSWER, CALLER, OFFER, invitation, tokens
 
 SALES = "sip:+14155550111@192.0.2.2"
 SILENT = "the far end took our REFER and did not say what has come of it"
+CHALLENGE = (("proxy-authenticate", 'Digest realm="t", nonce="n", algorithm=MD5, qop="auth"'),)
 FRAGMENT = ("content-type", "message/sipfrag;version=2.0")
 
 
@@ -106,8 +107,7 @@ def test_a_refer_that_nobody_answers_is_over_in_the_end() -> None:
 
 def test_a_challenged_refer_is_sent_again_with_credentials() -> None:
     far, _ = referred()
-    challenge = (("proxy-authenticate", 'Digest realm="t", nonce="n", algorithm=MD5, qop="auth"'),)
-    far.answer(far.request_heard("REFER"), 407, headers=challenge)
+    far.answer(far.request_heard("REFER"), 407, headers=CHALLENGE)
     assert far.requests_heard("REFER") == 2
     assert far.request_heard("REFER").headers.get("proxy-authorization") is not None
 
@@ -171,6 +171,54 @@ def test_late_news_of_a_refer_that_was_given_up_is_not_taken_for_the_next_ones()
     new = f"refer;id={second.cseq.number}"
     notify(far, session, 13, "SIP/2.0 486 Busy Here\r\n", state="terminated", event=new)
     assert far.events == [ReferEnded(session=session, status=486, reason="Busy Here")]
+
+
+def test_news_that_names_an_earlier_refer_is_not_taken_for_that_of_the_next() -> None:
+    far, session = referred()
+    first = far.request_heard("REFER")
+    far.answer(first, 202)
+    notify(far, session, 10, "SIP/2.0 486 Busy Here\r\n", state="active;expires=60")
+    assert far.end.refer(session, SALES, now=far.now)
+    far.answer(far.request_heard("REFER"), 202)
+    far.events.clear()
+    old = f"refer;id={first.cseq.number}"
+    notify(far, session, 11, "SIP/2.0 486 Busy Here\r\n", state="terminated", event=old)
+    assert far.statuses() == [200, 481]
+    assert far.events == []
+    notify(far, session, 12, "SIP/2.0 200 OK\r\n", state="terminated")
+    assert far.events == [ReferEnded(session=session, status=200, reason="OK")]
+
+
+def test_a_far_end_that_tells_of_a_refer_and_never_answers_it_is_believed() -> None:
+    far, session = referred()
+    notify(far, session, 10, "SIP/2.0 180 Ringing\r\n", state="active;expires=120")
+    far.wait(TIMEOUT)
+    assert far.events == [ReferAccepted(session=session)]
+    notify(far, session, 11, "SIP/2.0 200 OK\r\n", state="terminated")
+    assert far.events[1:] == [ReferEnded(session=session, status=200, reason="OK")]
+
+
+@pytest.mark.parametrize("who", ["callee", "we"])
+def test_a_refer_that_is_challenged_after_somebody_has_hung_up_is_not_sent_again(who: str) -> None:
+    far, session = referred()
+    refer = far.request_heard("REFER")
+    if who == "callee":
+        far.within("BYE", number=10, call_id=session)
+    else:
+        far.end.hang_up(session, now=far.now)
+    far.answer(refer, 407, headers=CHALLENGE)
+    assert far.requests_heard("REFER") == 1
+
+
+def test_of_a_refer_nothing_is_told_once_we_have_hung_up() -> None:
+    far, session = referred()
+    far.answer(far.request_heard("REFER"), 202)
+    far.events.clear()
+    far.end.hang_up(session, now=far.now)
+    notify(far, session, 10, "SIP/2.0 503 Service Unavailable\r\n", state="terminated")
+    assert far.statuses() == [200]
+    far.wait(NEWS_WITHIN - 0.1)
+    assert not any(isinstance(event, ReferEnded) for event in far.events)
 
 
 def test_of_a_refer_nothing_is_waited_for_once_the_call_is_over() -> None:
@@ -275,3 +323,11 @@ def test_nothing_is_told_of_a_referral_once_the_call_is_over() -> None:
     far.within("BYE", number=11, call_id=session)
     far.end.referral_ended(session, 200, now=far.now)
     assert far.requests_heard("NOTIFY") == 1
+
+
+def test_what_came_of_a_referral_is_told_while_the_far_end_holds_the_call() -> None:
+    far, session = asked(f"<{SALES}>")
+    far.within("INVITE", number=11, call_id=session, sdp=OFFER)
+    far.end.answer_reoffer(session, ANSWER, now=far.now)
+    far.end.referral_ended(session, 200, now=far.now)
+    assert far.request_heard("NOTIFY").body == b"SIP/2.0 200 OK\r\n", "before the ACK"

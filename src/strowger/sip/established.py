@@ -16,7 +16,7 @@ from strowger.sip.events import Address, Confirmed, Ended, Referred, Reoffered, 
 from strowger.sip.farewell import Farewell
 from strowger.sip.message import Request, Response
 from strowger.sip.reasons import hangup_cause, reason_text
-from strowger.sip.referral import Referral, is_about_referral
+from strowger.sip.referral import Referral, is_about_referral, referral_named
 from strowger.sip.referred import TakenReferral, whom_to_call
 from strowger.sip.transaction import T1, T2, TIMEOUT, ServerTransaction
 from strowger.sip.validation import KNOWN_METHODS
@@ -110,6 +110,8 @@ class Established:
         self._referral: Referral | None = None
         self._owed = False
         """A REFER of ours was given up: news of it may come while the next is under way."""
+        self._past_referrals: set[str] = set()
+        """Names of those that are over: the far end may tell of one once more, too."""
         self._taken: TakenReferral | None = None
         self._reason = ""
         """Why we hang up, once we do."""
@@ -123,6 +125,8 @@ class Established:
     def hang_up(self, *, now: float, reason: str | None) -> None:
         if self._step(Input.HANG_UP):
             self._reason = reason or "Normal call clearing"
+            if self._referral is not None:
+                self._referral.drop()
             self._refuse_reinvite(487, now=now)
             self._say_goodbye_if_due(now)
 
@@ -153,7 +157,7 @@ class Established:
     def referral_ended(self, status: int, *, now: float) -> None:
         """Tell what has come of the far end's REFER; once, and only while the session lasts."""
         taken, self._taken = self._taken, None
-        if taken is not None and self.state is State.CONFIRMED:
+        if taken is not None and self.state in (State.CONFIRMED, State.UNACKNOWLEDGED):
             taken.end(status, now=now)
 
     def answer_reoffer(self, sdp: bytes, *, now: float) -> None:
@@ -252,7 +256,12 @@ class Established:
     def _receive_news(self, transaction: ServerTransaction, *, now: float) -> None:
         """481 ends a subscription that is not known (RFC 6665 section 4.1.3)."""
         referral, notify = self._referral, transaction.request
-        if referral is None or (self._owed and not referral.is_named_by(notify)):
+        named = referral_named(notify)
+        if (
+            referral is None
+            or named in self._past_referrals
+            or (self._owed and named != referral.name)
+        ):
             self._answer(transaction, 481, now=now)
             return
         self._answer(transaction, 200, now=now)
@@ -297,6 +306,7 @@ class Established:
     def _referral_over(self) -> None:
         if self._referral is not None:
             self._owed = self._owed or self._referral.lost
+            self._past_referrals.add(self._referral.name)
         self._referral = None
 
     def _leave(self) -> None:

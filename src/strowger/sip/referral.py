@@ -64,10 +64,10 @@ class Referral:
     def session(self) -> SessionId:
         return SessionId(self._dialog.call_id)
 
-    def is_named_by(self, notify: Request) -> bool:
-        """Whether news says that it is of this REFER: that of all but the first has to (2.4.6)."""
-        event = parse_parameters(f";{notify.headers.get('event')}")
-        return event.get("id") == str(self._number)
+    @property
+    def name(self) -> str:
+        """What news of it is told by: the number of its CSeq."""
+        return str(self._number)
 
     def next_timer(self) -> float | None:
         return self._due
@@ -78,7 +78,7 @@ class Referral:
             self._end(408, "the far end took our REFER and did not say what has come of it")
 
     def drop(self) -> None:
-        """The session is over: nobody waits any more."""
+        """The session is over, or about to be: nobody waits any more."""
         self._over, self._due = True, None
         self._core.timers.arm(self)
 
@@ -110,9 +110,12 @@ class Referral:
         layer.send_request(refer, self._dialog.next_hop(), self._receive_answer, now=now)
 
     def _receive_answer(self, answer: Answer, source: Address, now: float) -> None:
+        if self._over:
+            return  # a challenge may come after the session's end
         if not isinstance(answer, Response):
-            self.lost = True
-            self._end(408, "no answer to our REFER")
+            if not self._accepted:  # else the news says that there was one
+                self.lost = True
+                self._end(408, "no answer to our REFER")
         elif answer.status >= 200 and self._authenticator.learn(answer, self._rounds):
             self._send(now)
         elif answer.status >= 300:
@@ -143,6 +146,11 @@ def is_about_referral(notify: Request) -> bool:
     """Whether a NOTIFY tells of a REFER; it may name which one (`refer;id=…`)."""
     event = notify.headers.get("event") or ""
     return event.partition(";")[0].strip().lower() == "refer"
+
+
+def referral_named(notify: Request) -> str | None:
+    """Which of our REFERs news says that it is of: that of all but the first has to (2.4.6)."""
+    return parse_parameters(f";{notify.headers.get('event')}").get("id")
 
 
 def _lasts(notify: Request) -> float:
