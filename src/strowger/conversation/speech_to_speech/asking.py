@@ -19,6 +19,8 @@ class Asking:
         self._call = call
         self._to_say: list[str] = []
         """Asked for by the customer while it could not be said."""
+        self._to_answer: list[PassOn | Respond] = []
+        """What the callee did while no service was there that could be told."""
         self._plain = 0
 
     def ask(self, effect: Respond | Say | PassOn, *, now: float) -> list[SpokenEffect]:
@@ -27,10 +29,23 @@ class Asking:
         if call.closing is not None:
             return []
         self.awaits(now=now)
-        if call.link.ready is None:
+        if call.link.ready is not None:
+            return [effect]
+        if isinstance(effect, PassOn):
+            self._to_answer.append(effect)
+        else:
             call.link.owed = True
-            return []
-        return [effect]
+        return []
+
+    def brief(self) -> None:
+        """The next service is told with its brief what the callee did; it still has to answer."""
+        if self._to_answer:
+            self._to_answer = [Respond()]
+
+    def answer_what_waits(self, *, now: float) -> list[SpokenEffect]:
+        """Have a service that is ready now answer what the callee did before."""
+        waiting, self._to_answer = self._to_answer, []
+        return [effect for each in waiting for effect in self.ask(each, now=now)]
 
     def awaits(self, *, now: float) -> None:
         """It is the service's turn."""

@@ -106,7 +106,8 @@ class Hearing:
         return self._call.record.callee(item, started_at=began, ended_at=now)
 
     def _callee_acts(self) -> None:
-        self._call.opened = True
+        # Where nobody was there to be told, the first words are still to be said.
+        self._call.opened = self._call.opened or self._call.link.ready is not None
         self._call.patience.reprompts = 0
         self._call.acting.callee_spoke()
 

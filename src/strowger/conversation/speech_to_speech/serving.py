@@ -32,6 +32,7 @@ class Serving:
         call = self._call
         number = call.link.ask(now=now)
         call.patience.await_service(now=now)
+        self._asking.brief()
         self._offered = call.acting.desk.offered()
         brief = brief_of(
             call.definition,
@@ -51,11 +52,13 @@ class Serving:
         tools = self._offer_tools()
         owed, link.owed = link.owed, False
         if owed and call.opened:  # the wait goes on that began with the failure
-            return [*tools, Respond(), *self._asking.say_what_waits(now=now)]
+            answers = self._asking.answer_what_waits(now=now) or [Respond()]
+            return [*tools, *answers, *self._asking.say_what_waits(now=now)]
         call.patience.service_heard()
         first = owed or link.takes_over or call.definition.turn_taking.who_speaks_first == "agent"
         link.takes_over = False
         effects = self._asking.open(now=now) if first and not call.opened else []
+        effects += self._asking.answer_what_waits(now=now)
         return [*tools, *effects, *self._asking.say_what_waits(now=now)]
 
     def tools_found(self, server: str, tools: Sequence[FoundTool]) -> list[SpokenEffect]:
