@@ -202,6 +202,17 @@ def test_words_that_the_limit_asks_for_are_said_whatever_was_being_said() -> Non
     assert talk.heard(23.0, 2) == [HangUp("max_duration")]
 
 
+def test_the_rest_of_an_answer_that_the_limit_cuts_off_is_not_taken_for_the_goodbye() -> None:
+    talk = Farewell(spoken(limits=Limits(max_duration=20.0)))
+    talk.tell(19.5, CalleeDone("1.callee"))
+    assert Say(phrases.TIME_IS_UP) in talk.conversation.handle_timer(now=20.0)
+    talk.begins(20.05, "As I")  # it was on its way
+    talk.tell(20.1, ResponseOver())
+    assert talk.heard(20.4, 1, seconds=0.3) == []
+    talk.begins(20.8, phrases.TIME_IS_UP)
+    assert talk.heard(23.0, 2) == [HangUp("max_duration")]
+
+
 @settings(max_examples=100)
 @given(
     before=st.integers(0, 2),

@@ -28,11 +28,14 @@ class Ending:
     def close(self, reason: EndReason, text: str, *, now: float) -> list[SpokenEffect]:
         """Drop everything, say goodbye, and hang up once it was heard."""
         call = self._call
+        plain = call.link.ready is None
+        # It may have sent a little more of it before it hears that it is to say something else.
+        at_something_else = call.patience.awaited_since is not None or call.record.service_speaks
         effects: list[SpokenEffect] = [StopSpeaking()] if call.record.cut() else []
         call.patience.service_heard()
-        plain = call.link.ready is None
         due = now + call.patience.deadline
-        call.leaving.begin(reason, call.record.being_said, text=text, due=due, plain=plain)
+        saying, within = call.record.being_said, at_something_else and not plain
+        call.leaving.begin(reason, saying, text=text, due=due, plain=plain, within=within)
         return effects + ([self._asking.say_plainly(text)] if plain else [Hush(), Say(text)])
 
     def close_with(self, text: str, reason: EndReason, *, now: float) -> None:

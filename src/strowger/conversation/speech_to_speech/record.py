@@ -76,6 +76,11 @@ class Record:
         return any(entry.unfinished for entry in self._agents.values())
 
     @property
+    def service_speaks(self) -> bool:
+        """Whether more may come of what the service has begun."""
+        return any(entry.unfinished and not entry.plain for entry in self._agents.values())
+
+    @property
     def being_said(self) -> list[str]:
         """Items that were begun, and not cut, and of which not all was heard."""
         return [
