@@ -41,7 +41,7 @@ OFFERS = (
         voices=("alloy",),
     ),
     ProviderDescription(
-        kind=ProviderKind.LANGUAGE_MODEL, name="openai", available=True, default="gpt-4.1-mini"
+        kind=ProviderKind.LANGUAGE_MODEL, name="openai", available=True, default="gpt-6-luna"
     ),
 )
 

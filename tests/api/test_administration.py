@@ -286,7 +286,7 @@ def test_voices_and_models_are_those_of_the_providers(api: Api) -> None:
     models = {
         (one["kind"], one["provider"]): one for one in api.get("/v1/models", "ModelList")["data"]
     }
-    assert models["language_model", "openai"]["default"] == "gpt-4.1-mini"
+    assert models["language_model", "openai"]["default"] == "gpt-6-luna"
     assert models["text_to_speech", "openai"]["problem"] == "no API key"
 
 

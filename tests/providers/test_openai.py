@@ -618,6 +618,30 @@ def test_tools_are_offered_and_their_calls_come_whole_after_the_text_with_the_us
     run(test())
 
 
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("gpt-6-luna", True),
+        ("gpt-6-sol", True),
+        ("gpt-5.6-luna", True),
+        ("gpt-5.4-mini-2026-03-17", True),
+        ("gpt-6-astra", False),  # these three know no such effort
+        ("gpt-6.1-sol", False),
+        ("gpt-5.4-pro", False),
+        ("gpt-4.1-mini", False),  # and these do not reason
+        ("llama-4", False),
+    ],
+)
+def test_a_model_that_would_reason_before_it_speaks_is_told_not_to(model: str, told: bool) -> None:
+    async def test() -> None:
+        async with connected(say_hello) as (server, connection):
+            await reply(connection, ModelSettings(model=model))
+            asked = json.loads(server.asked[0].body)
+            assert asked.get("reasoning_effort") == ("none" if told else None)
+
+    run(test())
+
+
 def test_what_came_of_tools_goes_back_beside_what_was_asked_of_them() -> None:
     async def test() -> None:
         async with connected(say_hello) as (server, connection):

@@ -115,7 +115,7 @@ async def test_it_is_told_who_the_agent_is_and_says_what_it_is_asked_to() -> Non
     assert words_of(said) == ['Hello, "Anna".']
     assert sound_of(said) == pytest.approx(len(speech_like('Hello, "Anna".')) / 16000)
     assert isinstance(said[-2], ItemOver)
-    assert fake.visits[0].query == {"model": "gpt-realtime"}
+    assert fake.visits[0].query == {"model": "gpt-realtime-2.1"}
     hearing = settings["audio"]["input"]["transcription"]  # type: ignore[index]
     assert hearing == {"model": "gpt-transcribe", "languages": ["en"]}
 

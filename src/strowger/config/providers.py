@@ -41,7 +41,7 @@ class ProviderKeys:
     )
     openai_api_key: str | None = key_for("the OpenAI-compatible services")
     openai_model: str = setting(
-        "gpt-4.1-mini",
+        "gpt-6-luna",
         read_text,
         "Language model of agents, where an agent names none.",
         form="NAME",
@@ -68,7 +68,7 @@ class ProviderKeys:
         form="NAME",
     )
     openai_speech_to_speech_model: str = setting(
-        "gpt-realtime",
+        "gpt-realtime-2.1",
         read_text,
         "Model of speech-to-speech agents with openai, where an agent names none.",
         form="NAME",

@@ -1,5 +1,6 @@
 """Replies by any server that speaks OpenAI's chat completions."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,6 +12,9 @@ from strowger.providers.streamed_model import StreamedModel, WrittenCalls, whole
 from strowger.providers.websocket import Garbage, VendorFailed, read_json
 
 END = "[DONE]"
+REASONS_UNLESS_TOLD = re.compile(r"gpt-(5\.[4-9]|6-sol|6-luna)(?!.*(pro|codex|chat))")
+"""OpenAI's models that may be told not to reason before they speak, and that take no tools here
+unless they are: https://developers.openai.com/api/docs/guides/latest-model"""
 
 
 class OpenAIChat(StreamedModel):
@@ -45,6 +49,8 @@ class ChatCompletions:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if REASONS_UNLESS_TOLD.match(str(request["model"])):
+            request["reasoning_effort"] = "none"
         if tools:
             request["tools"] = [tool_for(tool) for tool in tools]
         if settings.temperature is not None:

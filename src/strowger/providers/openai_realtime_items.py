@@ -11,7 +11,7 @@ from strowger.conversation.speech_to_speech.events import Brief
 from strowger.providers.openai_hints import hints
 from strowger.providers.websocket import Frame, to_json
 
-DEFAULT_MODEL = "gpt-realtime"
+DEFAULT_MODEL = "gpt-realtime-2.1"
 DEFAULT_VOICE = "marin"
 
 

@@ -37,13 +37,13 @@ class OpenAISettings:
     base_url: str = OPENAI_URL
     api_key: str | None = field(default=None, repr=False)
     """Secret; a server of one's own may need none."""
-    chat_model: str = "gpt-4.1-mini"
+    chat_model: str = "gpt-6-luna"
     speech_model: str = "gpt-4o-mini-tts"
     speech_voice: str = "alloy"
     transcription_model: str = "gpt-transcribe"
     realtime_model: str = "gpt-live-transcribe"
     """What transcribes over the Realtime API."""
-    conversation_model: str = "gpt-realtime"
+    conversation_model: str = "gpt-realtime-2.1"
     """What holds whole conversations."""
     conversation_voice: str = "marin"
     proxy: str | None = field(default=None, repr=False)
