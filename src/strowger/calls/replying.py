@@ -1,7 +1,7 @@
 """The agent's mind: asks the language model for a reply and hands it on sentence by sentence."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -18,7 +18,7 @@ from strowger.conversation.events import (
 from strowger.conversation.sentences import SentenceSplitter
 from strowger.errors import ProviderError
 from strowger.gulps import Gulps
-from strowger.ports import LanguageModel, ReplyEnd, ReplyText
+from strowger.ports import LanguageModel, ReplyEnd, ReplyPart, ReplyText
 
 GATHERING = 0.06
 """Seconds that words may gather once the first sentence is on its way to be said."""
@@ -69,31 +69,41 @@ class Replier:
         if self._mind is None:
             self._fail(reply, "no language model is configured", retryable=False)
             return
-        splitter, gulps, spoke = SentenceSplitter(), Gulps(GATHERING), False
-        mind = self._mind
+        splitter, mind = SentenceSplitter(), self._mind
+        parts = mind.model.reply(dialogue, mind.settings, tools=tools)
         try:
-            async for part in mind.model.reply(dialogue, mind.settings, tools=tools):
-                match part:
-                    case ReplyText(text):
-                        for sentence in splitter.feed(text):
-                            self._report(ReplySentence(reply, sentence))
-                            spoke = True
-                        if spoke:
-                            await gulps.gather()
-                    case ToolCall(id, name, arguments):
-                        for sentence in splitter.flush():  # said before it is done
-                            self._report(ReplySentence(reply, sentence))
-                        self._report(ToolRequested(reply, id, name, arguments))
-                    case ReplyEnd():
-                        pass
-                    case _:
-                        assert_never(part)
+            await self._read(reply, parts, splitter)
         except ProviderError as error:
             self._fail(reply, str(error), retryable=error.retryable)
             return
+        finally:  # called off while words gather, it would be left to who collects garbage
+            if isinstance(parts, AsyncGenerator):
+                await parts.aclose()
         for sentence in splitter.flush():
             self._report(ReplySentence(reply, sentence))
         self._report(ReplyFinished(reply))
+
+    async def _read(
+        self, reply: int, parts: AsyncIterator[ReplyPart], splitter: SentenceSplitter
+    ) -> None:
+        """Hand on sentences as they are whole, and tools. Raises ProviderError."""
+        gulps, spoke = Gulps(GATHERING), False
+        async for part in parts:
+            match part:
+                case ReplyText(text):
+                    for sentence in splitter.feed(text):
+                        self._report(ReplySentence(reply, sentence))
+                        spoke = True
+                    if spoke:
+                        await gulps.gather()
+                case ToolCall(id, name, arguments):
+                    for sentence in splitter.flush():  # said before it is done
+                        self._report(ReplySentence(reply, sentence))
+                    self._report(ToolRequested(reply, id, name, arguments))
+                case ReplyEnd():
+                    pass
+                case _:
+                    assert_never(part)
 
     def _fail(self, reply: int, message: str, *, retryable: bool) -> None:
         kind = ProviderKind.LANGUAGE_MODEL
