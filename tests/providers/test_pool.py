@@ -142,6 +142,21 @@ def test_for_one_question_one_connection_stands_ready_and_none_after_it() -> Non
     run(test())
 
 
+@pytest.mark.parametrize("kind", ["metered", "passing"])
+def test_who_comes_before_what_was_to_wait_for_him_leaves_nothing_waiting(kind: str) -> None:
+    async def test() -> None:
+        async with pool(HOT, **{kind: True}) as (sockets, dial, echo):
+            sockets.warm(dial)
+            await asyncio.sleep(0)  # it is being dialled
+            async with sockets.lease(dial) as held:
+                while len(echo.visits) < 2:
+                    await asyncio.sleep(0.01)
+                await echo.until(1)
+                assert held.socket.is_open
+
+    run(test())
+
+
 def test_where_time_costs_money_one_waits_for_who_is_expected_and_none_after_it() -> None:
     async def test() -> None:
         async with pool(HOT, metered=True) as (sockets, dial, echo):

@@ -138,11 +138,10 @@ class SocketPool(Generic[S]):
     def _spares(self, dial: Dial, shelf: _Shelf[S]) -> int:
         if dial.metered and dial.passing:
             return 0
-        return int(shelf.awaited) if dial.metered or dial.passing else self._policy.spares
+        return int(shelf.awaited) if _brief(dial) else self._policy.spares
 
     def _hot_for(self, dial: Dial) -> float:
-        brief = dial.metered or dial.passing
-        return self._policy.idle_for if brief else self._policy.hot_for
+        return self._policy.idle_for if _brief(dial) else self._policy.hot_for
 
     async def _add_spare(self, dial: Dial, shelf: _Shelf[S]) -> None:
         try:
@@ -153,7 +152,11 @@ class SocketPool(Generic[S]):
         finally:
             shelf.opening -= 1
         held.idle_since = self._now()
-        shelf.idle.append(held)
+        if _brief(dial) and len(shelf.idle) >= self._spares(dial, shelf):
+            self._discarded.append(held.socket)  # who was expected came before it was there
+            self._wake.set()
+        else:
+            shelf.idle.append(held)
 
     async def _open(self, dial: Dial) -> Held[S]:
         return Held(await self._connector.open(dial), self._new_state())
@@ -193,6 +196,11 @@ class SocketPool(Generic[S]):
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _brief(dial: Dial) -> bool:
+    """Connections wait for who is expected, and not for whoever comes."""
+    return dial.metered or dial.passing
 
 
 async def _keep_alive(socket: Socket) -> None:
