@@ -145,7 +145,11 @@ def test_for_one_question_one_connection_stands_ready_and_none_after_it() -> Non
 @pytest.mark.parametrize("kind", ["metered", "passing"])
 def test_who_comes_before_what_was_to_wait_for_him_leaves_nothing_waiting(kind: str) -> None:
     async def test() -> None:
-        async with pool(HOT, **{kind: True}) as (sockets, dial, echo):
+        async with pool(HOT, metered=kind == "metered", passing=kind == "passing") as (
+            sockets,
+            dial,
+            echo,
+        ):
             sockets.warm(dial)
             await asyncio.sleep(0)  # it is being dialled
             async with sockets.lease(dial) as held:
