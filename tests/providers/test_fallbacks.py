@@ -29,7 +29,13 @@ from strowger.ports import (
     TextToSpeech,
     Word,
 )
-from strowger.providers.candidates import AVOIDED_FOR, Candidate, Health
+from strowger.providers.candidates import (
+    AVOIDED_FOR,
+    REMEMBERED_FOR,
+    Candidate,
+    Health,
+    candidates,
+)
 from strowger.providers.fallback_ears import FallbackEars
 from strowger.providers.fallback_model import FallbackModel
 from strowger.providers.fallback_voice import FallbackVoice, Spoken
@@ -80,6 +86,23 @@ def test_a_call_that_begins_with_a_fallback_hears_what_another_found_wrong() -> 
     mine.answered(one, 0.1)
     shared.answered(two, 0.1)  # another call's
     assert witness.seen == [("b", {"a": "it broke"}), ("a", {})]
+
+
+def test_a_call_hears_of_its_own_models_alone_and_by_the_names_it_has_for_them() -> None:
+    settings = ModelSettings(
+        provider="a",
+        model="large",
+        fallbacks=(Fallback(provider="a", model="small"), Fallback(provider="b")),
+    )
+    shared, witness = Health(ProviderKind.LANGUAGE_MODEL), Witness()
+    mine = shared.watched(witness)
+    large, small, other = mine.ordered(candidates("a", settings), now=0.0)
+    shared.failed(large, BROKEN, now=0.0, next=small)
+    for model, problem in (("small", "it is full"), ("secret", "a has no model secret")):
+        theirs = Candidate("a", ModelSettings(provider="a", model=model))
+        shared.failed(theirs, ProviderError(problem, retryable=True), now=0.0, next=None)
+    mine.answered(other, 0.1)
+    assert witness.seen == [("b", {"a": "it broke", "a (small)": "it is full"})]
 
 
 def test_another_model_of_the_same_provider_is_another_one() -> None:
@@ -469,3 +492,13 @@ def test_who_failed_is_asked_first_again_after_a_while() -> None:
     health.failed(both[0], BROKEN, now=100.0, next=both[1])
     assert [each.name for each in health.ordered(both, now=100.0)] == ["b", "a"]
     assert [each.name for each in health.ordered(both, now=100.1 + AVOIDED_FOR)] == ["a", "b"]
+
+
+def test_what_failed_long_ago_is_forgotten() -> None:
+    health, witness = Health(ProviderKind.TEXT_TO_SPEECH), Witness()
+    mine, old, new = health.watched(witness), Candidate("a", None), Candidate("b", None)
+    mine.ordered([old, new], now=0.0)
+    health.failed(old, BROKEN, now=0.0, next=None)
+    health.failed(new, BROKEN, now=1.0 + REMEMBERED_FOR, next=None)
+    mine.answered(Candidate("c", None), 0.1)
+    assert witness.seen == [("c", {"b": "it broke"})]

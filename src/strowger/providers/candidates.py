@@ -18,6 +18,9 @@ from strowger.ports import ProviderObserver, ProviderWatch
 
 AVOIDED_FOR = 20.0
 """Seconds after a failure in which others are asked first."""
+REMEMBERED_FOR = 600.0
+"""Seconds after which nobody wants to know any more what one failed with. Customers name models
+and voices as they like: there is no end to what can fail."""
 
 Settings = TypeVar("Settings")
 Asked = TypeVar("Asked", TranscriberSettings, ModelSettings, VoiceSettings)
@@ -33,6 +36,10 @@ class Candidate(Generic[Settings]):
     settings: Settings
     shown: str = ""
     """What it is called to the call's customer, where the name alone says too little."""
+
+    @property
+    def called(self) -> str:
+        return self.shown or self.name
 
     @property
     def key(self) -> Key:
@@ -68,22 +75,31 @@ class Health:
     """Of the one call that this is the view of."""
     _failures: dict[Key, "_Failure"] = field(default_factory=dict)
     """The last of those that have not answered since."""
+    _called: dict[str, Key] = field(default_factory=dict)
+    """Those that the call has asked for, as they are called to its customer. What others ask for
+    by the same names is theirs."""
 
     def watched(self, by: ProviderWatch) -> "Health":
         """The same, for a call that wants to know who answers it."""
-        return replace(self, watch=by)
+        return replace(self, watch=by, _called={})
 
     def ordered(
         self, candidates: Sequence[Candidate[Settings]], *, now: float
     ) -> list[Candidate[Settings]]:
         """Those that failed lately at the end, else as they are given."""
+        if self.watch is not None:
+            self._called.update({each.called: each.key for each in candidates})
         return sorted(candidates, key=lambda each: self._avoids(each.key, now))
 
     def answered(self, candidate: Candidate[Settings], seconds: float) -> None:
         self._failures.pop(candidate.key, None)
         if self.watch is not None:
-            problems = {last.shown: last.problem for last in self._failures.values()}
-            self.watch.provider_used(self.kind, candidate.shown or candidate.name, problems)
+            problems = {
+                called: self._failures[key].problem
+                for called, key in self._called.items()
+                if key in self._failures
+            }
+            self.watch.provider_used(self.kind, candidate.called, problems)
         if self.observer is not None:
             self.observer.provider_answered(self.kind, candidate.name, seconds)
 
@@ -95,28 +111,29 @@ class Health:
         now: float,
         next: Candidate[Settings] | None,
     ) -> None:
-        name, shown = candidate.name, candidate.shown or candidate.name
-        self._failures[candidate.key] = _Failure(shown, str(error), now + AVOIDED_FOR)
+        for key, last in list(self._failures.items()):
+            if last.at + REMEMBERED_FOR < now:
+                del self._failures[key]
+        self._failures[candidate.key] = _Failure(str(error), now)
         structlog.get_logger().warning(
             "provider.failed",
             kind=self.kind.value,
-            provider=shown,
+            provider=candidate.called,
             problem=str(error),
-            next=None if next is None else next.shown or next.name,
+            next=None if next is None else next.called,
         )
         if self.observer is not None:
-            self.observer.provider_failed(self.kind, name)
+            self.observer.provider_failed(self.kind, candidate.name)
 
     def _avoids(self, key: Key, now: float) -> bool:
         last = self._failures.get(key)
-        return last is not None and last.avoided_until > now
+        return last is not None and last.at + AVOIDED_FOR > now
 
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    shown: str
     problem: str
-    avoided_until: float
+    at: float
 
 
 class Clock:
