@@ -318,6 +318,17 @@ async def test_a_switch_of_providers_is_told_by_an_event_once_however_often_it_i
         assert count.scalar_one() == 3
 
 
+async def test_a_call_that_is_over_changes_no_provider(
+    records: PostgresRecords, store: PostgresCallStore
+) -> None:
+    call = await a_live_call(records, store)
+    await store.finish(call.id, RESULT)
+    late = ProviderSwitch(kind="text_to_speech", before="a", after="b", reason="a broke off")
+    await store.add_provider_switch(call.id, late, now=1006.0)
+    events = await records.events_of(DEFAULT_WORKSPACE, call.id, after=0, limit=100)
+    assert "call.provider_switched" not in {event.type for event in events}
+
+
 async def test_a_worker_holds_the_calls_it_claimed_until_they_are_over(
     records: PostgresRecords, store: PostgresCallStore
 ) -> None:

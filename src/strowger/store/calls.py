@@ -187,11 +187,14 @@ class PostgresCallStore:
     async def add_provider_switch(
         self, call_id: CallId, switch: ProviderSwitch, *, now: float
     ) -> None:
+        """Switches of a call that is over are ignored, as turns are."""
         told = {"kind": switch.kind, "from": switch.before, "to": switch.after}
         of_call = select(events.c.payload).where(events.c.call_id == call_id)
         latest = of_call.where(events.c.type == SWITCHED).order_by(events.c.sequence.desc())
         async with transaction(self._engine) as connection:
             row = await locked(connection, calls.c.id == call_id)
+            if CallStatus(row.status) in TERMINAL:
+                return
             last = (await connection.execute(latest.limit(1))).scalar_one_or_none()
             if last is not None and told.items() <= last.items():
                 return  # it comes again, as its commit's answer was lost
