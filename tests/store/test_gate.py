@@ -269,7 +269,7 @@ async def test_nobody_is_consulted_where_workspace_or_number_is_full(
     (call,) = await place(records, 1, trunk_id=trunk, from_=number.number)
     assert await store.claim_dial_attempt(call.id, ANN, now=1001.0)
     await talk(store, call.id)
-    with pytest.raises(Unavailable, match=f"the {full} is full"):
+    with pytest.raises(Unavailable, match=f"the {full} is full: .* one at a time.*max_calls"):
         await store.take_line_to_consult(call.id, ANN, now=1006.0)
 
 
@@ -307,6 +307,17 @@ async def test_consulting_keeps_to_the_pace_of_the_trunk(
     assert not await store.claim_dial_attempt(second.id, ANN, now=1001.75), "from 1002.0 on"
     await store.give_consulted_line_back(first.id)
     assert await store.take_line_to_consult(first.id, ANN, now=1010.0) == 0.0
+
+
+async def test_nobody_is_kept_waiting_for_long_for_the_pace_of_the_trunk(
+    database_url: str, records: PostgresRecords, store: PostgresCallStore, trunk: TrunkId
+) -> None:
+    await limit_trunk(database_url, trunk, pace=0.05)
+    (call,) = await place(records, 1, trunk_id=trunk)
+    assert await store.claim_dial_attempt(call.id, ANN, now=1001.0)
+    with pytest.raises(Unavailable, match="in 15 s at the soonest"):
+        await store.take_line_to_consult(call.id, ANN, now=1006.0)
+    assert await store.take_line_to_consult(call.id, ANN, now=1012.0) == 9.0, "nobody went then"
 
 
 async def test_a_trunks_pace_spaces_calls_and_says_when_the_next_may_go(

@@ -5,7 +5,7 @@ of it than that the call takes up two. So it is given back with the call at the 
 that ends: a worker that dies takes both with it.
 
 Somebody listens on the first, so it does not wait in the queue: it goes before those that do, and
-where no line is free that is said at once.
+where no line is free that is said at once, and so is a pace that would let nobody go for long.
 """
 
 from typing import Any
@@ -19,8 +19,12 @@ from strowger.store import gate
 from strowger.store.call_rows import call_of, locked
 from strowger.store.schema import calls
 
+LONGEST_PAUSE = 10.0
+"""Seconds that the callee may be kept waiting for the trunk's pace alone."""
+
 LIMITS = text("""
     SELECT c.workspace_id, c.trunk_id, c.consults, CASE WHEN NOT c.test THEN c."from" END AS number,
+        t.max_calls AS trunk_calls, n.max_calls AS number_calls,
         t.calls_per_second AS pace,
         w.max_calls IS NOT NULL OR t.max_calls IS NOT NULL OR t.calls_per_second IS NOT NULL
             OR n.max_calls IS NOT NULL AS limited
@@ -43,7 +47,8 @@ async def take_line(
 ) -> float:
     """Take up a second line for a call; seconds until the trunk may be sent the other call.
 
-    Raises Unavailable where none is free, Conflict for a call that is over or another worker's.
+    Raises Unavailable where none is free or the trunk's pace leaves no moment soon, Conflict for a
+    call that is over or another worker's.
     """
     asked = {"call": call, "worker": worker}
     limits = (await connection.execute(LIMITS, asked)).one_or_none()
@@ -61,13 +66,27 @@ async def _admitted(connection: AsyncConnection, limits: Row[Any], *, now: float
     room = await gate.headroom(connection, workspace, held.max_calls)
     full = room.full(limits.trunk_id, limits.number)
     if full is not None and not limits.consults:
-        raise Unavailable(f"the {full} is full: no line is free for another call")
+        most = {
+            "workspace": held.max_calls,
+            "trunk": limits.trunk_calls,
+            "number": limits.number_calls,
+        }
+        raise Unavailable(_no_line(full, most[full]))
     if limits.pace is None:
         return 0.0
     at = max(now, room.next_at.get(limits.trunk_id, now))
+    if at - now > LONGEST_PAUSE:
+        pause = f"in {at - now:.0f} s at the soonest"
+        raise Unavailable(f"the trunk may be sent another call {pause} (calls_per_second)")
     pace = {"trunk": limits.trunk_id, "next_at": at + 1.0 / limits.pace}
     await connection.execute(gate.SET_PACE, pace)
     return at - now
+
+
+def _no_line(full: str, most: int | None) -> str:
+    if most == 1:  # and will never be free
+        return f"the {full} is full: it takes calls one at a time, and this is one (max_calls)"
+    return f"the {full} is full: no line is free for another call"
 
 
 async def give_line_back(connection: AsyncConnection, call: CallId) -> None:
