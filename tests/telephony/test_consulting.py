@@ -12,7 +12,7 @@ from strowger.errors import CallRefused, TransferRefused, Unavailable
 from strowger.ports import LineHungUp
 from strowger.telephony.incoming import IncomingCall
 from strowger.telephony.line import SipLine
-from strowger.telephony.telephone import open_telephone
+from strowger.telephony.telephone import SipTelephone, open_telephone
 from tests.telephony.test_telephone import free_port, request, settings, until
 
 CALLEE, BOSS, BUSY = "+14155550100", "+14155550111", "+14155550112"
@@ -47,12 +47,13 @@ class FarSide:
 
 
 @asynccontextmanager
-async def called(
+async def beside(
     outcome: int | None = 200, *, lines: int = 2, rtp_ports: tuple[int, int] = (22100, 22198)
-) -> AsyncIterator[tuple[SipLine, FarSide]]:
+) -> AsyncIterator[tuple[SipTelephone, FarSide, int]]:
+    """Our telephone, and the other one with its port."""
     far, port = FarSide(outcome), free_port()
     incoming: asyncio.Queue[IncomingCall] = asyncio.Queue()
-    theirs = replace(settings(port, 22000), takes_referrals=True)
+    theirs = replace(settings(port, 22000, lines=6), takes_referrals=True)
     own = replace(settings(free_port(), 22100, lines=lines), rtp_ports=rtp_ports)
 
     async def take_all(tasks: asyncio.TaskGroup) -> None:
@@ -66,9 +67,19 @@ async def called(
         asyncio.TaskGroup() as tasks,
     ):
         taking = tasks.create_task(take_all(tasks))
-        async with ours.dial(request(port), lambda status: None) as line:
-            yield line, far
+        yield ours, far, port
         taking.cancel()
+
+
+@asynccontextmanager
+async def called(
+    outcome: int | None = 200, *, lines: int = 2, rtp_ports: tuple[int, int] = (22100, 22198)
+) -> AsyncIterator[tuple[SipLine, FarSide]]:
+    async with (
+        beside(outcome, lines=lines, rtp_ports=rtp_ports) as (ours, far, port),
+        ours.dial(request(port), lambda status: None) as line,
+    ):
+        yield line, far
 
 
 def test_the_callee_is_referred_to_the_very_call_that_the_boss_has_answered() -> None:
@@ -134,5 +145,35 @@ def test_who_is_consulted_takes_neither_the_line_nor_the_port_of_a_call_to_come(
                 async with line.consult(BOSS, ring_timeout=30):
                     raise AssertionError("the other port is kept for the other line")
             assert far.hung_up == []
+
+    asyncio.run(main())
+
+
+def test_two_who_are_consulted_at_once_do_not_share_the_one_port_to_spare() -> None:
+    async def main() -> None:
+        async with (
+            beside(lines=3, rtp_ports=(22100, 22107)) as (ours, _, port),
+            ours.dial(request(port), lambda status: None) as one,
+            ours.dial(request(port), lambda status: None) as other,
+        ):
+            consulted: list[SipLine] = []
+            refused: list[Unavailable] = []
+
+            async def consult(line: SipLine) -> None:
+                try:
+                    async with line.consult(BOSS, ring_timeout=30) as boss:
+                        consulted.append(boss)
+                        while not refused and len(consulted) == 1:
+                            await asyncio.sleep(0.01)
+                        async with ours.dial(request(port), lambda status: None):
+                            pass
+                except Unavailable as error:
+                    refused.append(error)
+
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(consult(one))
+                tasks.create_task(consult(other))
+            assert len(consulted) == 1
+            assert "STROWGER_RTP_PORTS" in str(refused[0])
 
     asyncio.run(main())

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from strowger.errors import Unavailable
 from strowger.media.engine import Engine
 from strowger.media.events import Event, LineClosed
 from strowger.media.voice import SpeechModel
@@ -43,17 +44,16 @@ class Switchboard:
         self.packets: Counter[str] = Counter()
         """Of all lines that were closed: `received`, and of these `late`; and `lost`."""
 
-    @property
-    def has_port_to_spare(self) -> bool:
-        """Whether there are RTP ports for more than the calls that may still come."""
-        return self._ports.free > self.rows.promised
-
     @asynccontextmanager
     async def leg(self, public_host: str, rows: Rows) -> AsyncIterator[MediaLeg]:
-        """A row, its sockets and their orderly end. Raises Unavailable when none is free."""
+        """A row, its sockets and their orderly end. Raises Unavailable when none is free, and for
+        who is to be consulted where the ports are needed for the calls that may still come."""
         row = await rows.take()
         opened: SipLine | None = None
         try:
+            if rows is self.rows_to_consult and self._ports.free <= self.rows.promised:
+                # Only here: between this and the port nobody else takes one.
+                raise Unavailable("every RTP port is needed for calls; widen STROWGER_RTP_PORTS")
             leg = MediaLeg(
                 self._engine,
                 self.clock,

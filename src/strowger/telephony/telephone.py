@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from strowger.errors import CallRefused, RefusalCause, Unavailable
+from strowger.errors import CallRefused, RefusalCause
 from strowger.media.voice import SpeechModel
 from strowger.model import Trunk
 from strowger.ports import DialRequest
@@ -242,12 +242,7 @@ class SipTelephone:
     def _consult(
         self, request: DialRequest, to: str, ring_timeout: float
     ) -> AbstractAsyncContextManager[SipLine]:
-        """Call somebody else by the trunk of a call, unrecorded; calls to come keep their lines.
-
-        Raises Unavailable, too where there are RTP ports for these only.
-        """
-        if not self._media.has_port_to_spare:
-            raise Unavailable("every RTP port is needed for calls; widen STROWGER_RTP_PORTS")
+        """Call somebody else by the trunk of a call, unrecorded; calls to come keep their lines."""
         other = replace(request, to=to, ring_timeout=ring_timeout, recording=None)
         return self._dial(other, lambda status: None, self._media.rows_to_consult)
 
