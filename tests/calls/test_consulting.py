@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from strowger.calls import chronicle as chronicles
+from strowger.calls import consulting
 from strowger.calls.chronicle import Chronicle
 from strowger.calls.consulting import SecondLine
 from strowger.errors import TransferRefused, Unavailable
@@ -120,5 +121,27 @@ def test_who_is_called_keeps_the_line_while_the_agent_asks_for_somebody_else_too
                 assert trunk.log == ["taken"], "it would be given to another call"
             async with line.taken():
                 assert trunk.log == ["taken", "given back", "taken"]
+
+    asyncio.run(main())
+
+
+def test_nobody_waits_on_the_line_for_a_database_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chronicles, "RETRY_EVERY", 0.01)
+    monkeypatch.setattr(consulting, "WRITTEN_WITHIN", 0.05)
+
+    async def main() -> None:
+        trunk = Trunk()
+        async with kept() as chronicle:
+            line = SecondLine(trunk, chronicle, CALL.id, WORKER)
+            trunk.is_away = True
+            async with line.taken():
+                pass
+            with pytest.raises(Unavailable, match="database"):
+                async with line.taken():
+                    raise AssertionError("the line before has not been given back")
+            trunk.is_away = False
+        assert trunk.log == ["taken", "given back"]
 
     asyncio.run(main())

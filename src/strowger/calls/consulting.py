@@ -14,13 +14,15 @@ from typing import TypeVar
 from strowger.calls.chronicle import Chronicle
 from strowger.calls.speaking import Voice
 from strowger.conversation.events import Transfer
-from strowger.errors import CallRefused, ProviderError, TransferRefused
+from strowger.errors import CallRefused, ProviderError, TransferRefused, Unavailable
 from strowger.media.events import PlayoutEnded, SpeechStopped
 from strowger.model import CallId, WorkerId
 from strowger.ports import CallStore, Line, LineEvent, LineHungUp, pcm_of
 
 RINGS_FOR = 20.0
 """Seconds; less than the usual deadline of a transfer, so that the model hears that nobody came."""
+WRITTEN_WITHIN = 5.0
+"""Seconds in which the database must have what came before: a callee is waiting."""
 HUNG_UP = "who was called has hung up"
 HELLO_WITHIN = 2.0
 """Seconds that who answers has for a hello before the agent speaks."""
@@ -46,20 +48,31 @@ class SecondLine:
     async def taken(self) -> AsyncIterator[None]:
         """Hold it, as limits allow.
 
-        Raises Unavailable where none is free, Conflict where the call is over, TransferRefused
-        while it is held. Given back whatever comes of the taking: its answer may have been lost.
+        Raises Unavailable where none is free or the database is away, Conflict where the call is
+        over, TransferRefused while it is held. Given back whatever comes of the taking: its answer
+        may have been lost.
         """
         if self._in_use:
             raise TransferRefused("somebody else is being called for the callee already")
         self._in_use = True
         try:
-            await self._chronicle.written()  # the one before is given back
-            take = self._store.take_line_to_consult
-            await asyncio.sleep(await take(self._call, self._worker, now=time.time()))
-            yield
+            await self._one_before_given_back()
+            try:
+                take = self._store.take_line_to_consult
+                await asyncio.sleep(await take(self._call, self._worker, now=time.time()))
+                yield
+            finally:
+                self._chronicle.write(partial(self._store.give_consulted_line_back, self._call))
         finally:
-            self._chronicle.write(partial(self._store.give_consulted_line_back, self._call))
             self._in_use = False
+
+    async def _one_before_given_back(self) -> None:
+        """Else that would give away this one. Raises Unavailable."""
+        try:
+            async with asyncio.timeout(WRITTEN_WITHIN):
+                await self._chronicle.written()
+        except TimeoutError as error:
+            raise Unavailable("the database is away: no line can be taken") from error
 
 
 async def put_through_attended(
