@@ -1,7 +1,8 @@
 """Configured speech-to-speech services in a rehearsal over real SIP: they are asked for real.
 
 What they say goes into the air with its words, as what rehearsed voices say does, so that a callee
-with exact ears hears it. What the callee says they hear by themselves.
+with exact ears hears it: once it is over or, as some services tell no end, once all of its words
+are told. What the callee says they hear by themselves.
 """
 
 from collections.abc import AsyncIterator
@@ -50,6 +51,7 @@ class _AiredDialogue:
         self._air = air
         self._sounds: dict[str, bytearray] = {}
         self._words: dict[str, str] = {}
+        """Of items that are not in the air yet."""
 
     @property
     def is_open(self) -> bool:
@@ -71,11 +73,14 @@ class _AiredDialogue:
             case Sound(item, pcm):
                 sound = self._sounds.setdefault(item, bytearray())
                 sound += pcm[: LONGEST_ITEM - len(sound)]
-            case AgentWords(item, text, whole):
-                self._words[item] = text if whole else self._words.get(item, "") + text
+            case AgentWords(item, text, True):
+                self._words.pop(item, None)
+                self._air.spoken(text, self._sounds.setdefault(item, bytearray()))
+            case AgentWords(item, text):
+                self._words[item] = self._words.get(item, "") + text
             case ItemOver(item):
                 sound = self._sounds.pop(item, bytearray())
                 if text := self._words.pop(item, ""):
-                    self._air.spoken(text, bytes(sound))
+                    self._air.spoken(text, sound)
             case _:
                 pass

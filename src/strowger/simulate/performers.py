@@ -68,14 +68,18 @@ def _sounding(text: str, pcm: bytes) -> Sounding:
 class Air:
     """What was spoken on one side of a call, and may be heard on the other."""
 
-    _spoken: deque[tuple[str, bytes]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _spoken: deque[tuple[str, bytes | bytearray]] = field(
+        default_factory=lambda: deque(maxlen=REMEMBERED)
+    )
 
-    def spoken(self, text: str, pcm: bytes) -> None:
+    def spoken(self, text: str, pcm: bytes | bytearray) -> None:
+        """A bytearray is what there is of the sound so far: it may grow."""
         self._spoken.append((text, pcm))
 
     def sounds(self) -> list[Sounding]:
         """Each once."""
-        return [_sounding(text, pcm) for text, pcm in dict.fromkeys(self._spoken)]
+        spoken = dict.fromkeys((text, bytes(pcm)) for text, pcm in self._spoken if pcm)
+        return [_sounding(text, pcm) for text, pcm in spoken]
 
 
 class _Troubles:
