@@ -446,3 +446,55 @@ def test_a_service_that_goes_on_for_another_is_told_and_a_colleagues_own_is_none
     kind = ProviderKind.SPEECH_TO_SPEECH
     change = ProviderSwitch(kind=kind, before="openai", after="second", reason="openai broke off")
     assert told == [change]
+
+
+def test_a_colleagues_first_service_that_is_never_there_is_told_of() -> None:
+    """Nothing happens between his coming and the moment at which he is given up."""
+
+    def to(connection: int, provider: str) -> list[SpokenEffect]:
+        settings = SpeechToSpeechSettings(provider=provider)
+        return [Connect(connection, replace(BRIEF, settings=settings))]
+
+    class Impatient(ScriptedMachine):
+        due: float | None = None
+
+        def receive(self, event: SpokenEvent, *, now: float) -> list[SpokenEffect]:
+            if isinstance(event, AgentFetched):
+                self.due = now + 0.01
+            return super().receive(event, now=now)
+
+        def next_timer(self) -> float | None:
+            return self.due
+
+        def handle_timer(self, *, now: float) -> list[SpokenEffect]:
+            self.due = None
+            return to(3, "third")
+
+    class NeverThere(FakeService):
+        @asynccontextmanager
+        async def converse(self, brief: Brief) -> AsyncIterator[FakeDialogue]:
+            async with super().converse(brief) as dialogue:
+                if brief.settings.provider == "second":
+                    await asyncio.sleep(3600)
+                yield dialogue
+
+    told: list[ProviderSwitch] = []
+    switches = Switches(told.append)
+    switches.begin(ProviderKind.SPEECH_TO_SPEECH, "openai")
+
+    async def main() -> None:
+        scene = Scene({}, [], [], [AgentWords("c", "Hi", True)])
+        scene.service = NeverThere([], [], [AgentWords("c", "Hi", True)])
+        machine = Impatient({AgentFetched: to(2, "second"), AgentWords: HANG_UP})
+        scene.machine = machine
+        means = Means(lambda settings: scene.service, None, "en-US", switches=switches)
+        scene.session = SpokenSession(scene.line, machine, means)
+        holding = asyncio.create_task(scene.hold())
+        while not machine.of(Connected):
+            await asyncio.sleep(0)
+        scene.session.tell(AgentFetched(1, AgentDefinition(name="colleague")))
+        await holding
+
+    asyncio.run(main())
+    assert [(each.before, each.after) for each in told] == [("second", "third")]
+    assert told[0].reason == "second did not answer in time"

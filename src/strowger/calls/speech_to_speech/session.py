@@ -13,6 +13,7 @@ from typing import assert_never
 from strowger.agent import AgentDefinition, SpeechToSpeechSettings, VoiceSettings
 from strowger.calls.deciding import INBOX_LIMIT, Deciding, Machine, told_of
 from strowger.calls.speaking import Voice
+from strowger.calls.speech_to_speech.holder import Holder
 from strowger.calls.speech_to_speech.link import Link
 from strowger.calls.speech_to_speech.player import Player
 from strowger.calls.switching import Switches
@@ -24,7 +25,6 @@ from strowger.conversation.events import (
     FetchAgent,
     FindTools,
     HangUp,
-    ProviderKind,
     SendDigits,
     StopSpeaking,
     Transfer,
@@ -102,10 +102,7 @@ class SpokenSession:
         self._tasks: list[asyncio.Task[None]] = []
         """Beside those of the worker: what is cancelled when the call ends."""
         self._linking: asyncio.Task[None] | None = None
-        self._problems: dict[str, str] = {}
-        """What each of the services failed with last."""
-        self._provider = ""
-        """The service that is connected, or to be."""
+        self._holder = Holder(means.switches)
         self._fetched: AgentDefinition | None = None
         """The agent that what happened last may hand the call to."""
         self.hangup_cause: int | None = None
@@ -114,7 +111,7 @@ class SpokenSession:
     @property
     def problem(self) -> str | None:
         """What the services failed with, each thing once."""
-        return "; ".join(dict.fromkeys(self._problems.values())) or None
+        return self._holder.problem
 
     def tell(self, event: SpokenEvent) -> None:
         """Let the conversation know of something; also for what comes from outside the call."""
@@ -136,6 +133,8 @@ class SpokenSession:
             self._worker.cancel()
             for task in self._tasks:
                 task.cancel()
+        if reason is EndReason.PROVIDER_FAILED:
+            self._holder.given_up()
         return reason
 
     async def _hear(self) -> None:
@@ -178,10 +177,9 @@ class SpokenSession:
         if isinstance(event, ItemOver):
             self._player.over(event.item)
         elif isinstance(event, ServiceFailed):
-            self._problems[self._provider] = event.message
-        elif isinstance(event, Connected) and self._means.switches is not None:
-            kind = ProviderKind.SPEECH_TO_SPEECH
-            self._means.switches.provider_used(kind, self._provider, self._problems)
+            self._holder.failed(event.message)
+        elif isinstance(event, Connected):
+            self._holder.connected()
 
     def _apply(self, effect: SpokenEffect, tasks: asyncio.TaskGroup) -> None:
         match effect:
@@ -218,9 +216,11 @@ class SpokenSession:
         if self._linking is not None:
             self._linking.cancel()
         self._means = replace(self._means, language=asked.brief.language)
-        self._provider = asked.brief.settings.provider
-        if self._fetched is not None and self._means.switches is not None:
-            self._means.switches.begin(ProviderKind.SPEECH_TO_SPEECH, self._provider)
+        if self._fetched is None:
+            self._holder.asked(asked.brief.settings)
+        else:
+            self._holder.handed_over(asked.brief.settings)
+            self._fetched = None  # what the next connection is made for is another matter
         if (voice := self._means.voice) is not None:
             self._worker.change(voice)
 
