@@ -207,11 +207,53 @@ def test_google_has_its_signature_back_with_the_call_it_came_with() -> None:
                 NO_SIGNATURE,
             ]
             assert contents[-1]["parts"][0]["functionResponse"] == {
+                "id": "fc_1",
                 "name": "weather",
                 "response": {"result": "rain"},
             }
+            assert contents[-1]["parts"][1]["functionResponse"]["id"] == "other"
 
     run(test())
+
+
+def test_a_model_of_googles_that_gives_no_ids_is_told_none() -> None:
+    async def test() -> None:
+        async with stage("google") as (providers, fake):
+            assert isinstance(fake, Google)
+            fake.tool_calls = [("weather", {"town": "Leeds"}, None), ("weather", {}, None)]
+            parts = await reply(providers, "google", tools=[WEATHER], model="gemini-3.1-pro")
+            calls = tuple(part for part in parts if isinstance(part, ToolCall))
+            assert len({call.id for call in calls}) == 2
+            dialogue = [
+                *CALL,
+                Message(Role.ASSISTANT, said(parts), calls),
+                *(Message(Role.TOOL, "rain", tool_call_id=call.id) for call in calls),
+            ]
+            told = await reply(providers, "google", dialogue, [WEATHER], model="gemini-3.1-pro")
+            assert said(told)
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking"),
+    [
+        ("gemini-3.5-flash-lite", None),
+        ("gemini-3.1-flash-lite", None),
+        ("gemini-3.8-flash", {"thinkingLevel": "low"}),
+        ("gemini-3-flash-preview", {"thinkingLevel": "low"}),
+        ("gemini-3.1-pro-preview", {"thinkingLevel": "low"}),
+        ("gemini-2.5-flash", {"thinkingBudget": 0}),
+        ("gemma-4-31b-it", None),
+    ],
+)
+def test_a_model_of_googles_thinks_no_longer_than_it_must(
+    model: str, thinking: dict[str, object] | None
+) -> None:
+    request = Gemini().request(CALL, ModelSettings(model=model), [])
+    generation = request.get("generationConfig", {})
+    assert isinstance(generation, dict)
+    assert generation.get("thinkingConfig") == thinking
 
 
 # ── what goes wrong ──────────────────────────────────────────────────────────────────────────

@@ -4,9 +4,11 @@ https://ai.google.dev/api/generate-content (`streamGenerateContent` with `alt=ss
 https://ai.google.dev/gemini-api/docs/function-calling
 https://ai.google.dev/gemini-api/docs/thought-signatures (a function call has to come back with
 the signature it came with)
+https://ai.google.dev/gemini-api/docs/whats-new-gemini-3.6 (and with the id; how long they think)
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
@@ -19,7 +21,15 @@ from strowger.providers.streamed_model import WrittenCalls, whole
 from strowger.providers.websocket import Garbage, VendorFailed, read_json
 
 URL = "https://generativelanguage.googleapis.com/v1beta"
-DEFAULT_MODEL = "gemini-2.5-flash"
+DEFAULT_MODEL = "gemini-3.5-flash-lite"
+THINK_LITTLE = re.compile(r"gemini-3(\.\d+)?-(?!flash-lite)")
+"""Models that think for long unless they are told not to: `low` is the least that all of them
+take. The smallest ones think little by themselves."""
+WANT_IDS = re.compile(r"gemini-(3\.[5-9]|[4-9])")
+"""Models that refuse an answer to a function call without the id of the call. Earlier ones that
+give ids take them; those that give none refuse them."""
+UNNAMED = "unnamed_"
+"""How the ids begin that were given here."""
 NO_SIGNATURE = "skip_thought_signature_validator"
 """What the service takes for a call whose signature is not known any more."""
 MOST_SIGNATURES = 4096
@@ -46,8 +56,8 @@ class Gemini:
     def __init__(self, default_model: str = DEFAULT_MODEL) -> None:
         self._default_model = default_model
         self._replies = 0
-        self._signatures: dict[str, str] = {}
-        """By the id of a tool call; the newest only."""
+        self._signatures: dict[str, str | None] = {}
+        """By the id of a tool call, where there is one; the newest only."""
 
     def path(self, settings: ModelSettings) -> str:
         model = quote(settings.model or self._default_model, safe="")
@@ -65,9 +75,12 @@ class Gemini:
             generation["temperature"] = settings.temperature
         if settings.max_tokens is not None:
             generation["maxOutputTokens"] = settings.max_tokens
-        if (settings.model or self._default_model).startswith("gemini-2.5-flash"):
+        model = settings.model or self._default_model
+        if model.startswith("gemini-2.5-flash"):
             generation["thinkingConfig"] = {"thinkingBudget": 0}  # a call cannot wait
-        request: dict[str, object] = {"contents": self._contents(dialogue)}
+        elif THINK_LITTLE.match(model):
+            generation["thinkingConfig"] = {"thinkingLevel": "low"}
+        request: dict[str, object] = {"contents": self._contents(dialogue, model)}
         system = "\n\n".join(said.text for said in dialogue if said.role is Role.SYSTEM)
         if system.strip():
             request["systemInstruction"] = {"parts": [{"text": system}]}
@@ -87,14 +100,14 @@ class Gemini:
             del self._signatures[next(iter(self._signatures))]
         return request
 
-    def _contents(self, dialogue: Sequence[Message]) -> list[dict[str, object]]:
+    def _contents(self, dialogue: Sequence[Message], model: str) -> list[dict[str, object]]:
         names = {call.id: call.name for said in dialogue for call in said.tool_calls}
         contents: list[tuple[str, list[object]]] = []
         for said in dialogue:
             if said.role is Role.SYSTEM:
                 continue
             role = "model" if said.role is Role.ASSISTANT else "user"
-            parts = self._parts(said, names)
+            parts = self._parts(said, names, model)
             if not parts:
                 continue
             if not contents and role == "model":
@@ -109,16 +122,22 @@ class Gemini:
             contents.append(("user", [{"text": GO_ON}]))
         return [{"role": role, "parts": parts} for role, parts in contents]
 
-    def _parts(self, said: Message, names: Mapping[str, str]) -> list[object]:
+    def _parts(self, said: Message, names: Mapping[str, str], model: str) -> list[object]:
         if said.role is Role.TOOL:
-            name = names.get(said.tool_call_id or "", "unknown")
-            return [{"functionResponse": {"name": name, "response": {"result": said.text}}}]
+            id = said.tool_call_id or ""
+            answer = {"name": names.get(id, "unknown"), "response": {"result": said.text}}
+            return [{"functionResponse": {**self._id(id, model), **answer}}]
         parts: list[object] = [{"text": said.text}] if said.text.strip() else []
         for call in said.tool_calls:
-            signature = self._signatures.get(call.id, NO_SIGNATURE)
-            asked = {"name": call.name, "args": arguments_of(call)}
+            signature = self._signatures.get(call.id) or NO_SIGNATURE
+            asked = {**self._id(call.id, model), "name": call.name, "args": arguments_of(call)}
             parts.append({"functionCall": asked, "thoughtSignature": signature})
         return parts
+
+    def _id(self, id: str, model: str) -> Mapping[str, object]:
+        """What is told of the id of a call, maybe one of another service's."""
+        given = id in self._signatures and not id.startswith(UNNAMED)
+        return {"id": id} if id and (given or WANT_IDS.match(model)) else {}
 
 
 class GeminiReply:
@@ -127,7 +146,7 @@ class GeminiReply:
     closed = False
     """There is no mark of the end: it is where the answer ends."""
 
-    def __init__(self, number: int, signatures: dict[str, str]) -> None:
+    def __init__(self, number: int, signatures: dict[str, str | None]) -> None:
         """The service may leave tool calls without an id; their numbers make them ones."""
         self.finished = False
         self._number = number
@@ -189,12 +208,11 @@ class GeminiReply:
     def _call(self, name: str, asked: Mapping[str, object], part: object) -> None:
         place = len(self._calls)
         given = asked.get("id")
-        id = given if isinstance(given, str) and given else f"call_{self._number}_{place}"
+        id = given if isinstance(given, str) and given else f"{UNNAMED}{self._number}_{place}"
         arguments = json.dumps(asked.get("args") or {})
         self._calls.add(place, id=id, name=name, arguments=arguments)
         signature = part.get("thoughtSignature") if isinstance(part, dict) else None
-        if isinstance(signature, str):
-            self._signatures[id] = signature
+        self._signatures[id] = signature if isinstance(signature, str) else None
 
     def _count(self, usage: object) -> None:
         if not isinstance(usage, dict):
