@@ -184,6 +184,42 @@ def test_anthropic_writes_its_tool_calls_in_pieces() -> None:
     run(test())
 
 
+@pytest.mark.parametrize(
+    ("model", "warm", "haste"),
+    [
+        ("claude-haiku-4-5", True, {}),
+        ("claude-haiku-4-5-20251001", True, {}),
+        ("claude-sonnet-4-20250514", True, {}),
+        ("claude-3-5-haiku-20241022", True, {}),
+        ("claude-sonnet-4-6", True, {}),
+        ("claude-opus-4-8", False, {}),
+        ("claude-sonnet-5", False, {"thinking": {"type": "disabled"}}),
+        ("claude-opus-5", False, {"thinking": {"type": "disabled"}}),
+        ("claude-haiku-5-5", False, {"thinking": {"type": "disabled"}}),
+        ("claude-sonnet-5-5", False, {"thinking": {"type": "between_tools"}}),
+        ("claude-opus-5-5", False, {"output_config": {"effort": "low"}}),
+        ("claude-fable-5-1", False, {"output_config": {"effort": "low"}}),
+        ("claude-mythos-preview", False, {"output_config": {"effort": "low"}}),
+        ("claude-haiku-6", False, {"output_config": {"effort": "low"}}),
+        ("another", True, {}),
+    ],
+)
+def test_a_model_of_anthropics_is_told_only_what_it_takes_and_not_to_think(
+    model: str, warm: bool, haste: dict[str, object]
+) -> None:
+    asked = AnthropicMessages().request(CALL, ModelSettings(model=model, temperature=0.3), [])
+    assert asked.get("temperature") == (0.3 if warm else None)
+    assert {name: asked[name] for name in ("thinking", "output_config") if name in asked} == haste
+    assert asked["max_tokens"] == (5120 if "output_config" in haste else 1024)
+
+
+def test_a_refusal_of_anthropics_is_an_error_that_another_model_may_mend() -> None:
+    reply = AnthropicMessages().new_reply()
+    event = {"type": "message_delta", "delta": {"stop_reason": "refusal"}, "usage": {}}
+    with pytest.raises(VendorFailed, match="refuses to go on"):
+        reply.take(json.dumps(event))
+
+
 def test_google_has_its_signature_back_with_the_call_it_came_with() -> None:
     async def test() -> None:
         async with stage("google") as (providers, fake):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from strowger.agent import ModelSettings
 from strowger.conversation.dialogue import Message, OfferedTool, Role, ToolCall
 from strowger.ports import ReplyEnd
+from strowger.providers.claude_models import hurried, takes_temperature
 from strowger.providers.streamed_model import WrittenCalls, whole
 from strowger.providers.websocket import Garbage, VendorFailed, read_json
 
@@ -20,6 +21,8 @@ VERSION = "2023-06-01"
 DEFAULT_MODEL = "claude-haiku-4-5"
 LONGEST_REPLY = 1024
 """Tokens, where the agent sets no limit: the service wants one."""
+LONGEST_THOUGHT = 4096
+"""Tokens besides, of a model that cannot be kept from thinking: they count, too."""
 WARMEST = 1.0
 CALL_BEGINS = "(The call has been answered.)"
 """Stands before the agent's first words: a dialogue has to begin with the user."""
@@ -58,11 +61,15 @@ class AnthropicMessages:
     def request(
         self, dialogue: Sequence[Message], settings: ModelSettings, tools: Sequence[OfferedTool]
     ) -> Mapping[str, object]:
+        model = settings.model or self.default_model
+        haste = hurried(model)
+        longest = LONGEST_REPLY + (LONGEST_THOUGHT if "output_config" in haste else 0)
         request: dict[str, object] = {
-            "model": settings.model or self.default_model,
-            "max_tokens": settings.max_tokens or LONGEST_REPLY,
+            "model": model,
+            "max_tokens": settings.max_tokens or longest,
             "messages": turns(dialogue),
             "stream": True,
+            **haste,
         }
         system = "\n\n".join(said.text for said in dialogue if said.role is Role.SYSTEM)
         if system.strip():
@@ -78,7 +85,7 @@ class AnthropicMessages:
                 }
                 for tool in tools
             ]
-        if settings.temperature is not None:
+        if settings.temperature is not None and takes_temperature(model):
             request["temperature"] = min(settings.temperature, WARMEST)
         return request
 
@@ -209,4 +216,6 @@ class MessagesReply:
                 self._end = replace(self._end, output_tokens=written)
             case _:
                 pass
+        if reason == "refusal":
+            raise VendorFailed("it refuses to go on", retryable=False)
         self._end = replace(self._end, truncated=reason == "max_tokens")
