@@ -365,7 +365,10 @@ async def test_under_any_order_of_workers_the_limit_holds_and_everybody_gets_a_l
     trunk: TrunkId,
     seed: int,
 ) -> None:
-    """Several workers claim, talk and end at once, driven by the jobs that are committed."""
+    """Several workers claim, talk, consult and end at once, driven by the jobs that are committed.
+
+    Some give a second line back, and with others it goes as the call ends.
+    """
     chance = random.Random(seed)
     most, total = 3, 24
     await limit_trunk(database_url, trunk, calls=most)
@@ -390,14 +393,27 @@ async def test_under_any_order_of_workers_the_limit_holds_and_everybody_gets_a_l
                 await asyncio.sleep(0.005)
             elif job[0] == "release":
                 await waiting.release(DEFAULT_WORKSPACE, now=1003.0)
-            elif await store.claim_dial_attempt(CallId(job[1]), worker, now=1002.0):
+            elif await store.claim_dial_attempt(call := CallId(job[1]), worker, now=1002.0):
                 busy += 1
                 peak = max(peak, busy)
-                await talk(store, CallId(job[1]), worker)
+                await talk(store, call, worker)
+                lines = 1 + await consults(call, worker)
+                busy += lines - 1
+                peak = max(peak, busy)
                 await asyncio.sleep(chance.random() * 0.01)
-                busy -= 1
-                await store.finish(CallId(job[1]), OVER)
+                if lines == 2 and chance.random() < 0.5:
+                    busy, lines = busy - 1, 1
+                    await store.give_consulted_line_back(call)
+                busy -= lines
+                await store.finish(call, OVER)
                 done += 1
+
+    async def consults(call: CallId, worker: WorkerId) -> bool:
+        try:
+            await store.take_line_to_consult(call, worker, now=1002.5)
+        except Unavailable:
+            return False
+        return True
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         for number in range(8):
