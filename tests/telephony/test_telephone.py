@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import socket
 import wave
 from array import array
@@ -30,6 +31,11 @@ def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def open_files() -> set[str]:
+    """The numbers of this process's open files."""
+    return set(os.listdir("/proc/self/fd"))
 
 
 def settings(port: int, first_rtp: int, *, lines: int = 2) -> TelephoneSettings:
@@ -236,13 +242,38 @@ def test_a_telephone_that_takes_no_calls_says_so() -> None:
     asyncio.run(main())
 
 
-def test_an_address_that_is_taken_is_said_in_one_line() -> None:
+def test_an_address_that_is_taken_is_said_in_one_line_and_nothing_stays_open() -> None:
     async def main() -> None:
         port = free_port()
         async with open_telephone(settings(port, 22400), None):
-            with pytest.raises(ConfigurationError, match="--sip"):
+            before = open_files()
+            with pytest.raises(ConfigurationError, match="--sip") as refused:
                 async with open_telephone(settings(port, 22500), None):
                     raise AssertionError("it is taken")
+            assert open_files() == before, refused
+
+    asyncio.run(main())
+
+
+def test_a_telephone_that_may_not_finish_its_goodbye_lets_go_of_everything() -> None:
+    async def main() -> None:
+        port, before = free_port(), open_files()
+
+        async def call_nobody() -> None:
+            silent = free_port()
+            async with (
+                open_telephone(settings(port, 22400), None) as telephone,
+                telephone.dial(request(silent), lambda status: None),
+            ):
+                raise AssertionError("nobody is there")
+
+        calling = asyncio.create_task(call_nobody())
+        await asyncio.sleep(0.1)
+        for _ in range(2):  # the call, and then the goodbye
+            calling.cancel()
+            await asyncio.sleep(0.1)
+        await asyncio.wait([calling])
+        assert open_files() == before
 
     asyncio.run(main())
 

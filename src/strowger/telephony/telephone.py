@@ -285,8 +285,8 @@ async def open_telephone(
 ) -> AsyncIterator[SipTelephone]:
     """A telephone whose clock runs for as long as it is open."""
     telephone = SipTelephone(settings, model, on_incoming, wiring)
-    await telephone.open()
     try:
+        await telephone.open()
         async with asyncio.TaskGroup() as tasks:
             clock = tasks.create_task(telephone.clock.run(), name="media clock")
             try:
@@ -294,5 +294,7 @@ async def open_telephone(
             finally:
                 clock.cancel()
     finally:
-        await telephone.say_goodbye()
-        telephone.close()
+        try:
+            await telephone.say_goodbye()
+        finally:  # which may be cut short, too
+            telephone.close()
