@@ -575,6 +575,9 @@ def test_the_callee_stays_where_nobody_takes_him_over() -> None:
     heard, ours, _ = consults(HELLO, cut_off, LineHungUp("bye"))
     assert heard == [ToolFinished(1, False, "who was called has hung up")]
     assert ours == ["consult +14155550111", "consultation over"]
+    heard, ours, _ = consults(HELLO, media.MediaLost(0, 3.5, 0.0), TOLD)
+    assert heard == [ToolFinished(1, False, "the sound of who was called is lost")]
+    assert ours == ["consult +14155550111", "consultation over"]
     heard, ours, _ = consults(HELLO, TOLD, problem="not put through: 603 Decline")
     assert heard == [ToolFinished(1, False, "not put through: 603 Decline")]
     assert ours[-1] == "consultation over"

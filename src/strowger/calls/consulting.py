@@ -15,7 +15,7 @@ from strowger.calls.chronicle import Chronicle
 from strowger.calls.speaking import Voice
 from strowger.conversation.events import Transfer
 from strowger.errors import CallRefused, ProviderError, TransferRefused, Unavailable
-from strowger.media.events import PlayoutEnded, SpeechStopped
+from strowger.media.events import MediaLost, PlayoutEnded, SpeechStopped
 from strowger.model import CallId, WorkerId
 from strowger.ports import CallStore, Line, LineEvent, LineHungUp, pcm_of
 
@@ -115,4 +115,6 @@ async def _until(other: Line, kind: type[E]) -> E:
     while not isinstance(event := await other.next_event(), kind):
         if isinstance(event, LineHungUp):
             raise TransferRefused(HUNG_UP)
+        if isinstance(event, MediaLost):  # what he is told would reach nobody
+            raise TransferRefused("the sound of who was called is lost")
     return event
