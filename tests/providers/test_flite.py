@@ -1,4 +1,5 @@
 import asyncio
+import os
 import shutil
 import stat
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from strowger.agent import VoiceSettings
 from strowger.errors import ProviderError
+from strowger.precedence import take_precedence
 from strowger.providers.flite import FliteSpeech
 from strowger.providers.installed import find_flite
 from strowger.providers.loudness import active_rms
@@ -57,6 +59,14 @@ def test_a_voice_that_is_not_listed_is_refused(voice_id: str) -> None:
         said("Hello.", VoiceSettings(voice_id=voice_id))
 
 
+def stand_in(folder: Path, script: str) -> str:
+    """A program that does something else."""
+    program = folder / "flite"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return str(program)
+
+
 @pytest.mark.parametrize(
     ("script", "problem"),
     [
@@ -67,11 +77,22 @@ def test_a_voice_that_is_not_listed_is_refused(voice_id: str) -> None:
 def test_a_program_that_fails_is_a_provider_error(
     tmp_path: Path, script: str, problem: str
 ) -> None:
-    program = tmp_path / "flite"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    program = stand_in(tmp_path, script)
     with pytest.raises(ProviderError, match=problem):
-        said("Hello.", VoiceSettings(), str(program))
+        said("Hello.", VoiceSettings(), program)
+
+
+def test_a_program_does_not_take_the_precedence_of_its_worker(tmp_path: Path) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    if not take_precedence(-5):
+        pytest.skip("only root may take precedence here")
+    try:
+        # It waits for what it is given, as it may be quicker than who gives it.
+        given = 'for turn in $(seq 100); do [ "$(nice)" = 0 ] && exit 3; sleep 0.02; done; exit 4'
+        with pytest.raises(ProviderError, match="ended with 3"):
+            said("Hello.", VoiceSettings(), stand_in(tmp_path, given))
+    finally:
+        take_precedence(own)
 
 
 def test_a_program_that_is_not_there_is_a_provider_error() -> None:
