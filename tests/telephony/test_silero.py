@@ -1,5 +1,6 @@
 """The network of the voice detection, held against onnxruntime with the file of its makers."""
 
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -78,12 +79,29 @@ def test_a_line_is_judged_alone_as_among_others() -> None:
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-@pytest.mark.parametrize("damaged", [False, True], ids=["missing", "damaged"])
+def bent(weights: bytes) -> bytes:
+    """With a bit of the numbers turned over."""
+    middle = len(weights) // 2
+    return weights[:middle] + bytes([weights[middle] ^ 1]) + weights[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda weights: None,
+        lambda weights: b"",
+        lambda weights: b"not an archive",
+        lambda weights: weights[:100_000],
+        bent,
+    ],
+    ids=["missing", "empty", "another file", "cut off", "bent"],
+)
 def test_weights_that_cannot_be_read_are_the_operators_matter(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damaged: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: Callable[[bytes], bytes | None]
 ) -> None:
-    if damaged:
-        (tmp_path / silero.WEIGHTS).write_bytes(b"not an archive")
+    found = Path(str(resources.files("strowger.telephony") / silero.WEIGHTS)).read_bytes()
+    if (damaged := damage(found)) is not None:
+        (tmp_path / silero.WEIGHTS).write_bytes(damaged)
     monkeypatch.setattr(resources, "files", lambda _: tmp_path)
     with pytest.raises(ConfigurationError, match="install strowger again"):
         SileroModel()

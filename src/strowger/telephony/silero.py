@@ -10,6 +10,7 @@ which onnxruntime does not do for convolutions (decision 19).
 
 from importlib import resources
 from typing import Final
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +39,9 @@ class SileroModel:
     def __init__(self) -> None:
         """Raises ConfigurationError where the weights are missing or damaged."""
         try:
-            with resources.as_file(resources.files(__package__) / WEIGHTS) as path:
-                published = dict(np.load(path))
-        except (OSError, ValueError) as error:
+            with (resources.files(__package__) / WEIGHTS).open("rb") as file:
+                published = dict(np.load(file))
+        except (OSError, EOFError, ValueError, BadZipFile) as error:
             problem = f"the weights of the voice detection ({WEIGHTS}) cannot be read"
             raise ConfigurationError(f"{problem}; install strowger again: {error}") from error
         self._basis = _columns(published["stft.basis"] / FULL_SCALE)
