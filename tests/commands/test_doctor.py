@@ -248,6 +248,9 @@ def test_calls_come_before_other_programs_where_the_system_lets(
     assert found.problem is None, "calls work without"
     usual = look(checks.precedence, settings(tmp_path, worker_niceness="0"))
     assert "no precedence" in usual.what
+    monkeypatch.setattr(os, "getpriority", lambda _, __: -10)
+    had = look(checks.precedence, settings(tmp_path))
+    assert "before other programs" in had.what, "as a service manager may have it"
 
 
 def test_whatever_a_check_cannot_bear_is_said_and_the_others_go_on(

@@ -275,11 +275,12 @@ async def voice_detection(settings: Settings) -> Finding:
 async def precedence(settings: Settings) -> Finding:
     """Asked of this thread, which gives it back."""
     wanted, usual = settings.worker_niceness, os.getpriority(os.PRIO_PROCESS, 0)
-    if wanted >= usual:
+    if wanted >= 0:
         return Finding(f"calls take no precedence over other programs (niceness {wanted})")
-    if not take_precedence(wanted):
-        return Finding(f"calls may wait for other programs: niceness {wanted} takes {LIMIT}")
-    take_precedence(usual)
+    if wanted < usual:  # else a service manager has seen to it
+        if not take_precedence(wanted):
+            return Finding(f"calls may wait for other programs: niceness {wanted} takes {LIMIT}")
+        take_precedence(usual)
     return Finding(f"calls come before other programs (niceness {wanted})")
 
 
