@@ -14,7 +14,7 @@ from strowger.conversation.dialogue import Message, OfferedTool, Role, ToolCall
 from strowger.ports import ReplyEnd
 from strowger.providers.claude_models import hurried, takes_temperature
 from strowger.providers.streamed_model import WrittenCalls, whole
-from strowger.providers.websocket import Garbage, VendorFailed, read_json
+from strowger.providers.websocket import Garbage, VendorFailed, in_words, read_json
 
 URL = "https://api.anthropic.com/v1"
 VERSION = "2023-06-01"
@@ -164,9 +164,8 @@ class MessagesReply:
             case {"type": "message_stop"}:
                 self.finished = self.closed = True
             case {"type": "error", "error": dict(error)}:
-                raise VendorFailed(
-                    str(error.get("message"))[:300], retryable=error.get("type") not in FATAL
-                )
+                fatal = in_words(error.get("type")) in FATAL
+                raise VendorFailed(in_words(error.get("message")), retryable=not fatal)
             case {"type": str()}:
                 pass  # pings, ends of blocks, and what is added to the protocol
             case _:

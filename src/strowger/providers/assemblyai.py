@@ -22,6 +22,7 @@ from strowger.providers.websocket import (
     Message,
     VendorFailed,
     checked_key,
+    in_words,
     read_json,
     socket_url,
     to_json,
@@ -126,7 +127,7 @@ class AssemblyAISession(HearingSession):
         message = read_json(frame)
         if "error" in message:
             fatal = message.get("error_code") == UNAUTHORIZED
-            raise VendorFailed(str(message["error"])[:300], retryable=not fatal)
+            raise VendorFailed(in_words(message["error"]), retryable=not fatal)
         return self._turn(message) if message.get("type") == "Turn" else None
 
     def _turn(self, message: Message) -> Recognised | None:

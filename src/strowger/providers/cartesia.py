@@ -20,6 +20,7 @@ from strowger.providers.websocket import (
     Garbage,
     VendorFailed,
     checked_key,
+    in_words,
     read_json,
     socket_url,
     to_json,
@@ -106,14 +107,15 @@ class CartesiaSession:
 
     def receive(self, frame: Frame) -> Sequence[bytes | Word]:
         message = read_json(frame)
-        if message.get("context_id") not in {None, self._context}:
+        context = message.get("context_id")
+        if context is not None and context != self._context:
             return ()
         match message:
             case {"type": "error"}:
                 said = message.get("message") or message.get("title") or message.get("error")
                 status = round(number(message.get("status_code"), 500))
                 fatal = 400 <= status < 500 and status != 429
-                raise VendorFailed(str(said)[:300], retryable=not fatal)
+                raise VendorFailed(in_words(said), retryable=not fatal)
             case {"type": "chunk", "data": audio}:
                 self.done = bool(message.get("done"))
                 sound = decoded(audio)

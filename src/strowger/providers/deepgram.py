@@ -20,6 +20,7 @@ from strowger.providers.websocket import (
     Message,
     VendorFailed,
     checked_key,
+    in_words,
     read_json,
     socket_url,
     to_json,
@@ -114,7 +115,7 @@ class DeepgramSession(HearingSession):
                 return self._heard.result(final=self._heard.settled, sign=TurnSign.OVER)
             case "Error":
                 said = message.get("description") or message.get("message") or "no reason given"
-                raise VendorFailed(str(said)[:300], retryable=True)
+                raise VendorFailed(in_words(said), retryable=True)
         return None
 
     def _segment(self, message: Message) -> Recognised | None:

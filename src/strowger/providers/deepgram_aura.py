@@ -12,7 +12,15 @@ from strowger.agent import VoiceSettings
 from strowger.media.events import Codec
 from strowger.ports import LINE_RATE, Word
 from strowger.providers.deepgram import DeepgramSettings
-from strowger.providers.websocket import Dial, Frame, VendorFailed, read_json, socket_url, to_json
+from strowger.providers.websocket import (
+    Dial,
+    Frame,
+    VendorFailed,
+    in_words,
+    read_json,
+    socket_url,
+    to_json,
+)
 
 MOST_FLUSHES = 20
 SLOWEST, FASTEST = 0.7, 1.5
@@ -76,5 +84,5 @@ class AuraSession:
                 self.done = True
             case "Error" | "Warning":
                 said = message.get("description") or message.get("err_msg") or "no reason given"
-                raise VendorFailed(str(said)[:300], retryable=True)
+                raise VendorFailed(in_words(said), retryable=True)
         return ()

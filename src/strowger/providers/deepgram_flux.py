@@ -19,6 +19,7 @@ from strowger.providers.websocket import (
     Frame,
     Garbage,
     VendorFailed,
+    in_words,
     read_json,
     socket_url,
     to_json,
@@ -116,8 +117,8 @@ class FluxSession(HearingSession):
             case {"type": "TurnInfo", "event": str(event), "transcript": str(text)}:
                 pass
             case {"type": "Error"}:
-                said = f"{message.get('code')}: {message.get('description')}"
-                raise VendorFailed(said[:300], retryable=True)
+                said = f"{in_words(message.get('code'))}: {in_words(message.get('description'))}"
+                raise VendorFailed(said, retryable=True)
             case {"type": "TurnInfo"}:
                 raise Garbage("sent a turn without a transcript")
             case _:

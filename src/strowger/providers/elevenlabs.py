@@ -24,6 +24,7 @@ from strowger.providers.websocket import (
     Garbage,
     VendorFailed,
     checked_key,
+    in_words,
     read_json,
     socket_url,
     to_json,
@@ -120,8 +121,8 @@ class ElevenLabsSession:
         message = read_json(frame)
         if message.get("error") or (message.get("code") and "audio" not in message):
             said = message.get("message") or message.get("error")
-            fatal = message.get("code") in FATAL_CODES
-            raise VendorFailed(str(said)[:300], retryable=not fatal)
+            fatal = number(message.get("code")) in FATAL_CODES
+            raise VendorFailed(in_words(said), retryable=not fatal)
         context = message.get("contextId", message.get("context_id"))
         if context is not None and context != str(self._number):
             return ()

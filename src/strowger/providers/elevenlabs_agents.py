@@ -50,7 +50,9 @@ from strowger.providers.websocket import (
     Frame,
     Garbage,
     VendorFailed,
+    as_json,
     checked_key,
+    in_words,
     read_json,
     socket_url,
     to_json,
@@ -238,7 +240,7 @@ class AgentsConversation:
                 return Received(self._tool_called(call))
             case {"type": "error", "error_event": dict(error)}:
                 said = error.get("message") or error.get("reason") or error.get("error_type")
-                raise VendorFailed(str(said)[:300], retryable=error.get("code") != POLICY)
+                raise VendorFailed(in_words(said), retryable=error.get("code") != POLICY)
             case {"type": "error"}:
                 raise VendorFailed("it ended the conversation", retryable=True)
             case {"type": str(kind)} if kind not in UNDERSTOOD:
@@ -304,7 +306,7 @@ class AgentsConversation:
     def _tool_called(self, call: Mapping[str, object]) -> Sequence[DialogueEvent]:
         match call:
             case {"tool_name": str(name), "tool_call_id": str(id)}:
-                arguments = json.dumps(call.get("parameters") or {})
+                arguments = as_json(call.get("parameters") or {})
                 return [*self._closed(), ToolRequested(0, id, name, arguments)]
         raise Garbage("sent a tool call without its name or id")
 

@@ -7,7 +7,6 @@ the signature it came with)
 https://ai.google.dev/gemini-api/docs/whats-new-gemini-3.6 (and with the id; how long they think)
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from strowger.conversation.dialogue import Message, OfferedTool, Role, ToolCall
 from strowger.ports import ReplyEnd
 from strowger.providers.anthropic import CALL_BEGINS, GO_ON, arguments_of
 from strowger.providers.streamed_model import WrittenCalls, whole
-from strowger.providers.websocket import Garbage, VendorFailed, read_json
+from strowger.providers.websocket import Garbage, VendorFailed, as_json, read_json
 
 URL = "https://generativelanguage.googleapis.com/v1beta"
 DEFAULT_MODEL = "gemini-3.5-flash-lite"
@@ -209,7 +208,7 @@ class GeminiReply:
         place = len(self._calls)
         given = asked.get("id")
         id = given if isinstance(given, str) and given else f"{UNNAMED}{self._number}_{place}"
-        arguments = json.dumps(asked.get("args") or {})
+        arguments = as_json(asked.get("args") or {})
         self._calls.add(place, id=id, name=name, arguments=arguments)
         signature = part.get("thoughtSignature") if isinstance(part, dict) else None
         self._signatures[id] = signature if isinstance(signature, str) else None

@@ -49,6 +49,7 @@ from strowger.providers.websocket import (
     Frame,
     Garbage,
     VendorFailed,
+    in_words,
     read_json,
     socket_url,
     to_json,
@@ -255,7 +256,7 @@ class RealtimeConversation:
         self._active, self._pending = False, None
         match response:
             case {"status": "failed", "status_details": {"error": dict(error)}}:
-                retryable = str(error.get("code")) not in FOREVER_CODES
+                retryable = in_words(error.get("code")) not in FOREVER_CODES
                 raise VendorFailed(_told(error), retryable=retryable)
             case {"status": "failed"}:
                 raise VendorFailed("a response failed", retryable=True)
@@ -263,7 +264,7 @@ class RealtimeConversation:
                 return Received((ResponseOver(),), self._next_response())
 
     def _complained(self, error: Mapping[str, object]) -> Received:
-        kind, code = str(error.get("type")), str(error.get("code"))
+        kind, code = in_words(error.get("type")), in_words(error.get("code"))
         if not self.ready or kind in FATAL or code in FATAL_CODES:
             forever = kind in FOREVER or code in FOREVER_CODES
             raise VendorFailed(_told(error), retryable=not forever or code == "session_expired")
@@ -285,4 +286,4 @@ def _string(message: Mapping[str, object], name: str) -> str:
 
 def _told(error: Mapping[str, object]) -> str:
     said = error.get("message") or error.get("code") or error.get("type")
-    return str(said)[:300]
+    return in_words(said)

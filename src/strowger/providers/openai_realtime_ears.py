@@ -24,6 +24,7 @@ from strowger.providers.websocket import (
     Frame,
     Garbage,
     VendorFailed,
+    in_words,
     read_json,
     socket_url,
     to_json,
@@ -134,7 +135,7 @@ class RealtimeSession(HearingSession):
             case {"type": str(kind), "item_id": str(item)} if "input_audio_transcription" in kind:
                 return self._transcribed(kind.rpartition(".")[2], item, message)
             case {"type": "error", "error": dict(error)}:
-                problem = str(error.get("message"))[:300]
+                problem = in_words(error.get("message"))
                 mends = error.get("type") == "server_error" or error.get("code") == EXPIRED
                 raise VendorFailed(problem, retryable=mends)
             case {"type": str()}:
@@ -150,7 +151,7 @@ class RealtimeSession(HearingSession):
                 self._texts[item] = text.strip()
                 self._open.discard(item)
             case "failed", {"error": dict(error)}:
-                raise VendorFailed(str(error.get("message"))[:300], retryable=True)
+                raise VendorFailed(in_words(error.get("message")), retryable=True)
             case "segment", _:
                 return None
             case _:

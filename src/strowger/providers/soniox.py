@@ -19,6 +19,7 @@ from strowger.providers.websocket import (
     Garbage,
     VendorFailed,
     checked_key,
+    in_words,
     read_json,
     socket_url,
     to_json,
@@ -122,7 +123,7 @@ class SonioxSession(HearingSession):
         message = read_json(frame)
         if message.get("error_code") is not None:
             code = round(number(message["error_code"]))
-            problem = f"{code} {message.get('error_message')}"[:300]
+            problem = f"{code} {in_words(message.get('error_message'))}"
             raise VendorFailed(problem, retryable=code not in OUR_FAULT)
         tokens = message.get("tokens")
         if not isinstance(tokens, list):

@@ -281,6 +281,19 @@ def read_json(frame: Frame) -> Message:
     return message
 
 
+def in_words(value: object) -> str:
+    """What a vendor says is wrong, as its error shows it: words, or a code."""
+    return str(value)[:300] if isinstance(value, str | int | float) else "no reason given"
+
+
+def as_json(value: object) -> str:
+    """What was read of a message, as JSON. Raises Garbage."""
+    try:
+        return json.dumps(value)
+    except RecursionError:  # it is read some levels deeper than it is written
+        raise Garbage("sent JSON that is nested too deep") from None
+
+
 def to_json(**fields: object) -> str:
     """A message of JSON; escaped as ASCII, so that text that is not valid Unicode cannot fail."""
     return json.dumps(fields, separators=(",", ":"))
