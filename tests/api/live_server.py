@@ -26,6 +26,7 @@ from tests.e2e.server import ENVIRONMENT
 from tests.store.samples import RESULT
 
 ROOT = Path(__file__).parents[2]
+STRANGERS = 64
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Live:
     url: str
     key: str
     finished_call: str
+    strangers: list[str]
+    """Keys of other workspaces, each with nothing in it."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -67,9 +70,11 @@ async def _serving(database_url: str, folder: Path) -> AsyncIterator[Live]:
         headers = await home.key()
         await home.trunk(headers, is_default=True)
         over = await _finished_call(home, headers, folder)
+        strangers = [await home.key(workspace=f"workspace_{n}") for n in range(STRANGERS)]
         async with served(home.app) as client:
             key = headers["Authorization"].removeprefix("Bearer ")
-            yield Live(str(client.base_url), key, over)
+            keys = [each["Authorization"].removeprefix("Bearer ") for each in strangers]
+            yield Live(str(client.base_url), key, over, keys)
         bell.cancel()
 
 
