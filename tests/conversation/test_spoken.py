@@ -505,6 +505,26 @@ def test_who_talks_on_after_the_time_for_a_transfer_has_not_been_put_through() -
     assert stage.reason == "callee_hangup"
 
 
+class Insistent(Forgetful):
+    """One that is asked for another transfer while the first is under way, and refuses that."""
+
+    def acts(self, effect: SpokenEffect) -> None:
+        if isinstance(effect, Transfer) and effect.use > 1:
+            problem = "the far end cannot be asked now"
+            self.soon(0.1, ToolFinished(effect.use, False, problem))
+        else:
+            super().acts(effect)
+
+
+def test_another_transfer_that_is_refused_meanwhile_changes_nothing_about_the_first() -> None:
+    replies = 2 * ['call transfer_call {"target": "sales"}']
+    stage = Insistent(spoken(tools=(SALES,)), replies=replies)
+    stage.callee(3.0, "Sales please")
+    stage.run((SALES.deadline + 6.0, HungUp()))
+    assert len(stage.asked(Transfer)) == 2, "the time for the first was over"
+    assert stage.reason == "transferred"
+
+
 def test_a_callee_is_told_before_he_is_put_through() -> None:
     sales = replace(SALES, message="I put you through.")
     stage = Theatre(spoken(tools=(sales,)), replies=['call transfer_call {"target": "sales"}'])

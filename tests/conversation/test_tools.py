@@ -413,6 +413,23 @@ def test_who_talks_on_after_the_time_for_a_transfer_has_not_been_put_through(
     assert scene.hung_up == (33.0, reason)
 
 
+def test_another_transfer_that_is_refused_meanwhile_changes_nothing_about_the_first() -> None:
+    scene = play(
+        agent(SALES),
+        says(3.0, "I want to buy"),
+        asks(4.75, 1, "transfer_call", TO_SALES),
+        (5.0, TransferAccepted(1)),
+        says(6.0, "hurry up please"),
+        asks(7.75, 2, "transfer_call", TO_SALES),
+        (8.0, ToolFinished(2, False, "the callee is being put through already")),
+        (8.1, HungUp()),
+    )
+    assert [effect for _, effect in scene.of(Transfer)] == [
+        Transfer(use, "+14155550111") for use in (1, 2)
+    ]
+    assert scene.hung_up == (8.1, "transferred")
+
+
 def test_a_transfer_that_fails_goes_back_to_the_model() -> None:
     scene = play(
         agent(SALES),

@@ -59,8 +59,8 @@ class CalleeSide:
         failing: Failing,
     ) -> None:
         self.cut: Cut | None = None
-        self.transferring = False
-        """The far end is putting him through, for all that is known."""
+        self.transferring: int | None = None
+        """The use by which the far end is putting him through, for all that is known."""
         self._definition = definition
         self._turns = turns
         self._agent = agent
@@ -86,7 +86,7 @@ class CalleeSide:
             if isinstance(event, Transcribed) and event.final:
                 self._failing.succeeded(ProviderKind.SPEECH_TO_TEXT)
             if isinstance(event, Transcribed) and event.text and not self._agent.desk.puts_through:
-                self.transferring = False  # it was not done in time, and he is still here
+                self.transferring = None  # it was not done in time, and he is still here
         return self.decided(self._turns.receive(event, now=now), now=now)
 
     def decided(self, decision: Decision | None, *, now: float) -> list[Effect]:

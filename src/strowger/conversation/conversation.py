@@ -115,7 +115,7 @@ class Conversation:
         match event:
             case Answered():
                 return self._answered(now=now)
-            case HungUp() if self._callee.transferring:
+            case HungUp() if self._callee.transferring is not None:
                 return self._agent.hang_up(EndReason.TRANSFERRED, now=now)
             case HungUp() | EndRequested() | MediaLost():
                 return self._agent.hang_up(ENDINGS[type(event)], now=now)
@@ -210,7 +210,8 @@ class Conversation:
             case ToolFinished(use, ok, result):
                 return self._tool_finished(use, result, ok=ok, now=now)
             case TransferAccepted(use):
-                self._callee.transferring = self._agent.desk.runs(use)
+                if self._agent.desk.runs(use):
+                    self._callee.transferring = use
                 return []
             case AgentFetched(use, definition):
                 return self._hand_over(use, definition, now=now)
@@ -221,11 +222,11 @@ class Conversation:
                 assert_never(event)
 
     def _tool_finished(self, use: int, result: str, *, ok: bool, now: float) -> list[Effect]:
-        if self._agent.desk.is_transfer(use):
-            if ok:
-                self._agent.desk.finish(use, result, ok=True, now=now)
-                return self._agent.hang_up(EndReason.TRANSFERRED, now=now)
-            self._callee.transferring = False
+        if ok and self._agent.desk.is_transfer(use):
+            self._agent.desk.finish(use, result, ok=True, now=now)
+            return self._agent.hang_up(EndReason.TRANSFERRED, now=now)
+        if self._callee.transferring == use:
+            self._callee.transferring = None
         return self._agent.tool_finished(use, result, ok=ok, now=now)
 
     def _hand_over(self, use: int, definition: AgentDefinition, *, now: float) -> list[Effect]:

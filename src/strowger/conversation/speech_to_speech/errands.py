@@ -89,7 +89,8 @@ class Errands:
         if event.ok and desk.is_transfer(event.use):
             desk.finish(event.use, event.result, ok=True, now=now)
             return self._ending.hang_up(EndReason.TRANSFERRED, now=now)
-        call.transferring = call.transferring and not desk.is_transfer(event.use)
+        if call.transferring == event.use:
+            call.transferring = None
         return self._finish(event.use, event.result, ok=event.ok, now=now)
 
     def expire(self, *, now: float) -> list[SpokenEffect]:

@@ -94,8 +94,8 @@ class Hearing:
                     entry.text = " ".join(text.split())
                     if entry.text:
                         self._callee_acts()
-                        # After the time for a transfer: it was not done, and he is still here.
-                        call.transferring = call.transferring and call.acting.desk.puts_through
+                        if not call.acting.desk.puts_through:
+                            call.transferring = None  # not done in time, and he is still here
                 return []
 
     def _callee_item(self, item: str, *, now: float) -> CalleeItem:

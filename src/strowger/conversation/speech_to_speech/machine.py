@@ -131,7 +131,7 @@ class SpokenConversation:
         match event:
             case Answered():
                 return self._answered(now=now)
-            case HungUp() if call.transferring:
+            case HungUp() if call.transferring is not None:
                 return self._ending.hang_up(EndReason.TRANSFERRED, now=now)
             case HungUp() | EndRequested() | MediaLost():
                 return self._ending.hang_up(ENDINGS[type(event)], now=now)
@@ -198,7 +198,8 @@ class SpokenConversation:
             case ToolFinished():
                 return self._errands.finished(event, now=now)
             case TransferAccepted(use):
-                call.transferring = call.acting.desk.runs(use)
+                if call.acting.desk.runs(use):
+                    call.transferring = use
                 return []
             case AgentFetched(use, definition):
                 return self._errands.hand_over(use, definition, now=now)

@@ -28,8 +28,8 @@ class Situation:
         """The service hears a turn of the callee's that it will answer."""
         self.unanswered: CalleeItem | None = None
         """The turn of the callee's that nobody was heard to answer yet."""
-        self.transferring = False
-        """The far end is putting the callee through."""
+        self.transferring: int | None = None
+        """The use by which the far end is putting the callee through, for all that is known."""
         self.longest = definition.limits.max_duration
         self.record = Record()
         self.acting = Acting(definition.tools, self.record)
