@@ -10,6 +10,7 @@ from strowger.conversation.events import HungUp
 from strowger.conversation.speech_to_speech.events import (
     AnswerTool,
     Connect,
+    Connected,
     Inform,
     Respond,
     Say,
@@ -67,14 +68,14 @@ def test_one_that_is_not_there_is_passed_over_before_anybody_waits() -> None:
     stage.run((5.0, HungUp()))
     assert asked_in_turn(stage) == [("openai", False), ("absent", False), ("second", False)]
     assert stage.transcript[-1] == ("agent", "Hi.")
-    assert apologies(stage) == [phrases.APOLOGY], "once"
+    assert apologies(stage) == []
     same_again(stage)
 
 
 def test_one_that_cannot_be_connected_is_not_tried_twice_while_another_is_left() -> None:
     stage = chain_of("second")
     stage.unreachable = {"openai"}
-    stage.run((6.0, HungUp()))
+    stage.run((3.0, HungUp()))
     assert asked_in_turn(stage) == [("openai", False), ("second", False)]
     assert texts(stage.asked(Say)) == ["Hi."]
     assert stage.asked(Respond) == []
@@ -150,7 +151,7 @@ def test_before_anything_was_said_even_such_a_one_takes_over_and_greets_by_itsel
     stage.run((6.0, HungUp()))
     assert asked_in_turn(stage) == [("openai", False), ("kept", False)]
     assert stage.asked(Say, Respond) == []
-    assert stage.transcript == [("agent", phrases.APOLOGY), ("agent", "Hi, this is Eleven.")]
+    assert stage.transcript == [("agent", "Hi, this is Eleven.")]
 
 
 def test_a_conversation_that_such_a_one_began_another_goes_on_with() -> None:
@@ -225,3 +226,53 @@ def test_a_colleague_begins_with_the_first_of_his_own_and_none_has_to_know_the_c
         ("openai", False), ("second", False), ("openai", False), ("kept", False),
     ]  # fmt: skip
     assert stage.transcript[-1] == ("agent", "Billing here.")
+
+
+def test_one_that_fails_at_once_is_replaced_without_a_word_of_it() -> None:
+    stage = chain_of("second")
+    stage.unreachable = {"openai"}
+    stage.run((6.0, HungUp()))
+    assert apologies(stage) == []
+    assert stage.transcript == [("agent", "Hi.")]
+    same_again(stage)
+
+
+def test_where_the_next_is_not_there_at_once_either_the_callee_is_told_why_he_waits() -> None:
+    class Slow(Chain):
+        """Whose second service takes its time."""
+
+        def connects(self, effect: Connect) -> None:
+            if effect.brief.settings.provider == "second":
+                self.soon(2.5, Connected(effect.connection, greets=False, resumes=True))
+            else:
+                super().connects(effect)
+
+    stage = Slow(spoken("Hi.", fallbacks=("second",), limits=Limits(provider_deadline=3.0)))
+    stage.unreachable = {"openai"}
+    stage.run((12.0, HungUp()))
+    assert stage.transcript == [("agent", phrases.APOLOGY), ("agent", "Hi.")]
+    assert [at for at, effect in stage.effects if isinstance(effect, SayPlainly)] == [1.5]
+    same_again(stage)
+
+
+@pytest.mark.parametrize("retryable", [True, False])
+def test_who_was_not_understood_before_the_service_broke_off_is_asked_again(
+    *, retryable: bool
+) -> None:
+    stage = chain_of("second", replies=[""])
+    stage.callee(3.0, "Tuesday")
+    stage.at(4.6, lambda: stage.fail(retryable=retryable))  # its words come at 4.8
+    stage.run((9.0, HungUp()))
+    assert texts(stage.asked(Say)) == ["Hi.", phrases.SAY_IT_AGAIN]
+    assert stage.asked(Respond) == []
+    same_again(stage)
+
+
+def test_who_was_not_understood_by_two_of_them_is_asked_once() -> None:
+    stage = chain_of("second", replies=[""])
+    stage.callee(3.0, "Tuesday")
+    stage.at(4.6, stage.fail)
+    stage.at(4.7, stage.fail)
+    stage.run((9.0, HungUp()))
+    assert [provider for provider, _ in asked_in_turn(stage)] == ["openai", "openai", "second"]
+    assert texts(stage.asked(Say)) == ["Hi.", phrases.SAY_IT_AGAIN]

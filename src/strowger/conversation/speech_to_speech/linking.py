@@ -28,6 +28,11 @@ class Linking:
     lost before the first."""
     owed: bool = False
     """The callee waits for an answer that the connection before did not give."""
+    unheard: bool = False
+    """The turn that the callee waits for an answer to, the next cannot be told of: its words did
+    not come."""
+    apology_due: float | None = None
+    """When the callee has waited for his first words for so long that he is told why."""
     nudged: bool = False
     """One that cannot be replaced was asked again."""
     takes_over: bool = False
@@ -51,7 +56,7 @@ class Linking:
         """False where that was known."""
         if self.ready is not None:
             return False
-        self.ready, self.resumes = event, event.resumes
+        self.ready, self.resumes, self.apology_due = event, event.resumes, None
         return True
 
     def sounds(self) -> None:
@@ -78,7 +83,8 @@ class Linking:
 
     def hand_over(self, chain: Sequence[SpeechToSpeechSettings]) -> None:
         """The next is another agent's, and begins anew."""
-        self.chain, self.owed, self.takes_over = chain, False, True
+        self.chain, self.takes_over = chain, True
+        self.owed = self.unheard = False
         self._ask_first(0)
 
     def _ask_first(self, place: int) -> None:

@@ -76,6 +76,12 @@ class Record:
         return any(entry.unfinished for entry in self._agents.values())
 
     @property
+    def unheard(self) -> bool:
+        """Whether the callee's last turn is over and its words are not told."""
+        callees = [entry for entry in self._callees.values() if entry.done_at is not None]
+        return bool(callees) and callees[-1].text is None
+
+    @property
     def service_speaks(self) -> bool:
         """Whether more may come of what the service has begun."""
         return any(entry.unfinished and not entry.plain for entry in self._agents.values())

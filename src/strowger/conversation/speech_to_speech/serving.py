@@ -19,6 +19,10 @@ from strowger.conversation.speech_to_speech.events import (
 from strowger.conversation.speech_to_speech.situation import Situation
 from strowger.lifecycle import EndReason
 
+UNNOTICED = 1.5
+"""Seconds after the answer in which nobody wonders why nothing is said: one service may take over
+from another without a word."""
+
 
 class Serving:
     def __init__(self, call: Situation, asking: Asking, ending: Ending) -> None:
@@ -51,8 +55,10 @@ class Serving:
         call.patience.quiet(now=now)
         tools = self._offer_tools()
         owed, link.owed = link.owed, False
+        unheard, link.unheard = link.unheard, False
         if owed and call.opened:  # the wait goes on that began with the failure
-            answers = self._asking.answer_what_waits(now=now) or [Respond()]
+            again = Say(phrases.SAY_IT_AGAIN) if unheard else Respond()
+            answers = self._asking.answer_what_waits(now=now) or [again]
             return [*tools, *answers, *self._asking.say_what_waits(now=now)]
         call.patience.service_heard()
         first = owed or link.takes_over or call.definition.turn_taking.who_speaks_first == "agent"
@@ -99,6 +105,7 @@ class Serving:
         """It failed, or kept us waiting: another connection goes on, or another service."""
         call, link = self._call, self._call.link
         waits = call.patience.awaited_since is not None or call.record.unfinished
+        unheard = call.record.unheard
         call.record.finish_all(in_order=False)
         begun = call.record.begun
         call.callee_has_floor = False  # whatever he says now, the next one hears
@@ -108,11 +115,20 @@ class Serving:
         if not another:
             return self._ending.give_up(now=now)
         link.owed = waits and call.opened
+        link.unheard = link.owed and (unheard or link.unheard)
         call.opened = call.opened and begun  # first words that nobody heard are said again
         effects: list[SpokenEffect] = [self.connect(now=now)]
         if waits and not call.record.playing and not call.record.unfinished:
-            effects.append(self._asking.say_plainly(phrases.APOLOGY))
+            noticed = (call.answered_at or 0.0) + UNNOTICED
+            if now >= noticed or begun:
+                return effects + self.apologise()
+            link.apology_due = noticed
         return effects
+
+    def apologise(self) -> list[SpokenEffect]:
+        """Tell the callee why he waits."""
+        self._call.link.apology_due = None
+        return [self._asking.say_plainly(phrases.APOLOGY)]
 
     def late(self, *, now: float) -> list[SpokenEffect]:
         """The service keeps the callee waiting."""

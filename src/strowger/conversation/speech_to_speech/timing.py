@@ -34,7 +34,7 @@ class Timing:
             deadlines.append(call.leaving.due)
         else:
             deadlines += [self._filler_due(), self._service_due(), self._silence_due()]
-            deadlines.append(call.patience.digits_due())
+            deadlines += [call.patience.digits_due(), call.link.apology_due]
         return min(at for at in deadlines if at is not None)
 
     def handle(self, due: float, *, now: float) -> list[SpokenEffect]:
@@ -53,6 +53,8 @@ class Timing:
             if call.patience.awaited_since is not None:
                 return [filler]  # its own deadline goes on
             return self._asking.ask(filler, now=now)
+        if due == call.link.apology_due:
+            return self._serving.apologise()
         if due == self._service_due():
             return self._serving.late(now=now)
         return self._break_silence(now=now)
