@@ -248,6 +248,57 @@ def test_who_takes_over_hears_the_turn_from_its_beginning(broken: Ears) -> None:
     run(test())
 
 
+def test_what_could_not_be_sent_to_one_is_not_the_failure_of_the_next() -> None:
+    """A connection breaks under who reads and who sends, and one of them is told later."""
+    breaks, told = asyncio.Event(), asyncio.Event()
+
+    class Breaking(_Turn):
+        async def send(self, pcm: bytes) -> None:
+            await told.wait()
+            raise BROKEN
+
+        async def results(self) -> AsyncIterator[Recognised]:
+            await breaks.wait()
+            if breaks.is_set():
+                raise BROKEN
+            yield Recognised("", final=True)
+
+    class Line(Ears):
+        @asynccontextmanager
+        async def recognise(
+            self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str]
+        ) -> AsyncIterator[Recognition]:
+            yield Breaking(self)
+
+    async def test() -> None:
+        watcher = Watcher()
+        second = Ears("b")
+        ears, settings = falling_ears(Line("a"), second, watcher=watcher)
+        async with ears.recognise(settings, language="en-US", phrases=()) as turn:
+
+            async def first() -> str:
+                async for result in turn.results():
+                    return result.text
+                raise AssertionError
+
+            async with asyncio.TaskGroup() as tasks:
+                sending = tasks.create_task(turn.send(SECOND))
+                reading = tasks.create_task(first())
+                await asyncio.sleep(0)
+                breaks.set()
+                while not second.begun:
+                    await asyncio.sleep(0)
+                for _ in range(5):  # until it has heard what was sent before
+                    await asyncio.sleep(0)
+                told.set()
+                await sending
+                await turn.flush()
+            assert reading.result() == "b 1 s"
+        assert watcher.failed == ["a"]
+
+    run(test())
+
+
 def test_the_next_turn_begins_with_who_went_on() -> None:
     async def test() -> None:
         first = Ears("a", on_begin=BROKEN)

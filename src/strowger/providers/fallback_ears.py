@@ -96,15 +96,15 @@ class FallbackTurn:
         del self._pcm[:surplus]
         self._passed_on = max(0, self._passed_on - surplus)
         self._asked = None  # the pause was none
-        if self._ears is not None:
-            with self._noting_failure():
-                await self._pass_on(self._ears)
+        if (ears := self._ears) is not None:
+            with self._noting_failure(ears):
+                await self._pass_on(ears)
 
     async def flush(self) -> None:
         self._asked = Clock()
-        if self._ears is not None:
-            with self._noting_failure():
-                await self._ears.flush()
+        if (ears := self._ears) is not None:
+            with self._noting_failure(ears):
+                await ears.flush()
         self._set_deadline()
 
     async def results(self) -> AsyncGenerator[Recognised, None]:
@@ -190,10 +190,14 @@ class FallbackTurn:
             self._waiting.reschedule(now if self._broken is not None else self._due())
 
     @contextmanager
-    def _noting_failure(self) -> Iterator[None]:
-        """Who reads the results finds another recogniser; who sends need not know."""
+    def _noting_failure(self, ears: Recognition) -> Iterator[None]:
+        """Who reads the results finds another recogniser; who sends need not know.
+
+        What fails to be sent to one that was given up meanwhile is not the next one's failure.
+        """
         try:
             yield
         except ProviderError as error:
-            self._broken = error
-            self._set_deadline()
+            if self._ears is ears:
+                self._broken = error
+                self._set_deadline()
