@@ -22,17 +22,21 @@ class Service:
 
     greets = False
 
-    def __init__(self, *, refuses: int = 0) -> None:
+    def __init__(self, *, refuses: int = 0, retryable: bool = True) -> None:
         self.dialogues: list[FakeDialogue] = []
+        self.asked: list[float] = []
+        """When a connection was wanted."""
         self.broken_off: list[BaseException] = []
         self._refuses = refuses
+        self._retryable = retryable
 
     @asynccontextmanager
     async def converse(self, brief: Brief) -> AsyncIterator[FakeDialogue]:
+        self.asked.append(asyncio.get_running_loop().time())
         await asyncio.sleep(CONNECTS_IN)
         if self._refuses:
             self._refuses -= 1
-            raise ProviderError("openai cannot be reached", retryable=True)
+            raise ProviderError("openai cannot be reached", retryable=self._retryable)
         dialogue = FakeDialogue([])
         self.dialogues.append(dialogue)
         try:
@@ -54,11 +58,12 @@ def rings(
     *,
     kept_for: float = 45.0,
     at_all: bool = True,
+    replaceable: bool = False,
 ) -> None:
     """Let it ring, have this happen, and leave nothing behind."""
 
     async def main() -> None:
-        standby = Standby(service, BRIEF, kept_for=kept_for)
+        standby = Standby(service, BRIEF, kept_for=kept_for, replaceable=replaceable)
         async with asyncio.TaskGroup() as tasks:
             preparing = tasks.create_task(standby.prepare())
             if at_all:
@@ -130,7 +135,7 @@ def test_a_telephone_that_has_not_rung_has_nobody_connected() -> None:
     rings(service, call, at_all=False)
 
 
-@pytest.mark.parametrize("after", [0.25, 6.0])
+@pytest.mark.parametrize("after", [0.25, 3.0])
 def test_one_that_cannot_be_connected_while_it_rings_is_connected_at_the_answer(
     after: float,
 ) -> None:
@@ -142,6 +147,66 @@ def test_one_that_cannot_be_connected_while_it_rings_is_connected_at_the_answer(
             assert waited == CONNECTS_IN + max(0.0, CONNECTS_IN - after)
 
     rings(service, call)
+
+
+def test_one_that_cannot_be_connected_is_tried_again_as_long_as_it_rings() -> None:
+    service = Service(refuses=2)
+
+    async def call(standby: Standby) -> None:
+        await asyncio.sleep(12.0)
+        async with answered(standby) as (waited, dialogue):
+            assert (waited, service.open) == (0.0, [dialogue])
+
+    rings(service, call)
+    assert [at - service.asked[0] for at in service.asked] == [0.0, 5.5, 11.0]
+
+
+def test_a_wrong_key_is_not_tried_again_until_the_answer() -> None:
+    service = Service(refuses=1, retryable=False)
+
+    async def call(standby: Standby) -> None:
+        await asyncio.sleep(12.0)
+        assert len(service.asked) == 1
+        async with answered(standby) as (waited, _):
+            assert waited == CONNECTS_IN
+
+    rings(service, call)
+
+
+@pytest.mark.parametrize(
+    ("after", "waits"), [(0.25, 0.25), (3.0, 0.0), (5.75, 0.0)],
+    ids=["while it is tried", "after that", "while it is tried again"],
+)  # fmt: skip
+@pytest.mark.parametrize("retryable", [True, False])
+def test_where_another_could_take_over_one_that_has_failed_is_not_waited_for(
+    after: float, waits: float, *, retryable: bool
+) -> None:
+    service = Service(refuses=2, retryable=retryable)
+
+    async def call(standby: Standby) -> None:
+        await asyncio.sleep(after)
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        with pytest.raises(ProviderError, match="cannot be reached") as failure:
+            async with answered(standby):
+                pass
+        assert loop.time() - asked == waits
+        assert failure.value.retryable is retryable
+        await asyncio.sleep(60.0)
+        assert len(service.asked) <= 2, "nobody has a use for it any more"
+
+    rings(service, call, replaceable=True)
+
+
+def test_one_that_was_connected_in_the_end_has_not_failed() -> None:
+    service = Service(refuses=1)
+
+    async def call(standby: Standby) -> None:
+        await asyncio.sleep(9.0)
+        async with answered(standby) as (waited, _):
+            assert waited == 0.0
+
+    rings(service, call, replaceable=True)
 
 
 def test_one_that_has_gone_while_it_rang_is_connected_again() -> None:

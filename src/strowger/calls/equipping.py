@@ -18,6 +18,7 @@ from strowger.calls.speech_to_speech.standby import Standby
 from strowger.calls.switching import Switches
 from strowger.calls.warming import Warming
 from strowger.conversation.conversation import first_sentence
+from strowger.conversation.speech_to_speech.briefing import settings_of
 from strowger.conversation.speech_to_speech.machine import first_brief
 from strowger.errors import ProviderError
 from strowger.model import ProviderSwitch
@@ -90,7 +91,8 @@ class Equipper:
         service = self._service(brief.settings)
         if service.greets:
             return Equipment(agent, means)
-        standby = Standby(service, brief)
+        chain = settings_of(agent).chain
+        standby = Standby(service, brief, replaceable=len(chain) > 1)
 
         def find(wanted: SpeechToSpeechSettings) -> SpeechToSpeech:
             return standby if wanted == brief.settings else self._service(wanted)
