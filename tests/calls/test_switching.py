@@ -62,4 +62,6 @@ def test_a_reason_tells_no_password_and_is_a_line_at_most() -> None:
     assert plain("http://ann:s3cret@proxy:80/v1\n cannot be reached") == (
         "http://proxy:80/v1 cannot be reached"
     )
+    assert plain("wss://ann:p@ss@host/v1 broke off") == "wss://host/v1 broke off"
+    assert plain("https://host/v1?to=ann@post broke off") == "https://host/v1?to=ann@post broke off"
     assert len(plain("x" * 1000)) == LONGEST_REASON

@@ -13,7 +13,7 @@ from strowger.model import ProviderSwitch
 
 LONGEST_REASON = 300
 """Characters."""
-USER_IN_ADDRESS = re.compile(r"//[^/\s@]+@")
+USER_IN_ADDRESS = re.compile(r"//[^/?#\s]+@")
 
 
 class Switches:
