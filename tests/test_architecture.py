@@ -142,7 +142,7 @@ def test_no_task_is_started_outside_a_group() -> None:
                     assert not loose, f"{path}:{node.lineno}: a task outside a group"
 
 
-ON_DEMAND = {"_simulated_telephone", "_turn_judge"}
+ON_DEMAND = {"_simulated_exchange", "_turn_judge"}
 """What a worker runs only where there are test calls, or a model that judges turns."""
 
 
@@ -169,3 +169,26 @@ def test_an_idle_process_has_loaded_only_what_it_needs(process: str, without: se
     check = f"import sys; assert not {without} & set(sys.modules), {without} & set(sys.modules)"
     program = "\n".join([first, f"import strowger.app.{process}", *loads, check])
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+LOADED_BY = """
+import asyncio, sys, threading
+
+from strowger.app import worker
+
+class Witness:
+    def find_spec(self, name, path, target=None):
+        if name.startswith("strowger.simulate"):
+            assert threading.current_thread() is not threading.main_thread(), name
+
+async def main():
+    sys.meta_path.insert(0, Witness())
+    async with worker._simulated_telephone(None, 2):
+        assert "strowger.simulate.exchange" in sys.modules
+
+asyncio.run(main())
+"""
+
+
+def test_what_the_first_test_call_needs_is_loaded_while_others_speak() -> None:
+    subprocess.run([sys.executable, "-c", LOADED_BY], check=True)
