@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from strowger.agent import AgentDefinition, TurnTaking
+from strowger.conversation import phrases
 from strowger.conversation.dialogue import Message, Role
 from strowger.conversation.events import (
     AgentFetched,
@@ -28,11 +29,13 @@ from strowger.conversation.speech_to_speech.events import (
     CalleeDone,
     Connect,
     Connected,
+    Hush,
     ItemOver,
     OfferTools,
     ReportHeard,
     Respond,
     Say,
+    SayPlainly,
     ServiceFailed,
     SoundBegan,
     SpokenEffect,
@@ -209,3 +212,15 @@ def test_the_colleague_speaks_of_what_his_own_definition_knows() -> None:
     talk.says("2.a", "Billing here.", began=3.0)
     talk.tell(4.0, UtteranceEnded(1, 1.0, 1.0, True))
     assert talk.conversation.handle_timer(now=7.0) == [Say("This is the billing team, Ann?")]
+
+
+def test_a_service_that_was_given_up_says_nothing_more_and_has_nothing_done() -> None:
+    talk = Talk(spoken(tools=(BOOK,)))
+    talk.says("1.a", "Hello, how can I help?", began=1.0)
+    talk.tell(2.0, UtteranceEnded(1, 1.0, 1.0, True))
+    talk.tell(3.0, CalleeBegan("1.b"), CalleeDone("1.b"))
+    talk.conversation.handle_timer(now=8.0)
+    talk.tell(8.2, Connected(2, greets=False, resumes=True))
+    effects = talk.conversation.handle_timer(now=13.2)
+    assert effects == [Hush(), SayPlainly("plain 2", phrases.LAST_APOLOGY)]
+    assert talk.tell(13.5, ToolRequested(0, "use 1", "book", '{"day": 3}')) == []

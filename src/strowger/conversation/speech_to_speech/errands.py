@@ -40,6 +40,8 @@ class Errands:
 
     def requested(self, event: ToolRequested, *, now: float) -> list[SpokenEffect]:
         call, acting = self._call, self._call.acting
+        if call.link.ready is None:  # it was given up: the callee hears that nothing works
+            return []
         call.patience.service_heard()
         call.patience.quiet(now=now)
         leaving = call.closing is not None

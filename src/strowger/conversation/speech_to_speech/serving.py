@@ -11,6 +11,7 @@ from strowger.conversation.speech_to_speech.ending import Ending
 from strowger.conversation.speech_to_speech.events import (
     Connect,
     Connected,
+    Hush,
     OfferTools,
     Respond,
     Say,
@@ -132,8 +133,10 @@ class Serving:
 
     def late(self, *, now: float) -> list[SpokenEffect]:
         """The service keeps the callee waiting."""
-        link = self._call.link
-        if link.ready is None or link.resumes or link.nudged:
-            return self.lost(retryable=True, now=now)
+        link, there = self._call.link, self._call.link.ready is not None
+        if not there or link.resumes or link.nudged:
+            effects = self.lost(retryable=True, now=now)
+            # One that nobody replaces is not left: what it says now would be for nobody.
+            return [Hush(), *effects] if there and self._call.closing is not None else effects
         link.nudged = True
         return self._asking.ask(Say(phrases.SAY_IT_AGAIN), now=now)
