@@ -24,6 +24,7 @@ from strowger.conversation.speech_to_speech.events import (
     Say,
     SayPlainly,
     ServiceFailed,
+    ServiceLeft,
     SoundBegan,
     SpokenEffect,
 )
@@ -170,6 +171,20 @@ def test_one_that_breaks_off_while_it_adds_something_has_the_fallback_voice_say_
     assert talk.heard(3.0, 1) == []
     talk.tell(3.1, SoundBegan(9, "plain 1"), ItemOver("plain 1"))
     assert talk.heard(4.5, 9) == [HUNG_UP]
+
+
+def test_one_that_leaves_once_it_has_said_it_is_not_followed_by_the_fallback_voice() -> None:
+    talk = Farewell(WORDS)
+    talk.tell(2.0, LEAVES)
+    talk.begins(2.5, THANKS)
+    assert talk.tell(2.6, ServiceLeft(1)) == []
+    assert talk.heard(4.0, 1) == [HUNG_UP]
+
+
+def test_one_that_leaves_without_having_said_it_has_the_fallback_voice_say_it() -> None:
+    talk = Farewell(WORDS)
+    talk.tell(2.0, LEAVES)
+    assert talk.tell(2.6, ServiceLeft(1)) == [SayPlainly("plain 1", THANKS)]
 
 
 def test_one_that_tells_no_end_of_what_it_says_ends_the_call_with_the_first() -> None:

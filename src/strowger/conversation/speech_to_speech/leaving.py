@@ -66,6 +66,11 @@ class Leaving:
         elif self._within and not self.plain:
             self._within, self._goodbye, self.due = False, None, self._until
 
+    def service_left(self) -> None:
+        """Of its own will, so that what it said last was the goodbye."""
+        if self._goodbye is not None:
+            self._within = False
+
     def plainly_done(self) -> None:
         """The fallback voice says no more."""
         if self.plain:

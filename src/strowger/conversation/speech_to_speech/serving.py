@@ -100,6 +100,7 @@ class Serving:
         call.record.finish_all(in_order=True)
         if call.closing is None:
             self._ending.close_when_silent(EndReason.AGENT_HANGUP, wait=0.0, now=now)
+        call.leaving.service_left()
         return self._ending.goodbye_lost(now=now)
 
     def lost(self, *, retryable: bool, now: float) -> list[SpokenEffect]:
