@@ -145,18 +145,20 @@ def test_another_model_of_the_same_provider_is_another_one() -> None:
 class Ears:
     """Answers each flush with how many seconds it has heard; fails where it is told to."""
 
-    metered = False
     name: str
+    metered: bool = False
     on_begin: ProviderError | None = None
     on_send: ProviderError | None = None
     on_result: ProviderError | None = None
     hangs: bool = False
     begun: int = 0
+    warmed: int = 0
     models: list[str | None] = field(default_factory=list)
 
     async def warm(
         self, settings: TranscriberSettings, *, language: str, phrases: Sequence[str] = ()
-    ) -> None: ...
+    ) -> None:
+        self.warmed += 1
 
     @asynccontextmanager
     async def recognise(
@@ -244,6 +246,21 @@ def test_who_takes_over_hears_the_turn_from_its_beginning(broken: Ears) -> None:
         except* ProviderError:
             raise AssertionError("it was to go on") from None
         assert (watcher.failed, watcher.answered) == (["a"], ["b"])
+
+    run(test())
+
+
+def test_who_costs_while_it_waits_is_not_warmed_in_place_of_who_does_not() -> None:
+    async def test() -> None:
+        free, costly = Ears("a", on_begin=BROKEN), Ears("b", metered=True)
+        ears, settings = falling_ears(free, costly)
+        async with ears.recognise(settings, language="en-US", phrases=()):
+            pass
+        assert not ears.metered
+        await ears.warm(settings, language="en-US")
+        assert costly.warmed == 0, "somebody's telephone may still ring"
+        async with ears.recognise(settings, language="en-US", phrases=()):
+            assert (free.begun, costly.begun) == (1, 2)
 
     run(test())
 

@@ -44,6 +44,8 @@ class FallbackEars:
         first = self._ordered(settings)[0]
         with suppress(ProviderError):  # the first turn will say it
             ears = self._find(first.name)
+            if ears.metered and not self.metered:
+                return  # who asks believes that it costs nothing, and perhaps nobody answers
             await ears.warm(first.settings, language=language, phrases=phrases)
 
     @asynccontextmanager
