@@ -5,7 +5,7 @@ A worker's packets leave every 20 ms. Where it has to wait for a turn, as all ot
 """
 
 import os
-from contextlib import suppress
+import time
 from pathlib import Path
 
 LIMIT = "LimitNICE=-10 in a systemd unit, CAP_SYS_NICE in a container"
@@ -13,6 +13,10 @@ LIMIT = "LimitNICE=-10 in a systemd unit, CAP_SYS_NICE in a container"
 OF_SESSION = Path("/proc/self/autogroup")
 """Where no service manager divides the processor, Linux divides it among sessions, and niceness
 counts only within one: sched(7), autogroup."""
+TRIES = 60
+"""Of all sessions one at a time may change it, each 0.1 s, where root does not: workers that start
+together come one after another."""
+TRY_EVERY = 0.05
 
 
 def take_precedence(niceness: int) -> bool:
@@ -26,6 +30,17 @@ def take_precedence(niceness: int) -> bool:
     except PermissionError:
         return False
     if os.getsid(0) == os.getpid():  # the session is ours alone, as that of each worker is
-        with suppress(OSError):
-            OF_SESSION.write_text(str(niceness))
+        _tell_session(niceness)
     return True
+
+
+def _tell_session(niceness: int) -> None:
+    for _ in range(TRIES):
+        try:
+            OF_SESSION.write_text(str(niceness))
+        except BlockingIOError:  # another process was first
+            time.sleep(TRY_EVERY)
+        except OSError:  # this system has none, or does not let
+            return
+        else:
+            return
