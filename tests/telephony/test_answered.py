@@ -5,6 +5,7 @@ import errno
 import socket
 
 import pytest
+import uvloop
 
 from strowger.media import events as media
 from strowger.sip.layer import response_to
@@ -31,6 +32,8 @@ class FarEnd(asyncio.DatagramProtocol):
         self._sound = sound
         self._invites: list[Request] = []
         self.byes: list[str] = []
+        self.moves_at_once: int | None = None
+        """The port of a telephone that hears 200 and a re-INVITE in one breath."""
         self.answers: list[int] = []
         """To what it asked."""
         self._transport: asyncio.DatagramTransport
@@ -56,6 +59,8 @@ class FarEnd(asyncio.DatagramProtocol):
             else:
                 self.byes.append(message.call_id)
             self._transport.sendto(answer.serialise(), addr)
+            if message.method == "INVITE" and self.moves_at_once is not None:
+                self.move(len(self._invites) - 1, self._sound, self.moves_at_once)
 
     def sound_port(self, call: int) -> int:
         """Where our telephone wants its sound."""
@@ -129,3 +134,30 @@ def test_a_call_whose_port_is_lost_while_the_far_end_moves_ends_and_no_other_doe
             sound.close()
 
     asyncio.run(main())
+
+
+def test_a_far_end_that_moves_as_it_answers_is_answered_at_once() -> None:
+    """uvloop hands over both datagrams before the task that dials has seen the first."""
+
+    async def main() -> None:
+        own = free_port()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sound:
+            sound.bind((HOST, 0))
+            transport, far = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: FarEnd(sound), local_addr=(HOST, 0)
+            )
+            far.moves_at_once = own
+            try:
+                async with (
+                    asyncio.timeout(10),
+                    open_telephone(settings(own, 23000), None) as telephone,
+                    telephone.dial(request(far.port), lambda status: None),
+                ):
+                    while 200 not in far.answers:
+                        await asyncio.sleep(0.01)
+            finally:
+                transport.close()
+                await asyncio.sleep(0)  # uvloop does not end while it is open
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

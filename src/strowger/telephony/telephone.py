@@ -223,6 +223,7 @@ class SipTelephone:
         """From here on, signals of the session act on its line."""
         call = AnsweredCall(session, leg, line, self._endpoint, self._now, on_referred)
         self._listeners.handle(session, signals, call.handle)
+        self._flush()  # what those that had come before asked for
 
     def referral_ended(self, session: sip.SessionId, status: int) -> None:
         """Tell a caller what has come of its REFER."""
