@@ -1,4 +1,5 @@
 import io
+import subprocess
 import sys
 
 import pytest
@@ -17,6 +18,19 @@ class FullDisk(io.StringIO):
         if self.full:
             raise OSError(28, "No space left on device")
         return super().write(text)
+
+
+def test_who_has_loaded_rich_before_keeps_it_whole() -> None:
+    program = """
+import rich.text
+from strowger.log_stream import load_structlog
+
+load_structlog()
+import rich.text
+
+assert rich.text.Text
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_what_does_not_fit_on_the_disk_is_lost_and_the_rest_is_not() -> None:

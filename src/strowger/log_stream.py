@@ -7,12 +7,12 @@ from typing import TextIO, cast
 
 
 def load_structlog() -> None:
-    """As where rich is not installed. To be called before anything else loads it.
+    """As where rich is not installed, or loaded anyway. To be called before anything else loads it.
 
     structlog would load rich for tracebacks that show local variables, which hold what people say
     and are never written: 7 MB in each process.
     """
-    if "structlog" not in sys.modules:
+    if not {"structlog", "rich"} & sys.modules.keys():
         sys.modules["rich"] = None  # type: ignore[assignment]  # the import system's way to say so
         try:
             import structlog  # noqa: F401
