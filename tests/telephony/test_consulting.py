@@ -26,6 +26,7 @@ class FarSide:
     """Of what they are referred to; None where nobody ever hears of it."""
     answered: dict[str, str] = field(default_factory=dict)
     """Their calls, by number."""
+    calls: dict[str, IncomingCall] = field(default_factory=dict)
     hung_up: list[str] = field(default_factory=list)
     referred: list[str] = field(default_factory=list)
 
@@ -40,6 +41,7 @@ class FarSide:
                 call.referral_ended(self.outcome)
 
         call.on_referred = referred
+        self.calls[call.to] = call
         async with call.answer() as line:
             self.answered[call.to] = call.session
             await until(line, LineHungUp)
@@ -127,6 +129,20 @@ def test_nobody_is_called_while_the_far_end_owes_an_answer_to_what_it_was_asked(
                 async with line.consult(BUSY, ring_timeout=30):
                     raise AssertionError("he would be called for nothing")
             assert CALLEE not in far.hung_up
+
+    asyncio.run(main())
+
+
+def test_a_callee_who_was_put_through_after_nobody_waited_any_more_is_gone() -> None:
+    async def main() -> None:
+        async with called(outcome=None) as (line, far):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await line.transfer(BOSS, lambda: None)
+            far.calls[CALLEE].referral_ended(200)
+            gone = await until(line, LineHungUp)
+            assert isinstance(gone, LineHungUp)
+            assert gone.reason == "put through"
 
     asyncio.run(main())
 

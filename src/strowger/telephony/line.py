@@ -111,8 +111,10 @@ class SipLine:
             self._on_accepted = None
 
     def refer_ended(self, status: int, reason: str) -> None:
-        """What came of that."""
-        if self._referral is None or self._referral.done():
+        """What came of that. A callee who has been put through is gone, whoever waits for it."""
+        if self._referral is None or self._referral.done():  # it took too long
+            if 200 <= status < 300:
+                self.hung_up("put through")
             return
         if 200 <= status < 300:
             self._referral.set_result(None)
