@@ -228,6 +228,15 @@ def test_the_rest_of_an_answer_that_the_limit_cuts_off_is_not_taken_for_the_good
     assert talk.heard(23.0, 2) == [HangUp("max_duration")]
 
 
+def test_a_goodbye_in_the_words_that_were_asked_for_is_not_waited_for_again() -> None:
+    talk = Farewell(spoken(limits=Limits(max_duration=20.0)))
+    talk.tell(19.0, CalleeDone("1.callee"), ResponseOver())  # it has nothing to answer
+    talk.conversation.handle_timer(now=20.0)
+    talk.begins(20.5, phrases.TIME_IS_UP)
+    talk.tell(20.6, ResponseOver())
+    assert talk.heard(23.0, 1) == [HangUp("max_duration")]
+
+
 @settings(max_examples=100)
 @given(
     before=st.integers(0, 2),

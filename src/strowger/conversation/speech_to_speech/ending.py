@@ -1,6 +1,7 @@
 """How a call comes to its end, or to another telephone: once what is being said was heard."""
 
 from strowger.conversation import phrases
+from strowger.conversation.answers import words_of
 from strowger.conversation.events import HangUp, StopSpeaking, Transfer
 from strowger.conversation.speech_to_speech.asking import Asking
 from strowger.conversation.speech_to_speech.events import Hush, Say, SpokenEffect
@@ -86,7 +87,12 @@ class Ending:
         return call.patience.quiet_since + (STALL if unfinished else 0.0)
 
     def response_over(self, *, now: float) -> list[SpokenEffect]:
-        self._call.leaving.service_done()
+        leaving = self._call.leaving
+        if leaving.goodbye is not None and leaving.text is not None:
+            wanted = " ".join(words_of(leaving.text))
+            if wanted in " ".join(words_of(self._call.record.agent(leaving.goodbye).text)):
+                leaving.said()
+        leaving.service_done()
         return self.when_silent(now=now)
 
     def never_sounded(self, *, plain: bool, now: float) -> list[SpokenEffect]:

@@ -59,17 +59,26 @@ class Leaving:
             self._goodbye, self.due = item, None
             self.items.add(item)
 
+    @property
+    def goodbye(self) -> str | None:
+        """The item that is taken for the one that the service was asked for."""
+        return None if self.plain else self._goodbye
+
+    def said(self) -> None:
+        """It has the words that were asked for, so that it is the goodbye beyond doubt."""
+        self._within = False
+
     def service_done(self) -> None:
         """The service has said all that it wanted to."""
         if self.text is None:
             self.due = None
-        elif self._within and not self.plain:
+        elif self._within and not self.plain:  # that was something else: the goodbye comes now
             self._within, self._goodbye, self.due = False, None, self._until
 
     def service_left(self) -> None:
         """Of its own will, so that what it said last was the goodbye."""
         if self._goodbye is not None:
-            self._within = False
+            self.said()
 
     def plainly_done(self) -> None:
         """The fallback voice says no more."""
