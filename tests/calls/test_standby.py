@@ -217,6 +217,7 @@ def test_one_that_has_gone_while_it_rang_is_connected_again() -> None:
         service.dialogues[0].is_open = False
         async with answered(standby) as (_, dialogue):
             await asyncio.sleep(0)
+            assert dialogue is service.dialogues[1]
             assert service.open == [dialogue]
 
     rings(service, call)
@@ -232,6 +233,18 @@ def test_a_connection_is_made_anew_before_it_is_stale() -> None:
             assert (waited, service.open) == (0.0, [dialogue])
 
     rings(service, call, kept_for=40.0)
+
+
+def test_who_answers_while_a_connection_is_made_anew_waits_for_it_whatever_failed_before() -> None:
+    service = Service(refuses=1)
+
+    async def call(standby: Standby) -> None:
+        await asyncio.sleep(16.25)
+        async with answered(standby) as (waited, dialogue):
+            assert (waited, service.open) == (0.25, [dialogue])
+
+    rings(service, call, kept_for=10.0, replaceable=True)
+    assert [at - service.asked[0] for at in service.asked] == [0.0, 5.5, 16.0]
 
 
 def test_what_is_to_be_told_something_else_is_another_connection() -> None:

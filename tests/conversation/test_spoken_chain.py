@@ -276,3 +276,14 @@ def test_who_was_not_understood_by_two_of_them_is_asked_once() -> None:
     stage.run((9.0, HungUp()))
     assert [provider for provider, _ in asked_in_turn(stage)] == ["openai", "openai", "second"]
     assert texts(stage.asked(Say)) == ["Hi.", phrases.SAY_IT_AGAIN]
+
+
+def test_the_next_one_is_tried_twice_even_after_one_that_cannot_be_told_a_conversation() -> None:
+    stage = chain_of("second")
+    stage.others, stage.unreachable = {"openai": KEEPS_AGENTS}, {"second"}
+    stage.at(0.5, lambda: stage.say("Hi, this is Eleven."))
+    stage.callee(4.0, "Tuesday")
+    stage.at(7.0, stage.fail)
+    stage.run()
+    assert asked_in_turn(stage) == [("openai", False), ("second", True), ("second", True)]
+    assert stage.reason == "provider_failed"
