@@ -44,8 +44,9 @@ class CallStore(Protocol):
 
     async def take_line_to_consult(self, call_id: CallId, worker: WorkerId, *, now: float) -> float:
         """Commit that somebody else is called from a call, by its trunk; seconds to wait before
-        that may be done. Raises Unavailable where limits leave no line, and Conflict where the
-        call is over. The line is given back with the call's own at the latest."""
+        that may be done. Raises Unavailable where limits leave no line, or no moment soon, and
+        Conflict where the call is over. The line is given back with the call's own at the
+        latest."""
 
     async def give_consulted_line_back(self, call_id: CallId) -> None:
         """That is over. Harmless where it never was."""
