@@ -93,8 +93,7 @@ class Pipe:
 
 def serve(handle: Handler) -> None:
     """Answer requests from standard input on standard output until the parent is gone."""
-    if os.getpriority(os.PRIO_PROCESS, 0) < 0:  # the parent's precedence is for its packets
-        os.setpriority(os.PRIO_PROCESS, 0, 0)
+    come_after_packets()
     pipe = Pipe(os.dup(0), os.dup(1))
     os.dup2(2, 1)  # what a library prints must not get between the frames
     try:
@@ -108,6 +107,13 @@ def serve(handle: Handler) -> None:
                 pipe.send(Frame(Kind.DONE, request.request, done))
     except ParentGone:
         return
+
+
+def come_after_packets(process: int = 0) -> None:
+    """Have this process, or one that it has started, without a worker's precedence: that is for its
+    packets. Raises ProcessLookupError where the process has ended."""
+    if os.getpriority(os.PRIO_PROCESS, 0) < 0:
+        os.setpriority(os.PRIO_PROCESS, process, 0)
 
 
 def end_with_parent() -> None:

@@ -6,7 +6,6 @@ not show in the list of processes.
 
 import asyncio
 import contextlib
-import os
 import tempfile
 import wave
 from collections.abc import AsyncIterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from strowger.agent import VoiceSettings
 from strowger.errors import ProviderError
+from strowger.providers.child_program import come_after_packets
 from strowger.providers.loudness import TelephoneSpeech, gain_for
 
 DEFAULT_VOICE = "slt"
@@ -89,7 +89,8 @@ class FliteSpeech:
         except OSError as error:
             raise ProviderError(f"flite cannot be started: {error}", retryable=False) from error
         try:
-            _come_after_packets(process.pid)
+            with contextlib.suppress(ProcessLookupError):
+                come_after_packets(process.pid)
             async with asyncio.timeout(DEADLINE):
                 printed, _ = await process.communicate()
         except TimeoutError:
@@ -102,13 +103,6 @@ class FliteSpeech:
         if process.returncode != 0:
             raise ProviderError(f"flite ended with {process.returncode}", retryable=True)
         return printed
-
-
-def _come_after_packets(process: int) -> None:
-    """A worker's precedence is for its packets, not for what it starts."""
-    if os.getpriority(os.PRIO_PROCESS, 0) < 0:
-        with contextlib.suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, process, 0)
 
 
 def write(text: str, path: Path) -> Path:
