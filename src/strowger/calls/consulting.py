@@ -36,12 +36,19 @@ class SecondLine:
     """
 
     def __init__(
-        self, store: CallStore, chronicle: Chronicle, call: CallId, worker: WorkerId
+        self,
+        store: CallStore,
+        chronicle: Chronicle,
+        call: CallId,
+        worker: WorkerId,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """`clock` gives Unix seconds."""
         self._store = store
         self._chronicle = chronicle
         self._call = call
         self._worker = worker
+        self._clock = clock
         self._in_use = False
 
     @asynccontextmanager
@@ -59,7 +66,7 @@ class SecondLine:
             await self._one_before_given_back()
             try:
                 take = self._store.take_line_to_consult
-                await asyncio.sleep(await take(self._call, self._worker, now=time.time()))
+                await asyncio.sleep(await take(self._call, self._worker, now=self._clock()))
                 yield
             finally:
                 self._chronicle.write(partial(self._store.give_consulted_line_back, self._call))

@@ -331,7 +331,7 @@ class CallRunner:
                 note=self._note_tool_use,
                 fetch_agent=self._fetch_agent,
                 second_line=SecondLine(
-                    self._at.store, self._chronicle, self._call.id, self._at.worker
+                    self._at.store, self._chronicle, self._call.id, self._at.worker, self._at.clock
                 ).taken,
             )
 
