@@ -132,11 +132,7 @@ class Reception:
         if packet.ssrc != self.ssrc or not -WINDOW < spare < WINDOW:
             return self._take_stranger(packet, clock=clock, now=now)
         in_order = 0 < (packet.sequence - self._highest & 0xFFFF) < 0x8000
-        if packet.sequence == self._highest + 1 & 0xFFFF:  # as nearly always
-            self._highest += 1
-            self._seen = (self._seen << 1 | 1) & REMEMBERED
-            self.unique += 1
-        elif not self.count(packet.sequence):
+        if not self.count(packet.sequence):
             return Verdict.DROP
         self._time(position, spare, now)
         length = len(packet.payload)
