@@ -6,7 +6,7 @@ survive that a wait for their next event is cancelled. A stream that broke is no
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from strowger.errors import ProviderError
 from strowger.providers.livekit_plugins import (
@@ -149,19 +149,14 @@ class PluginStreams:
             stream = idle.pop()
             if stream.let_go is not None:
                 stream.let_go.cancel()
-            try:
-                await stream.begin()
-            except ProviderError:  # it broke while nobody used it
-                self._end(stream)
-            except BaseException:
-                self._end(stream)
-                raise
-            else:
-                return stream
-        stream = self._open(name, plugin)
+            with suppress(ProviderError):  # it broke while nobody used it
+                return await self._begin(stream)
+        return await self._begin(self._open(name, plugin))
+
+    async def _begin(self, stream: PluginStream) -> PluginStream:
         try:
             await stream.begin()
-        except BaseException:
+        except BaseException:  # it is broken, or nobody waits for it any more
             self._end(stream)
             raise
         return stream
