@@ -84,9 +84,7 @@ def main() -> int:
     arguments.add_argument("--turn-model", help="path of a Smart Turn v3 ONNX file to listen too")
     chosen = arguments.parse_args()
     open_many_files()
-    take_precedence(
-        Settings().worker_niceness
-    )  # as a worker does; the load must not be late either
+    take_precedence(Settings().worker_niceness)  # as a worker; nor must the load be late
     print(f"{machine()}; load average {load_average()}\n{HEADING}", flush=True)
     results = run_loop(measure(chosen.calls, chosen.seconds, chosen.turn_model))
     print(f"\n{judged(results)}\nload average {load_average()} at the end")

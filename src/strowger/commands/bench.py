@@ -116,9 +116,7 @@ async def measure_latency(calls: int, turns: int) -> LatencyResult:
 
 def _show(what: str, measure: Callable[[], str]) -> int:
     """Print one measurement; 1 where it could not be made."""
-    take_precedence(
-        Settings().worker_niceness
-    )  # as a worker does; the load must not be late either
+    take_precedence(Settings().worker_niceness)  # as a worker; nor must the load be late
     _print(f"{what} on {machine()}; load average {load_average()}")
     try:
         _print(measure())
